@@ -1,0 +1,54 @@
+/*
+ * Counters: how many times something happened, counted by many replicas. The g-counter only grows,
+ * the pn-counter goes both ways; both are one algebra, and a g-counter's replicas never count down.
+ *
+ * State    the total; each replica's entry (up, down) is kept by the document, beside the replica's
+ * seq. Value    the total, an integer within +-(2^53 - 1). Change   the replica's own absolute
+ * entry, so that a repeat is harmless; gathering keeps the greater. Merge    per-replica maximum:
+ * the total grows by what the entry grew. Commutative, associative, idempotent. A rejected change
+ * raises the entry and not the total: its amount is spent. Cost     O(1) for a change, whatever the
+ * number of replicas there ever were. Source   Shapiro, Preguiça, Baquero, Zawirski, INRIA RR-7506
+ * (2011), Spec. 6 and 7; deltas: Almeida, Shoker, Baquero, JPDC 111 (2018).
+ */
+#ifndef CRDT_COUNTER_H
+#define CRDT_COUNTER_H
+
+#include "crdt/field.h"
+
+struct crdt_counter_entry {
+    struct crdt_entry entry;
+    crdt_replica_id replica;
+};
+
+struct crdt_counter {
+    struct crdt_field field;
+    int64_t total;
+    /* A full state that travels names its replicas' entries; a field in a document leaves them to
+     * it. */
+    struct crdt_counter_entry *entries;
+    size_t length;
+    size_t capacity;
+};
+
+struct crdt_counter_change {
+    struct crdt_change change;
+    struct crdt_entry entry;
+};
+
+extern const struct crdt_type crdt_gcounter;
+extern const struct crdt_type crdt_pncounter;
+
+/*
+ * Counts `up` and `down` on top of `entry`, the replica's own after its earlier edits, and keeps
+ * the result in both. CRDT_OVERFLOW: neither has changed.
+ */
+CRDT_CHECKED enum crdt_status crdt_counter_count(struct crdt_counter_change *change,
+                                                 struct crdt_entry *entry, uint64_t up,
+                                                 uint64_t down);
+
+/* Adds a replica's entry to a full state. CRDT_NO_MEMORY: unchanged. */
+CRDT_CHECKED enum crdt_status crdt_counter_put_entry(struct crdt_counter *state,
+                                                     crdt_replica_id replica,
+                                                     struct crdt_entry entry);
+
+#endif

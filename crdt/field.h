@@ -1,0 +1,87 @@
+/*
+ * Field: one CRDT inside a document, behind the interface that all types share.
+ *
+ * A type brings three structs, each with one of the bases below as its first member: the field (its
+ * state), the change (its part of a delta, which can gather further edits), and, where full states
+ * differ from fields, nothing more: a full state is a field too. Nothing outside a type's own
+ * files, its codec and its clients names a type.
+ *
+ * A replica's entry is its own part of a field (what it has counted so far). The hub keeps entries
+ * in its ledger, beside the replica's seq; a type that needs none leaves them alone.
+ */
+#ifndef CRDT_FIELD_H
+#define CRDT_FIELD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crdt/context.h"
+#include "crdt/status.h"
+
+struct crdt_type;
+
+struct crdt_field {
+    const struct crdt_type *type;
+    uint64_t position; /* that last changed it; 0: never */
+    uint64_t horizon;  /* changes since a position below it can no longer be told */
+};
+
+struct crdt_change {
+    const struct crdt_type *type;
+};
+
+/* All that a replica has counted up and down in a field, in every update it made; only it raises
+ * them. */
+struct crdt_entry {
+    uint64_t up;
+    uint64_t down;
+};
+
+/* A full state's way into a field. */
+struct crdt_join {
+    struct crdt_context source; /* what the full state had seen */
+    struct crdt_context target; /* what the field had seen, of the replicas in question */
+    uint64_t position;          /* for the dots that arrive */
+    /* The entry of a replica in the joining document; never NULL. */
+    struct crdt_entry *(*entry_of)(void *context, crdt_replica_id replica);
+    void *context;
+};
+
+struct crdt_type {
+    const char *name;
+
+    /* An empty field, or NULL: no memory. `seed` keys its hash tables. */
+    struct crdt_field *(*create)(uint64_t seed);
+    void (*destroy)(struct crdt_field *field);
+    /* A copy, or NULL: no memory. */
+    struct crdt_field *(*copy)(const struct crdt_field *field);
+    /* About how many bytes the field holds. */
+    size_t (*memory)(const struct crdt_field *field);
+
+    /* An empty change, or NULL: no memory. */
+    struct crdt_change *(*change_create)(void);
+    void (*change_destroy)(struct crdt_change *change);
+    /* Joins `later`, which the same replica made next knowing the same, into `change`. On
+     * CRDT_NO_MEMORY the change is unfit for use. */
+    enum crdt_status (*gather)(struct crdt_change *change, const struct crdt_change *later);
+
+    /* Whether the change can be applied: CRDT_OK or the reason to reject it. */
+    enum crdt_status (*check)(const struct crdt_field *field, const struct crdt_entry *entry,
+                              const struct crdt_change *change);
+    /* Applies a checked change. On CRDT_NO_MEMORY the field is unfit for use. */
+    enum crdt_status (*apply)(struct crdt_field *field, struct crdt_entry *entry,
+                              const struct crdt_change *change, const struct crdt_update *update);
+    /* Takes note of a rejected change, so that what it counted never counts. */
+    void (*spend)(struct crdt_entry *entry, const struct crdt_change *change);
+
+    /* The same two steps for a full state: commutative, associative, idempotent. */
+    enum crdt_status (*check_join)(const struct crdt_field *field, const struct crdt_field *state,
+                                   const struct crdt_join *join);
+    enum crdt_status (*join)(struct crdt_field *field, const struct crdt_field *state,
+                             const struct crdt_join *join);
+
+    /* Forgets the oldest removals beyond `removals_max` and raises the horizon. */
+    void (*trim)(struct crdt_field *field, size_t removals_max);
+};
+
+#endif

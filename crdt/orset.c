@@ -1,0 +1,457 @@
+#include "crdt/orset.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "crdt/orset_table.h"
+
+/* Drops the dots that `covers` holds of; says whether any went. */
+typedef bool dot_covered(const void *context, const struct crdt_dot *dot);
+
+static bool covered_by_update(const void *context, const struct crdt_dot *dot)
+{
+    return crdt_update_covers(context, dot);
+}
+
+static bool drop_dots(struct crdt_orset *set, uint32_t slot, dot_covered *covered,
+                      const void *context)
+{
+    struct crdt_orset_element *element = &set->elements[slot];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < element->dot_count; i++) {
+        if (!covered(context, &element->dots[i])) {
+            element->dots[kept++] = element->dots[i];
+        }
+    }
+    bool changed = kept != element->dot_count;
+    orset_table_cut_dots(set, slot, kept);
+    return changed;
+}
+
+static void touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
+{
+    orset_table_touch(set, slot, position);
+    set->field.position = position;
+}
+
+static bool has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot)
+{
+    for (uint32_t i = 0; i < element->dot_count; i++) {
+        if (element->dots[i].replica == dot->replica && element->dots[i].seq == dot->seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct crdt_orset *set_create(uint64_t seed)
+{
+    struct crdt_orset *set = calloc(1, sizeof *set);
+    if (set != NULL) {
+        set->field.type = &crdt_orset;
+        orset_table_init(set, seed);
+    }
+    return set;
+}
+
+static void set_destroy(struct crdt_orset *set)
+{
+    if (set != NULL) {
+        orset_table_finish(set);
+        free(set);
+    }
+}
+
+static struct crdt_field *orset_create(uint64_t seed)
+{
+    struct crdt_orset *set = set_create(seed);
+    return set == NULL ? NULL : &set->field;
+}
+
+static void orset_destroy(struct crdt_field *field) { set_destroy((struct crdt_orset *)field); }
+
+static enum crdt_status copy_list(struct crdt_orset *copy, const struct crdt_orset *source,
+                                  const struct crdt_orset_list *list)
+{
+    const struct crdt_orset_element *element = crdt_orset_since(source, list, 0);
+    for (; element != NULL; element = crdt_orset_next(source, element)) {
+        enum crdt_status status = crdt_orset_put(copy, crdt_orset_bytes(element), element->dots,
+                                                 element->dot_count, element->position);
+        if (status != CRDT_OK) {
+            return status;
+        }
+    }
+    return CRDT_OK;
+}
+
+static struct crdt_field *orset_copy(const struct crdt_field *field)
+{
+    const struct crdt_orset *source = (const struct crdt_orset *)field;
+    struct crdt_orset *copy = set_create(source->seed);
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (copy_list(copy, source, &source->live) != CRDT_OK ||
+        copy_list(copy, source, &source->removed) != CRDT_OK) {
+        set_destroy(copy);
+        return NULL;
+    }
+    copy->field = source->field;
+    return &copy->field;
+}
+
+static size_t orset_memory(const struct crdt_field *field)
+{
+    const struct crdt_orset *set = (const struct crdt_orset *)field;
+    return sizeof *set + set->bytes + set->capacity * sizeof *set->elements +
+           set->index.capacity * sizeof *set->index.places;
+}
+
+static void change_destroy(struct crdt_change *base)
+{
+    struct crdt_orset_change *change = (struct crdt_orset_change *)base;
+    if (change != NULL) {
+        set_destroy(change->added);
+        set_destroy(change->removed);
+        free(change);
+    }
+}
+
+static struct crdt_change *change_create(void)
+{
+    struct crdt_orset_change *change = calloc(1, sizeof *change);
+    if (change == NULL) {
+        return NULL;
+    }
+    change->change.type = &crdt_orset;
+    change->added = set_create(0);
+    change->removed = set_create(0);
+    if (change->added == NULL || change->removed == NULL) {
+        change_destroy(&change->change);
+        return NULL;
+    }
+    return &change->change;
+}
+
+/* A change's sets are in the order of their edits: no position, no dots. */
+static enum crdt_status name_element(struct crdt_orset *set, struct bytes element)
+{
+    if (orset_table_find(set, element) != HASH_INDEX_NONE) {
+        return CRDT_OK;
+    }
+    uint32_t slot;
+    enum crdt_status status = orset_table_insert(set, element, &slot);
+    if (status == CRDT_OK) {
+        orset_table_touch(set, slot, 1);
+    }
+    return status;
+}
+
+enum crdt_status crdt_orset_add(struct crdt_orset_change *change, struct bytes element)
+{
+    crdt_orset_forget(change->removed, element);
+    return name_element(change->added, element);
+}
+
+enum crdt_status crdt_orset_remove(struct crdt_orset_change *change, struct bytes element)
+{
+    crdt_orset_forget(change->added, element);
+    return change->clear ? CRDT_OK : name_element(change->removed, element);
+}
+
+static void forget_all(struct crdt_orset *set)
+{
+    uint64_t seed = set->seed;
+    orset_table_finish(set);
+    *set = (struct crdt_orset){.field = {.type = &crdt_orset}};
+    orset_table_init(set, seed);
+}
+
+void crdt_orset_clear(struct crdt_orset_change *change)
+{
+    forget_all(change->added);
+    forget_all(change->removed);
+    change->clear = true;
+}
+
+static const struct crdt_orset_element *first(const struct crdt_orset *set)
+{
+    return crdt_orset_since(set, &set->removed, 0);
+}
+
+static enum crdt_status change_gather(struct crdt_change *base, const struct crdt_change *later)
+{
+    struct crdt_orset_change *change = (struct crdt_orset_change *)base;
+    const struct crdt_orset_change *next = (const struct crdt_orset_change *)later;
+    if (next->clear) {
+        crdt_orset_clear(change);
+    }
+    enum crdt_status status = CRDT_OK;
+    const struct crdt_orset_element *element = first(next->removed);
+    for (; element != NULL && status == CRDT_OK;
+         element = crdt_orset_next(next->removed, element)) {
+        status = crdt_orset_remove(change, crdt_orset_bytes(element));
+    }
+    element = first(next->added);
+    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(next->added, element)) {
+        status = crdt_orset_add(change, crdt_orset_bytes(element));
+    }
+    return status;
+}
+
+static enum crdt_status orset_check(const struct crdt_field *field, const struct crdt_entry *entry,
+                                    const struct crdt_change *change)
+{
+    (void)field;
+    (void)entry;
+    (void)change;
+    return CRDT_OK;
+}
+
+static void apply_clear(struct crdt_orset *set, const struct crdt_update *update)
+{
+    /* A touched element moves to the end of a list, so take the next one first. */
+    size_t length = set->live.length;
+    uint32_t slot = set->live.oldest;
+    for (size_t i = 0; i < length; i++) {
+        uint32_t next = set->elements[slot].newer;
+        if (drop_dots(set, slot, covered_by_update, update)) {
+            touch(set, slot, update->position);
+        }
+        slot = next;
+    }
+}
+
+static void apply_remove(struct crdt_orset *set, struct bytes element,
+                         const struct crdt_update *update)
+{
+    uint32_t slot = orset_table_find(set, element);
+    if (slot != HASH_INDEX_NONE && drop_dots(set, slot, covered_by_update, update)) {
+        touch(set, slot, update->position);
+    }
+}
+
+static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
+                                  const struct crdt_update *update)
+{
+    struct crdt_dot dot = {
+        .seq = update->last, .position = update->position, .replica = update->replica};
+    uint32_t slot = orset_table_find(set, element);
+    if (slot == HASH_INDEX_NONE && orset_table_insert(set, element, &slot) != CRDT_OK) {
+        return CRDT_NO_MEMORY;
+    }
+    drop_dots(set, slot, covered_by_update, update);
+    enum crdt_status status = orset_table_push_dot(set, slot, &dot);
+    touch(set, slot, update->position);
+    return status;
+}
+
+static enum crdt_status orset_apply(struct crdt_field *field, struct crdt_entry *entry,
+                                    const struct crdt_change *base,
+                                    const struct crdt_update *update)
+{
+    (void)entry;
+    struct crdt_orset *set = (struct crdt_orset *)field;
+    const struct crdt_orset_change *change = (const struct crdt_orset_change *)base;
+    if (change->clear) {
+        apply_clear(set, update);
+    }
+    const struct crdt_orset_element *element = first(change->removed);
+    for (; element != NULL; element = crdt_orset_next(change->removed, element)) {
+        apply_remove(set, crdt_orset_bytes(element), update);
+    }
+    enum crdt_status status = CRDT_OK;
+    element = first(change->added);
+    for (; element != NULL && status == CRDT_OK;
+         element = crdt_orset_next(change->added, element)) {
+        status = apply_add(set, crdt_orset_bytes(element), update);
+    }
+    return status;
+}
+
+static void orset_spend(struct crdt_entry *entry, const struct crdt_change *change)
+{
+    (void)entry;
+    (void)change;
+}
+
+static enum crdt_status orset_check_join(const struct crdt_field *field,
+                                         const struct crdt_field *state,
+                                         const struct crdt_join *join)
+{
+    (void)field;
+    (void)state;
+    (void)join;
+    return CRDT_OK;
+}
+
+struct removed_there {
+    const struct crdt_context *source;
+    const struct crdt_orset_element *theirs; /* NULL: they lack the element */
+};
+
+static bool covered_there(const void *context, const struct crdt_dot *dot)
+{
+    const struct removed_there *there = context;
+    bool held = there->theirs != NULL && has_dot(there->theirs, dot);
+    return !held && crdt_context_covers(there->source, dot);
+}
+
+static void drop_what_they_removed(struct crdt_orset *set, const struct crdt_orset *state,
+                                   const struct crdt_join *join)
+{
+    size_t length = set->live.length;
+    uint32_t slot = set->live.oldest;
+    for (size_t i = 0; i < length; i++) {
+        uint32_t next = set->elements[slot].newer;
+        struct removed_there there = {
+            .source = &join->source,
+            .theirs = crdt_orset_find(state, crdt_orset_bytes(&set->elements[slot]))};
+        if (drop_dots(set, slot, covered_there, &there)) {
+            touch(set, slot, join->position);
+        }
+        slot = next;
+    }
+}
+
+static enum crdt_status take_new_dots(struct crdt_orset *set,
+                                      const struct crdt_orset_element *theirs,
+                                      const struct crdt_join *join)
+{
+    struct bytes element = crdt_orset_bytes(theirs);
+    for (uint32_t i = 0; i < theirs->dot_count; i++) {
+        struct crdt_dot dot = theirs->dots[i];
+        uint32_t slot = orset_table_find(set, element);
+        bool ours = slot != HASH_INDEX_NONE && has_dot(&set->elements[slot], &dot);
+        if (ours || crdt_context_covers(&join->target, &dot)) {
+            continue; /* known here: still live, or removed since */
+        }
+        if (slot == HASH_INDEX_NONE && orset_table_insert(set, element, &slot) != CRDT_OK) {
+            return CRDT_NO_MEMORY;
+        }
+        dot.position = join->position;
+        enum crdt_status status = orset_table_push_dot(set, slot, &dot);
+        touch(set, slot, join->position);
+        if (status != CRDT_OK) {
+            return status;
+        }
+    }
+    return CRDT_OK;
+}
+
+static enum crdt_status orset_join(struct crdt_field *field, const struct crdt_field *source,
+                                   const struct crdt_join *join)
+{
+    struct crdt_orset *set = (struct crdt_orset *)field;
+    const struct crdt_orset *state = (const struct crdt_orset *)source;
+    drop_what_they_removed(set, state, join);
+    const struct crdt_orset_element *element = crdt_orset_since(state, &state->live, 0);
+    enum crdt_status status = CRDT_OK;
+    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(state, element)) {
+        status = take_new_dots(set, element, join);
+    }
+    return status;
+}
+
+static void orset_trim(struct crdt_field *field, size_t removals_max)
+{
+    struct crdt_orset *set = (struct crdt_orset *)field;
+    /* What one position removed is forgotten together: a cursor is at, above or below the horizon.
+     */
+    while (set->removed.length > removals_max ||
+           (set->removed.length > 0 &&
+            set->elements[set->removed.oldest].position <= field->horizon)) {
+        field->horizon = set->elements[set->removed.oldest].position;
+        orset_table_remove(set, set->removed.oldest);
+    }
+}
+
+const struct crdt_type crdt_orset = {
+    .name = "or-set",
+    .create = orset_create,
+    .destroy = orset_destroy,
+    .copy = orset_copy,
+    .memory = orset_memory,
+    .change_create = change_create,
+    .change_destroy = change_destroy,
+    .gather = change_gather,
+    .check = orset_check,
+    .apply = orset_apply,
+    .spend = orset_spend,
+    .check_join = orset_check_join,
+    .join = orset_join,
+    .trim = orset_trim,
+};
+
+enum crdt_status crdt_orset_put(struct crdt_orset *set, struct bytes element,
+                                const struct crdt_dot *dots, size_t count, uint64_t position)
+{
+    uint32_t slot = orset_table_find(set, element);
+    bool is_new = slot == HASH_INDEX_NONE;
+    if (is_new && orset_table_insert(set, element, &slot) != CRDT_OK) {
+        return CRDT_NO_MEMORY;
+    }
+    uint32_t had = set->elements[slot].dot_count;
+    for (size_t i = 0; i < count; i++) {
+        if (orset_table_push_dot(set, slot, &dots[i]) != CRDT_OK) {
+            orset_table_cut_dots(set, slot, had);
+            if (is_new) {
+                orset_table_remove(set, slot);
+            }
+            return CRDT_NO_MEMORY;
+        }
+    }
+    struct crdt_orset_element *put = &set->elements[slot];
+    for (size_t i = 0; i < count; i++) {
+        put->dots[i] = put->dots[had + i];
+    }
+    orset_table_cut_dots(set, slot, (uint32_t)count);
+    touch(set, slot, position);
+    return CRDT_OK;
+}
+
+void crdt_orset_forget(struct crdt_orset *set, struct bytes element)
+{
+    uint32_t slot = orset_table_find(set, element);
+    if (slot != HASH_INDEX_NONE) {
+        orset_table_remove(set, slot);
+    }
+}
+
+bool crdt_orset_contains(const struct crdt_orset *set, struct bytes element)
+{
+    uint32_t slot = orset_table_find(set, element);
+    return slot != HASH_INDEX_NONE && set->elements[slot].dot_count > 0;
+}
+
+const struct crdt_orset_element *crdt_orset_find(const struct crdt_orset *set, struct bytes element)
+{
+    uint32_t slot = orset_table_find(set, element);
+    return slot == HASH_INDEX_NONE ? NULL : &set->elements[slot];
+}
+
+size_t crdt_orset_length(const struct crdt_orset *set) { return set->live.length; }
+
+struct bytes crdt_orset_bytes(const struct crdt_orset_element *element)
+{
+    return (struct bytes){.data = element->data, .length = element->length};
+}
+
+const struct crdt_orset_element *
+crdt_orset_since(const struct crdt_orset *set, const struct crdt_orset_list *list, uint64_t since)
+{
+    const struct crdt_orset_element *found = NULL;
+    for (uint32_t slot = list->newest; slot != HASH_INDEX_NONE; slot = set->elements[slot].older) {
+        if (set->elements[slot].position <= since) {
+            break;
+        }
+        found = &set->elements[slot];
+    }
+    return found;
+}
+
+const struct crdt_orset_element *crdt_orset_next(const struct crdt_orset *set,
+                                                 const struct crdt_orset_element *element)
+{
+    return element->newer == HASH_INDEX_NONE ? NULL : &set->elements[element->newer];
+}

@@ -1,0 +1,104 @@
+/*
+ * OR-set (observed-remove set): an element is in the set while an add of it is known that no remove
+ * has seen.
+ *
+ * State    element -> live dots, each with the position at which the hub merged it.
+ * Value    the elements with a live dot.
+ * Change   `clear`, elements added, elements removed, all made knowing the same: the dots that the
+ * update covers go, of every element touched; an added element then gains the update's own dot. An
+ * add takes the place of the adds it had seen, so an element has as many dots as it has concurrent
+ * adds, not as many as it ever had. Merge    a dot of ours that the other side had seen and lacks
+ * was removed there; a dot of theirs that we had seen and lack was removed here; every other dot
+ * stays or arrives. Log      elements without dots stay, in order of position, as the removal log
+ * that tells a client what to un-show. It is bounded: `trim` forgets the oldest and raises the
+ * horizon. Cost     a change O(elements touched x their dots), `clear` O(set); changes since a
+ * position O(changes). Source   Bieniusa, Zawirski, Preguiça, Shapiro, Baquero, Balegas, Duarte,
+ * INRIA RR-8083 (2012), "optimized OR-set"; contexts: Almeida, Shoker, Baquero, JPDC 111 (2018).
+ */
+#ifndef CRDT_ORSET_H
+#define CRDT_ORSET_H
+
+#include "crdt/bytes.h"
+#include "crdt/field.h"
+#include "crdt/hash_index.h"
+
+struct crdt_orset_element {
+    uint8_t *data;         /* the element's canonical bytes; NULL: a free slot */
+    struct crdt_dot *dots; /* `one` while there is one */
+    struct crdt_dot one;
+    uint64_t position; /* that last changed it */
+    uint32_t length;   /* of data */
+    uint32_t dot_count;
+    uint32_t older; /* neighbours in its list, by position; HASH_INDEX_NONE at the ends */
+    uint32_t newer;
+    enum { ORSET_UNLISTED, ORSET_LIVE, ORSET_REMOVED } listed;
+};
+
+/* The slots of elements, oldest change first. */
+struct crdt_orset_list {
+    uint32_t oldest;
+    uint32_t newest;
+    size_t length;
+};
+
+struct crdt_orset {
+    struct crdt_field field;
+    struct hash_index index;
+    struct crdt_orset_element *elements;
+    uint32_t capacity;
+    uint32_t used; /* slots ever used */
+    uint32_t free; /* first of the free slots, linked by `newer` */
+    struct crdt_orset_list live;
+    struct crdt_orset_list removed;
+    uint64_t seed;
+    size_t bytes; /* held for elements and dots */
+};
+
+struct crdt_orset_change {
+    struct crdt_change change;
+    bool clear;
+    struct crdt_orset *added;   /* used as a plain set: its elements have no dots */
+    struct crdt_orset *removed; /* disjoint from `added` */
+};
+
+extern const struct crdt_type crdt_orset;
+
+/* Edits that gather into a change. CRDT_NO_MEMORY: the change is unfit for use. */
+CRDT_CHECKED enum crdt_status crdt_orset_add(struct crdt_orset_change *change,
+                                             struct bytes element);
+CRDT_CHECKED enum crdt_status crdt_orset_remove(struct crdt_orset_change *change,
+                                                struct bytes element);
+void crdt_orset_clear(struct crdt_orset_change *change);
+
+/*
+ * Gives the element exactly these dots as of `position`; none: it is removed. Copies both.
+ * Positions never decrease from call to call. CRDT_NO_MEMORY: unchanged.
+ */
+CRDT_CHECKED enum crdt_status crdt_orset_put(struct crdt_orset *set, struct bytes element,
+                                             const struct crdt_dot *dots, size_t count,
+                                             uint64_t position);
+
+/* Forgets the element altogether, removal log included. */
+void crdt_orset_forget(struct crdt_orset *set, struct bytes element);
+
+bool crdt_orset_contains(const struct crdt_orset *set, struct bytes element);
+
+/* The element with its dots, live or removed, or NULL. Borrowed until the set changes. */
+const struct crdt_orset_element *crdt_orset_find(const struct crdt_orset *set,
+                                                 struct bytes element);
+
+size_t crdt_orset_length(const struct crdt_orset *set);
+
+struct bytes crdt_orset_bytes(const struct crdt_orset_element *element);
+
+/*
+ * Walks a list from the first change after position `since` on, oldest first:
+ *     for (e = crdt_orset_since(set, &set->live, since); e != NULL; e = crdt_orset_next(set, e))
+ * Finding the first costs O(changes since).
+ */
+const struct crdt_orset_element *
+crdt_orset_since(const struct crdt_orset *set, const struct crdt_orset_list *list, uint64_t since);
+const struct crdt_orset_element *crdt_orset_next(const struct crdt_orset *set,
+                                                 const struct crdt_orset_element *element);
+
+#endif

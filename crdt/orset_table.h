@@ -1,0 +1,33 @@
+/*
+ * The OR-set's table of elements: slots, lookup, dots, and the two lists by position. Private to
+ * the OR-set's own files; orset.c holds the algebra on top of it.
+ */
+#ifndef CRDT_ORSET_TABLE_H
+#define CRDT_ORSET_TABLE_H
+
+#include "crdt/orset.h"
+
+void orset_table_init(struct crdt_orset *set, uint64_t seed);
+void orset_table_finish(struct crdt_orset *set);
+
+/* The element's slot, or HASH_INDEX_NONE. */
+uint32_t orset_table_find(const struct crdt_orset *set, struct bytes element);
+
+/* A slot for an element that is not there yet: no dots, in no list. CRDT_NO_MEMORY: unchanged. */
+CRDT_CHECKED enum crdt_status orset_table_insert(struct crdt_orset *set, struct bytes element,
+                                                 uint32_t *slot);
+
+/* Takes the slot out of table and list. */
+void orset_table_remove(struct crdt_orset *set, uint32_t slot);
+
+/* Appends a dot. CRDT_NO_MEMORY: unchanged. */
+CRDT_CHECKED enum crdt_status orset_table_push_dot(struct crdt_orset *set, uint32_t slot,
+                                                   const struct crdt_dot *dot);
+
+/* Keeps the first `count` dots. */
+void orset_table_cut_dots(struct crdt_orset *set, uint32_t slot, uint32_t count);
+
+/* Puts the slot at the end of the list its dots call for, as changed at `position`. */
+void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position);
+
+#endif

@@ -1,0 +1,193 @@
+#include "protocol/rows.h"
+
+#include "protocol/limits.h"
+
+static void write_document(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 4);
+    write_uint(writer, row->kind);
+    write_bin(writer, row->name);
+    write_uint(writer, row->position);
+    write_uint(writer, row->next_index);
+}
+
+static void write_field(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 4);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->field);
+    write_uint(writer, row->position);
+    write_uint(writer, row->horizon);
+}
+
+static void write_entry(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 6);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->field);
+    write_bin(writer, row->key);
+    write_uint(writer, row->position);
+    write_bin(writer, row->shown);
+    write_bin(writer, row->detail);
+}
+
+static void write_removal(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 4);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->field);
+    write_bin(writer, row->key);
+    write_uint(writer, row->position);
+}
+
+static void write_replica(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 8);
+    write_uint(writer, row->kind);
+    write_bin(writer, replica_id_bytes(&row->replica));
+    write_uint(writer, row->index);
+    write_uint(writer, row->seq);
+    write_uint(writer, row->position);
+    write_uint(writer, row->at_ms);
+    write_bin(writer, row->detail);
+    write_bin(writer, row->principal);
+}
+
+static void write_rejected(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 7);
+    write_uint(writer, row->kind);
+    write_bin(writer, replica_id_bytes(&row->replica));
+    write_uint(writer, row->seq);
+    write_uint(writer, row->at_ms);
+    write_bin(writer, row->code);
+    write_bin(writer, row->text);
+    write_bin(writer, row->detail);
+}
+
+void row_write(struct writer *writer, const struct row *row)
+{
+    switch (row->kind) {
+    case ROW_DOCUMENT:
+        write_document(writer, row);
+        return;
+    case ROW_FIELD:
+        write_field(writer, row);
+        return;
+    case ROW_ENTRY:
+        write_entry(writer, row);
+        return;
+    case ROW_REMOVAL:
+        write_removal(writer, row);
+        return;
+    case ROW_REPLICA:
+        write_replica(writer, row);
+        return;
+    case ROW_REJECTED:
+        write_rejected(writer, row);
+        return;
+    }
+}
+
+static struct bytes read_blob(struct reader *reader) { return read_bin(reader, LIMIT_BODY_BYTES); }
+
+static struct replica_id read_replica(struct reader *reader)
+{
+    struct replica_id id = {{0}};
+    if (!replica_id_from_bytes(read_bin(reader, REPLICA_BYTES), &id)) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    return id;
+}
+
+static void read_fields(struct reader *reader, struct row *row)
+{
+    switch (row->kind) {
+    case ROW_DOCUMENT:
+        row->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
+        row->position = read_uint(reader);
+        row->next_index = read_uint(reader);
+        return;
+    case ROW_FIELD:
+        row->field = (uint32_t)read_uint(reader);
+        row->position = read_uint(reader);
+        row->horizon = read_uint(reader);
+        return;
+    case ROW_ENTRY:
+        row->field = (uint32_t)read_uint(reader);
+        row->key = read_blob(reader);
+        row->position = read_uint(reader);
+        row->shown = read_blob(reader);
+        row->detail = read_blob(reader);
+        return;
+    case ROW_REMOVAL:
+        row->field = (uint32_t)read_uint(reader);
+        row->key = read_blob(reader);
+        row->position = read_uint(reader);
+        return;
+    case ROW_REPLICA:
+        row->replica = read_replica(reader);
+        row->index = read_uint(reader);
+        row->seq = read_uint(reader);
+        row->position = read_uint(reader);
+        row->at_ms = read_uint(reader);
+        row->detail = read_blob(reader);
+        row->principal = read_blob(reader);
+        return;
+    case ROW_REJECTED:
+        row->replica = read_replica(reader);
+        row->seq = read_uint(reader);
+        row->at_ms = read_uint(reader);
+        row->code = read_blob(reader);
+        row->text = read_blob(reader);
+        row->detail = read_blob(reader);
+        return;
+    }
+    reader_fail(reader, PROTOCOL_MALFORMED);
+}
+
+bool row_read(struct reader *reader, struct row *row)
+{
+    if (!reader_ok(reader) || reader->left.length == 0) {
+        return false;
+    }
+    size_t more = read_tuple(reader, 1);
+    *row = (struct row){.kind = (enum row_kind)read_uint(reader)};
+    if (more == 0) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    read_fields(reader, row);
+    return reader_ok(reader);
+}
+
+void row_request_write(struct writer *writer, const struct row_request *request)
+{
+    write_array(writer, 3);
+    write_bin(writer, request->name);
+    write_bool(writer, request->document);
+    write_array(writer, request->length);
+    for (size_t i = 0; i < request->length; i++) {
+        write_bin(writer, replica_id_bytes(&request->replicas[i]));
+    }
+}
+
+bool row_request_read(struct reader *reader, struct row_request *request)
+{
+    (void)read_tuple(reader, 3);
+    *request = (struct row_request){0};
+    request->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
+    request->document = read_bool(reader);
+    request->length = read_array(reader, LIMIT_OBJECTS);
+    request->left = *reader;
+    return reader_ok(reader);
+}
+
+bool row_request_next(struct row_request *request, struct replica_id *replica)
+{
+    if (request->length == 0) {
+        return false;
+    }
+    request->length--;
+    *replica = read_replica(&request->left);
+    return reader_ok(&request->left);
+}

@@ -1,0 +1,64 @@
+/*
+ * Rows: a document as the database keeps it, on its way between the hub and the storage thread.
+ * Both directions are one run of rows, back to back: a DOCUMENT row, then the rows that belong to
+ * it, then perhaps the next document.
+ *
+ * What the hub stores are the rows that changed; what it loads are all FIELD, ENTRY and REMOVAL
+ * rows of a document and the REPLICA rows that it asked for.
+ */
+#ifndef PROTOCOL_ROWS_H
+#define PROTOCOL_ROWS_H
+
+#include "protocol/reader.h"
+#include "protocol/replica.h"
+#include "protocol/writer.h"
+
+enum row_kind {
+    ROW_DOCUMENT = 1, /* name, position, next_index */
+    ROW_FIELD,        /* field, position, horizon: removals at or below the horizon are forgotten */
+    ROW_ENTRY,        /* field, key, position, shown, detail: replaces the removal with that key */
+    ROW_REMOVAL,      /* field, key, position: replaces the entry with that key */
+    ROW_REPLICA,      /* replica, index, seq, position, at_ms, detail, principal */
+    ROW_REJECTED      /* replica, seq, at_ms, code, text, detail (the update): for the operator */
+};
+
+struct row {
+    enum row_kind kind;
+    uint32_t field;    /* its number */
+    uint64_t position; /* of DOCUMENT: the journal up to here is in these rows */
+    uint64_t horizon;
+    uint64_t next_index; /* of DOCUMENT: the index the next new replica gets */
+    uint64_t index;      /* of REPLICA */
+    uint64_t seq;
+    uint64_t at_ms;
+    struct replica_id replica;
+    struct bytes name;
+    struct bytes key;   /* an element's canonical bytes; empty for a field of one value */
+    struct bytes shown; /* the value as JSON text, for SQL views: a number for a counter, an element
+                           for a set */
+    struct bytes detail;    /* opaque to the storage */
+    struct bytes principal; /* who the replica belongs to */
+    struct bytes code;
+    struct bytes text;
+};
+
+void row_write(struct writer *writer, const struct row *row);
+
+/* Reads the next row; its bytes are borrowed from the reader's. Returns false at the end and after
+ * a failure. */
+bool row_read(struct reader *reader, struct row *row);
+
+/* What the hub asks for: a document's rows, unless it has them, and some of its replicas. */
+struct row_request {
+    struct bytes name;
+    bool document;                     /* false: only the replicas */
+    const struct replica_id *replicas; /* when writing */
+    size_t length;
+    struct reader left; /* when reading: `row_request_next` */
+};
+
+void row_request_write(struct writer *writer, const struct row_request *request);
+bool row_request_read(struct reader *reader, struct row_request *request);
+bool row_request_next(struct row_request *request, struct replica_id *replica);
+
+#endif

@@ -1,0 +1,135 @@
+#include "protocol/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/reader.h"
+
+static const char *const of_texts[] = {
+#define X(name, text) [name] = text,
+    ELEMENT_OF_LIST(X)
+#undef X
+};
+
+static struct bytes bytes_of_text(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+const char *element_of_text(enum element_of of) { return of_texts[of]; }
+
+bool element_of_find(struct bytes text, enum element_of *of)
+{
+    for (size_t i = 0; i < sizeof of_texts / sizeof *of_texts; i++) {
+        if (bytes_equal(text, bytes_of_text(of_texts[i]))) {
+            *of = (enum element_of)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void schema_set_finish(struct schema_set *set)
+{
+    for (size_t i = 0; i < set->length; i++) {
+        free(set->schemas[i].fields);
+    }
+    free(set->schemas);
+    *set = (struct schema_set){0};
+}
+
+struct schema *schema_set_add(struct schema_set *set, struct bytes name)
+{
+    struct schema *grown = realloc(set->schemas, (set->length + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return NULL;
+    }
+    set->schemas = grown;
+    struct schema *added = &grown[set->length++];
+    *added = (struct schema){0};
+    memcpy(added->name, name.data, name.length);
+    return added;
+}
+
+struct schema_field *schema_add_field(struct schema *schema, struct bytes name)
+{
+    struct schema_field *grown = realloc(schema->fields, (schema->length + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return NULL;
+    }
+    schema->fields = grown;
+    struct schema_field *added = &grown[schema->length++];
+    *added = (struct schema_field){0};
+    memcpy(added->name, name.data, name.length);
+    return added;
+}
+
+const struct schema *schema_find(const struct schema_set *set, struct bytes name)
+{
+    for (size_t i = 0; i < set->length; i++) {
+        if (bytes_equal(bytes_of_text(set->schemas[i].name), name)) {
+            return &set->schemas[i];
+        }
+    }
+    return NULL;
+}
+
+const struct schema_field *schema_field_by_number(const struct schema *schema, uint64_t number)
+{
+    for (size_t i = 0; i < schema->length; i++) {
+        if (schema->fields[i].number == number) {
+            return &schema->fields[i];
+        }
+    }
+    return NULL;
+}
+
+const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name)
+{
+    for (size_t i = 0; i < schema->length; i++) {
+        if (bytes_equal(bytes_of_text(schema->fields[i].name), name)) {
+            return &schema->fields[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_letter(uint8_t byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+bool schema_name_valid(struct bytes name)
+{
+    if (name.length == 0 || name.length > LIMIT_SCHEMA_NAME_BYTES || !is_letter(name.data[0])) {
+        return false;
+    }
+    for (size_t i = 1; i < name.length; i++) {
+        uint8_t byte = name.data[i];
+        bool digit = byte >= '0' && byte <= '9';
+        if (!is_letter(byte) && !digit && byte != '_' && byte != '-') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool document_name_valid(struct bytes name, struct bytes *schema, struct bytes *key)
+{
+    if (name.length == 0 || name.length > LIMIT_DOCUMENT_NAME_BYTES || !utf8_valid(name)) {
+        return false;
+    }
+    const uint8_t *slash = memchr(name.data, '/', name.length);
+    if (slash == NULL) {
+        return false;
+    }
+    size_t before = (size_t)(slash - name.data);
+    *schema = (struct bytes){name.data, before};
+    *key = (struct bytes){slash + 1, name.length - before - 1};
+    for (size_t i = 0; i < key->length; i++) {
+        if (key->data[i] < 0x20 || key->data[i] == 0x7f) {
+            return false;
+        }
+    }
+    return key->length > 0 && schema_name_valid(*schema);
+}

@@ -1,0 +1,74 @@
+/*
+ * Schemas: what the operator declares. A document `schema/key` has the fields of its schema;
+ * packets, rows and journal name a field by its number, which the database gives once and keeps for
+ * ever.
+ */
+#ifndef PROTOCOL_SCHEMA_H
+#define PROTOCOL_SCHEMA_H
+
+#include "crdt/bytes.h"
+#include "protocol/limits.h"
+#include "protocol/status.h"
+
+struct protocol_codec; /* protocol/codec.h: a type and its bytes */
+
+/* What the elements of a field may be. */
+#define ELEMENT_OF_LIST(X)                                                                         \
+    X(ELEMENT_STRING, "string")                                                                    \
+    X(ELEMENT_INT, "int")                                                                          \
+    X(ELEMENT_FLOAT, "float")                                                                      \
+    X(ELEMENT_BOOL, "bool")                                                                        \
+    X(ELEMENT_BYTES, "bytes")                                                                      \
+    X(ELEMENT_ANY, "any")
+
+enum element_of {
+#define X(name, text) name,
+    ELEMENT_OF_LIST(X)
+#undef X
+};
+
+const char *element_of_text(enum element_of of);
+
+/* False: there is no such name. */
+bool element_of_find(struct bytes text, enum element_of *of);
+
+struct schema_field {
+    char name[LIMIT_SCHEMA_NAME_BYTES + 1];
+    const struct protocol_codec *codec;
+    enum element_of of; /* ELEMENT_STRING where the type has no elements */
+    uint32_t number;    /* ascending within the schema; not always dense */
+};
+
+struct schema {
+    char name[LIMIT_SCHEMA_NAME_BYTES + 1];
+    struct schema_field *fields; /* ascending by number */
+    size_t length;
+};
+
+/* `{0}` is empty. Owns its schemas and their fields. */
+struct schema_set {
+    struct schema *schemas;
+    size_t length;
+};
+
+void schema_set_finish(struct schema_set *set);
+
+/* Adds an empty schema or field and answers it, or NULL: no memory. The pointer is borrowed until
+ * the next addition. */
+struct schema *schema_set_add(struct schema_set *set, struct bytes name);
+struct schema_field *schema_add_field(struct schema *schema, struct bytes name);
+
+const struct schema *schema_find(const struct schema_set *set, struct bytes name);
+const struct schema_field *schema_field_by_number(const struct schema *schema, uint64_t number);
+const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name);
+
+/* A name of a schema or field: a letter, then letters, digits, `_` and `-`; within the limit. */
+bool schema_name_valid(struct bytes name);
+
+/*
+ * A document's name: a schema's name, a slash, and a key of at least one byte: valid UTF-8 without
+ * control characters. Answers the two parts.
+ */
+bool document_name_valid(struct bytes name, struct bytes *schema, struct bytes *key);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * The hub's core: documents, streams, the ledger, the pipeline from a packet to the journal and
+ * back to every subscriber. It has no sockets, files, clock, threads or randomness: events go in,
+ * effects come out, and the same events in the same order give the same effects. The event loop,
+ * the simulator, the fuzzers and the unit tests all call `hub_step`.
+ *
+ *     a packet -> validated -> batch -> EFFECT_APPEND ... EVENT_APPENDED -> merged in journal order
+ *              -> ACK and REJECT to the writers, one UPDATE per document and batch to its
+ * subscribers later    -> EFFECT_STORE (changed rows) ... EVENT_STORED -> EFFECT_TRIM (the journal
+ * behind them)
+ *
+ * Whoever runs the hub owes it an answer to each request, in any order, but one APPEND is under way
+ * at a time, and one STORE.
+ */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "protocol/schema.h"
+
+#define HUB_CHECKED CRDT_CHECKED
+
+#define HUB_STATUS_LIST(X)                                                                         \
+    X(HUB_OK, "no error")                                                                          \
+    X(HUB_NO_MEMORY, "out of memory")                                                              \
+    X(HUB_CORRUPT, "the journal or a document's rows cannot be read")
+
+enum hub_status {
+#define X(name, text) name,
+    HUB_STATUS_LIST(X)
+#undef X
+};
+
+const char *hub_status_text(enum hub_status status);
+
+enum { JOURNAL_ID_BYTES = 16 };
+
+struct journal_id {
+    uint8_t bytes[JOURNAL_ID_BYTES];
+};
+
+/* A journal this one was restored from: what cursors of it mean here. */
+struct hub_ancestor {
+    struct journal_id journal;
+    uint64_t position; /* the restore point */
+};
+
+/* Everything is copied but `schemas`, which must outlive the hub. */
+struct hub_config {
+    const struct schema_set *schemas;
+    struct journal_id journal;
+    const struct hub_ancestor *ancestors;
+    size_t ancestor_count;
+    uint64_t
+        position;  /* of the last batch in the journal, before any replay; the hub's own start */
+    uint64_t seed; /* random: keys the hash tables */
+    bool relaxed;  /* durability, as WELCOME names it */
+    uint64_t ping_ms;
+    uint64_t hello_ms; /* how long a connection may take to say HELLO */
+    uint64_t idle_ms;  /* how long a document stays in memory after its last stream; WELCOME's
+                          resume_ms */
+    uint64_t store_ms; /* how long changed rows may wait to be stored */
+    uint64_t replica_ttl_ms;
+    size_t message_bytes; /* largest WebSocket message taken in */
+    size_t streams_max;   /* open documents of one connection */
+    size_t connections_max;
+    size_t removals_max; /* per field */
+    size_t batch_bytes;  /* beyond it, reading from the writers stops */
+    size_t
+        memory_limit; /* of documents; beyond it idle ones leave, then OPEN is answered with BUSY */
+    size_t rate_updates; /* updates per second and connection, after a burst of one second; 0: no
+                            limit */
+    size_t rate_bytes;   /* bytes per second and connection; 0: no limit */
+};
+
+/* The defaults; the caller fills in schemas, journal, position and seed. */
+void hub_config_init(struct hub_config *config);
+
+enum hub_event_kind {
+    EVENT_TICK,          /* time has passed: at the latest when `wake_ms` says */
+    EVENT_CONNECTED,     /* connection: a new number, never used before */
+    EVENT_RECEIVED,      /* connection, bytes: one whole binary message */
+    EVENT_BLOCKED,       /* connection: its last SEND is not all gone; send no more */
+    EVENT_WRITABLE,      /* connection: send again */
+    EVENT_DISCONNECTED,  /* connection: gone, also after EFFECT_CLOSE */
+    EVENT_APPENDED,      /* position: the batch is durable there */
+    EVENT_APPEND_FAILED, /* nothing of the batch is in the journal */
+    EVENT_REPLAY,        /* position, bytes: a batch from the journal's tail, at start, in order */
+    EVENT_LOADED,        /* request, bytes: rows (protocol/rows.h) */
+    EVENT_LOAD_FAILED,   /* request */
+    EVENT_STORED,        /* the rows are durable */
+    EVENT_STORE_FAILED,  /* none of them is */
+    EVENT_DRAIN          /* stop: GOAWAY to all, no new connections, store everything */
+};
+
+struct hub_event {
+    enum hub_event_kind kind;
+    uint64_t now_ms; /* wall clock; never goes back by more than it must */
+    uint64_t connection;
+    uint64_t position;
+    uint64_t request;
+    struct bytes bytes; /* borrowed */
+};
+
+enum hub_effect_kind {
+    EFFECT_SEND,   /* connection, bytes: one binary message, with HUB_HEADROOM writable bytes before
+                      it */
+    EFFECT_CLOSE,  /* connection, code, text: after what was sent before; DISCONNECTED is still owed
+                    */
+    EFFECT_PAUSE,  /* connection: read no more from it */
+    EFFECT_RESUME, /* connection: read again */
+    EFFECT_APPEND, /* bytes: one batch for the journal */
+    EFFECT_LOAD,   /* request, bytes: a row_request */
+    EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
+    EFFECT_TRIM    /* position: no row needs the journal at or below it any more */
+};
+
+/* For a transport's frame header. */
+enum { HUB_HEADROOM = 16 };
+
+struct hub_effect {
+    enum hub_effect_kind kind;
+    uint64_t connection;
+    uint64_t position;
+    uint64_t request;
+    uint16_t code;    /* WebSocket close code */
+    const char *text; /* WebSocket close reason */
+    struct bytes bytes;
+};
+
+/* To be performed in order; valid until the next call. */
+struct hub_effects {
+    const struct hub_effect *items;
+    size_t length;
+    uint64_t wake_ms; /* when the next TICK is due at the latest; UINT64_MAX: none */
+    bool more; /* there is more to send than was worth one step: call again with a TICK soon */
+};
+
+/* What an operator sees at /health. */
+struct hub_stats {
+    uint64_t position; /* merged up to here */
+    size_t connections;
+    size_t streams;
+    size_t documents; /* in memory */
+    size_t memory_bytes;
+    bool read_only;
+    bool drained;   /* after DRAIN: everything is stored, nothing is under way */
+    bool replaying; /* batches of the tail are not merged yet */
+};
+
+struct hub;
+
+/* NULL: no memory. */
+struct hub *hub_create(const struct hub_config *config);
+void hub_destroy(struct hub *hub);
+
+/*
+ * Advances the hub by one event. What must wait for the disk (ACK, UPDATE) is an effect of the
+ * write's completion, not of the request. On HUB_NO_MEMORY and HUB_CORRUPT the hub is unfit for
+ * use: what is acknowledged is in the journal, so the process stops and starts again.
+ */
+HUB_CHECKED enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
+                                     struct hub_effects *effects);
+
+void hub_stats(const struct hub *hub, struct hub_stats *stats);
+
+#endif
