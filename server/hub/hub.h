@@ -15,6 +15,7 @@
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
+#include "protocol/journal_id.h"
 #include "protocol/schema.h"
 
 #define HUB_CHECKED CRDT_CHECKED
@@ -31,12 +32,6 @@ enum hub_status {
 };
 
 const char *hub_status_text(enum hub_status status);
-
-enum { JOURNAL_ID_BYTES = 16 };
-
-struct journal_id {
-    uint8_t bytes[JOURNAL_ID_BYTES];
-};
 
 /* A journal this one was restored from: what cursors of it mean here. */
 struct hub_ancestor {

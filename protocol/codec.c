@@ -1,0 +1,58 @@
+#include "protocol/codec.h"
+
+#include <string.h>
+
+static const struct protocol_codec *const codecs[] = {
+    &codec_gcounter,
+    &codec_pncounter,
+    &codec_orset,
+};
+
+const struct protocol_codec *protocol_codec_at(size_t n)
+{
+    return n < sizeof codecs / sizeof *codecs ? codecs[n] : NULL;
+}
+
+const struct protocol_codec *protocol_codec_find(struct bytes name)
+{
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        const char *text = codecs[i]->type->name;
+        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+            return codecs[i];
+        }
+    }
+    return NULL;
+}
+
+crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names *names)
+{
+    crdt_replica_id id = 0;
+    bool found = false;
+    if (reader_peek(reader) == READER_NIL) {
+        read_nil(reader);
+        return names->sender;
+    }
+    if (reader_peek(reader) == READER_INT) {
+        found = names->index(names->context, read_uint(reader), &id);
+    } else {
+        struct replica_id replica;
+        found = replica_id_from_bytes(read_bin(reader, REPLICA_BYTES), &replica) &&
+                names->find(names->context, &replica, &id);
+    }
+    if (!found) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    return id;
+}
+
+void codec_write_name(struct writer *writer, crdt_replica_id id, const struct codec_names *names)
+{
+    struct replica_id replica;
+    if (id == names->sender) {
+        write_nil(writer);
+    } else if (names->name(names->context, id, &replica)) {
+        write_bin(writer, replica_id_bytes(&replica));
+    } else {
+        write_uint(writer, id);
+    }
+}

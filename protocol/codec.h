@@ -1,0 +1,75 @@
+/*
+ * Codec: a type's changes, content, full states and rows as bytes. Each type has one, found by its
+ * name; whoever handles fields goes through this table and names no type.
+ *
+ * Readers fail with PROTOCOL_MALFORMED (not the form of the type), PROTOCOL_BAD_ELEMENT or
+ * PROTOCOL_NO_MEMORY, and then answer NULL.
+ */
+#ifndef PROTOCOL_CODEC_H
+#define PROTOCOL_CODEC_H
+
+#include "crdt/field.h"
+#include "protocol/reader.h"
+#include "protocol/replica.h"
+#include "protocol/rows.h"
+#include "protocol/schema.h"
+#include "protocol/writer.h"
+
+/* How a full state names replicas: nil is the sender, an integer is an index, 16 bytes are a
+ * replica. */
+struct codec_names {
+    crdt_replica_id sender;
+    /* When reading. False: the document does not know it, so the state is malformed. */
+    bool (*find)(void *context, const struct replica_id *replica, crdt_replica_id *id);
+    bool (*index)(void *context, uint64_t index, crdt_replica_id *id);
+    /* When writing. False: write its index. */
+    bool (*name)(void *context, crdt_replica_id id, struct replica_id *replica);
+    void *context;
+};
+
+struct protocol_codec {
+    const struct crdt_type *type;
+    bool has_elements; /* takes the option `of` */
+    bool collection; /* its rows are one for each element; otherwise a single one, with an empty key
+                      */
+    const char *empty; /* its value as JSON before anything happened */
+
+    /* DELTA */
+    struct crdt_change *(*read_change)(struct reader *reader, enum element_of of);
+    void (*write_change)(struct writer *writer, const struct crdt_change *change);
+
+    /* SNAPSHOT and UPDATE: what changed after position `since`; 0: all there is. `read_content`
+     * makes it so in a field that stands at the position where the content starts. */
+    void (*write_content)(struct writer *writer, const struct crdt_field *field, uint64_t since);
+    void (*read_content)(struct reader *reader, struct crdt_field *field, uint64_t position);
+
+    /* STATE */
+    struct crdt_field *(*read_state)(struct reader *reader, enum element_of of,
+                                     const struct codec_names *names);
+    void (*write_state)(struct writer *writer, const struct crdt_field *field,
+                        const struct codec_names *names);
+
+    /* The rows that changed after `since`, and a row's way back. */
+    void (*write_rows)(struct writer *writer, const struct crdt_field *field, uint32_t number,
+                       uint64_t since);
+    enum protocol_status (*read_row)(struct crdt_field *field, const struct row *row);
+
+    /* The value as JSON. */
+    void (*write_json)(struct writer *writer, const struct crdt_field *field);
+};
+
+extern const struct protocol_codec codec_gcounter;
+extern const struct protocol_codec codec_pncounter;
+extern const struct protocol_codec codec_orset;
+
+/* NULL: there is no such type. */
+const struct protocol_codec *protocol_codec_find(struct bytes name);
+
+/* The n-th codec, or NULL after the last: for messages that list the types. */
+const struct protocol_codec *protocol_codec_at(size_t n);
+
+/* One replica's name in a full state. */
+crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names *names);
+void codec_write_name(struct writer *writer, crdt_replica_id id, const struct codec_names *names);
+
+#endif
