@@ -1,0 +1,177 @@
+/* OPEN and OPENED, SNAPSHOT and UPDATE, and the transfers that carry large ones: CHUNK, END,
+ * CREDIT. */
+#include "protocol/limits.h"
+#include "protocol/packet_families.h"
+
+static void read_cursor(struct reader *reader, struct packet_open *open)
+{
+    size_t more = read_tuple(reader, 2);
+    open->journal = packet_read_journal(reader);
+    open->position = read_uint(reader);
+    open->has_cursor = true;
+    reader_skip(reader, more);
+}
+
+static void read_mode(struct reader *reader, struct packet_open *open)
+{
+    struct bytes mode = read_string(reader, LIMIT_CODE_BYTES);
+    open->once = packet_key_is(mode, "once");
+    if (!open->once && !packet_key_is(mode, "live")) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+}
+
+static void read_open(struct reader *reader, struct packet *packet, size_t length)
+{
+    (void)length;
+    struct packet_open *open = &packet->open;
+    open->name = read_string(reader, LIMIT_TEXT_BYTES);
+    open->replicas = packet_read_typed(reader, READER_ARRAY);
+    size_t options = read_map(reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < options && reader_ok(reader); i++) {
+        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        if (packet_key_is(key, "cursor")) {
+            read_cursor(reader, open);
+        } else if (packet_key_is(key, "mode")) {
+            read_mode(reader, open);
+        } else {
+            reader_skip(reader, 1);
+        }
+    }
+}
+
+static void write_open(struct writer *writer, const struct packet *packet)
+{
+    const struct packet_open *open = &packet->open;
+    write_string(writer, open->name);
+    write_raw(writer, open->replicas);
+    write_map(writer, (size_t)open->has_cursor + open->once);
+    if (open->has_cursor) {
+        write_text(writer, "cursor");
+        write_array(writer, 2);
+        packet_write_journal(writer, &open->journal);
+        write_uint(writer, open->position);
+    }
+    if (open->once) {
+        write_text(writer, "mode");
+        write_text(writer, "once");
+    }
+}
+
+static void read_opened(struct reader *reader, struct packet *packet, size_t length)
+{
+    (void)length;
+    packet->opened.fields = packet_read_typed(reader, READER_ARRAY);
+    packet->opened.rights = read_uint(reader);
+    packet->opened.position = read_uint(reader);
+    packet->opened.ledger = packet_read_typed(reader, READER_ARRAY);
+}
+
+static void write_opened(struct writer *writer, const struct packet *packet)
+{
+    write_raw(writer, packet->opened.fields);
+    write_uint(writer, packet->opened.rights);
+    write_wide(writer, (int64_t)packet->opened.position);
+    write_raw(writer, packet->opened.ledger);
+}
+
+static void read_body(struct reader *reader, struct packet_content *content, size_t left)
+{
+    if (reader_peek(reader) == READER_MAP) {
+        content->fields = read_raw(reader);
+        return;
+    }
+    read_nil(reader);
+    if (left < 3) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    content->transfer = read_int(reader);
+    content->bytes = read_uint(reader);
+    if (content->transfer >= 0 || content->bytes > LIMIT_BODY_BYTES) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+}
+
+static void read_snapshot(struct reader *reader, struct packet *packet, size_t length)
+{
+    packet->content.to = read_uint(reader);
+    read_body(reader, &packet->content, length - 1);
+}
+
+static void read_update(struct reader *reader, struct packet *packet, size_t length)
+{
+    packet->content.from = read_uint(reader);
+    packet->content.to = read_uint(reader);
+    read_body(reader, &packet->content, length - 2);
+}
+
+static void write_content(struct writer *writer, const struct packet *packet)
+{
+    const struct packet_content *content = &packet->content;
+    if (packet->kind == PACKET_UPDATE) {
+        write_wide(writer, (int64_t)content->from);
+    }
+    write_wide(writer, (int64_t)content->to);
+    if (content->fields.data != NULL) {
+        write_raw(writer, content->fields);
+        return;
+    }
+    write_nil(writer);
+    write_int(writer, content->transfer);
+    write_uint(writer, content->bytes);
+}
+
+static size_t written_content(const struct packet *packet)
+{
+    size_t length = packet->kind == PACKET_UPDATE ? 3 : 2;
+    return packet->content.fields.data == NULL ? length + 2 : length;
+}
+
+static void read_chunk(struct reader *reader, struct packet *packet, size_t length)
+{
+    (void)length;
+    packet->chunk.bytes = read_bin(reader, LIMIT_MESSAGE_BYTES);
+}
+
+static void write_chunk(struct writer *writer, const struct packet *packet)
+{
+    write_bin(writer, packet->chunk.bytes);
+}
+
+static void read_number(struct reader *reader, struct packet *packet, size_t length)
+{
+    (void)length;
+    packet->number.value = read_uint(reader);
+}
+
+static void write_number(struct writer *writer, const struct packet *packet)
+{
+    write_uint(writer, packet->number.value);
+}
+
+const struct packet_layout *packet_layout_stream(uint64_t kind)
+{
+    static const struct packet_layout open = {3, read_open, write_open, NULL};
+    static const struct packet_layout opened = {4, read_opened, write_opened, NULL};
+    static const struct packet_layout snapshot = {2, read_snapshot, write_content, written_content};
+    static const struct packet_layout update = {3, read_update, write_content, written_content};
+    static const struct packet_layout chunk = {1, read_chunk, write_chunk, NULL};
+    static const struct packet_layout number = {1, read_number, write_number, NULL};
+    switch (kind) {
+    case PACKET_OPEN:
+        return &open;
+    case PACKET_OPENED:
+        return &opened;
+    case PACKET_SNAPSHOT:
+        return &snapshot;
+    case PACKET_UPDATE:
+        return &update;
+    case PACKET_CHUNK:
+        return &chunk;
+    case PACKET_END:
+    case PACKET_CREDIT:
+        return &number;
+    default:
+        return NULL;
+    }
+}
