@@ -97,6 +97,7 @@ struct hub_event {
 };
 
 enum hub_effect_kind {
+    EFFECT_NONE,   /* nothing to do */
     EFFECT_SEND,   /* connection, bytes: one binary message, with HUB_HEADROOM writable bytes before
                       it */
     EFFECT_CLOSE,  /* connection, code, text: after what was sent before; DISCONNECTED is still owed

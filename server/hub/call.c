@@ -1,0 +1,83 @@
+/* HELLO and CALL. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+enum { CLOSE_POLICY = 1008 };
+
+static struct bytes text_bytes(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet)
+{
+    if (packet->kind != PACKET_HELLO) {
+        connection_close(hub, connection, CLOSE_POLICY, "HELLO comes first");
+        return;
+    }
+    if (packet->hello.version != PROTOCOL_VERSION) {
+        connection_close(hub, connection, CLOSE_POLICY, "the hub speaks version 1 only");
+        return;
+    }
+    connection->greeted = true;
+    struct packet answer = {.kind = PACKET_WELCOME};
+    answer.welcome = (struct packet_welcome){
+        .hub = text_bytes("syncline/0.1"),
+        .journal = hub->config.journal,
+        .schema = {(const uint8_t *)&hub->schema_hash, sizeof hub->schema_hash},
+        .message_bytes = hub->config.message_bytes,
+        .streams = hub->config.streams_max,
+        .replicas = LIMIT_NAMED_REPLICAS,
+        .ping_ms = hub->config.ping_ms,
+        .resume_ms = hub->config.idle_ms,
+        .relaxed = hub->config.relaxed,
+    };
+    connection_answer(hub, connection, &answer);
+}
+
+void write_fields(struct writer *writer, const struct schema *schema)
+{
+    write_array(writer, schema->length);
+    for (size_t i = 0; i < schema->length; i++) {
+        const struct schema_field *field = &schema->fields[i];
+        write_array(writer, 4);
+        write_uint(writer, field->number);
+        write_text(writer, field->name);
+        write_text(writer, field->codec->type->name);
+        write_map(writer, field->codec->has_elements ? 1 : 0);
+        if (field->codec->has_elements) {
+            write_text(writer, "of");
+            write_text(writer, element_of_text(field->of));
+        }
+    }
+}
+
+static void answer_schema(struct hub *hub, struct connection *connection, int64_t id)
+{
+    const struct schema_set *schemas = hub->config.schemas;
+    buffer_clear(&hub->scratch);
+    struct writer writer = writer_to(&hub->scratch);
+    write_map(&writer, schemas->length);
+    for (size_t i = 0; i < schemas->length; i++) {
+        write_text(&writer, schemas->schemas[i].name);
+        write_fields(&writer, &schemas->schemas[i]);
+    }
+    if (writer.status != PROTOCOL_OK) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return;
+    }
+    struct packet packet = {.kind = PACKET_RESULT, .id = id};
+    packet.call.value = buffer_bytes(&hub->scratch);
+    connection_answer(hub, connection, &packet);
+}
+
+void call_method(struct hub *hub, struct connection *connection, const struct packet *packet)
+{
+    if (bytes_equal(packet->call.name, text_bytes("schema"))) {
+        answer_schema(hub, connection, packet->id);
+    } else {
+        connection_error(hub, connection, packet->id, CODE_UNKNOWN_METHOD, 0);
+    }
+}

@@ -1,0 +1,43 @@
+/* Every code that the hub answers with, and the sentence a person can act on. docs/protocol.md
+ * lists them. */
+#ifndef HUB_CODES_H
+#define HUB_CODES_H
+
+#include "crdt/bytes.h"
+
+#define HUB_CODE_LIST(X)                                                                           \
+    X(NONE, "")                                                                                    \
+    X(UNKNOWN_FIELD, "The schema has no field with this number; fetch the schema again.")          \
+    X(BAD_CHANGE, "The change does not have the form of its field's type.")                        \
+    X(BAD_ELEMENT, "The element is not of the field's type, not canonical msgpack, or too long.")  \
+    X(OVERFLOW, "The counter would exceed 2^53 - 1; count in larger units.")                       \
+    X(REPLICA_EXPIRED, "The replica was silent for too long; make the edits again in a new "       \
+                       "session.")                                                                 \
+    X(UNKNOWN_SCHEMA, "No schema of this name is configured on the hub.")                          \
+    X(BAD_NAME, "A document's name is schema/key, at most 256 bytes, without control characters.") \
+    X(UNKNOWN_STREAM, "No stream with this id is open.")                                           \
+    X(ID_IN_USE, "This id was used before on this connection; ids only grow.")                     \
+    X(UNKNOWN_REPLICA, "Name the replica in OPEN before sending its updates.")                     \
+    X(BAD_REPLICA, "A replica is a UUIDv7 whose time is not in the future.")                       \
+    X(REPLICA_IN_USE, "Another connection opened the document with the same replica; begin a new " \
+                      "session.")                                                                  \
+    X(FORBIDDEN, "The replica belongs to another principal.")                                      \
+    X(TOO_MANY_STREAMS, "Close a document before opening another.")                                \
+    X(BUSY, "The hub has no room for another document now; try again later.")                      \
+    X(READ_ONLY, "The hub cannot write to its disk now; the update was not taken, send it again.") \
+    X(UNAVAILABLE, "The hub could not read the document from its database.")                       \
+    X(UNKNOWN_METHOD, "There is no such method.")
+
+enum hub_code {
+#define X(name, text) CODE_##name,
+    HUB_CODE_LIST(X)
+#undef X
+};
+
+const char *hub_code_name(enum hub_code code);
+const char *hub_code_text(enum hub_code code);
+
+/* CODE_NONE: no such name. */
+enum hub_code hub_code_find(struct bytes name);
+
+#endif

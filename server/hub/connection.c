@@ -1,0 +1,483 @@
+/* Connections: packets in, one message out at a time, pauses, pings, and the end. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+enum {
+    CLOSE_FORMAT = 1007,
+    CLOSE_POLICY = 1008,
+    CLOSE_TRY_LATER = 1013,
+    ANSWERS_PAUSE_BYTES =
+        16 << 10, /* answers waiting for a blocked client: read no more of its calls */
+    ANSWERS_BYTES_MAX = 4 << 20,   /* what one message can call forth at the most */
+    MESSAGE_BYTES_SOFT = 32 << 10, /* a message out is closed once it is this long */
+    ARENA_BYTES_SOFT = 4 << 20,    /* a step sends this much, then lets others have a turn */
+    SWEEP_MS = 1000,
+    GOAWAY_MIN_MS = 500,
+    GOAWAY_MAX_MS = 5000
+};
+
+bool connection_matches(const void *item, const void *key)
+{
+    return ((const struct connection *)item)->id == *(const uint64_t *)key;
+}
+
+static bool stream_matches(const void *item, const void *key)
+{
+    return ((const struct stream *)item)->id == *(const int64_t *)key;
+}
+
+static uint64_t hash_of(uint64_t id)
+{
+    return bytes_hash((struct bytes){(const uint8_t *)&id, sizeof id}, 0);
+}
+
+struct connection *connection_find(const struct hub *hub, uint64_t id)
+{
+    return table_find(&hub->connections, hash_of(id), &id);
+}
+
+static void refuse(struct hub *hub, uint64_t id, uint16_t code, const char *text)
+{
+    struct hub_effect *effect = effect_add(hub, EFFECT_CLOSE);
+    effect->connection = id;
+    effect->code = code;
+    effect->text = text;
+}
+
+void connection_connected(struct hub *hub, uint64_t id)
+{
+    if (hub->draining || hub->connections.length >= hub->config.connections_max) {
+        refuse(hub, id, CLOSE_TRY_LATER, "the hub takes no more connections now");
+        return;
+    }
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL || !table_add(&hub->connections, hash_of(id), connection)) {
+        free(connection);
+        refuse(hub, id, CLOSE_TRY_LATER, "the hub is out of memory");
+        return;
+    }
+    connection->id = id;
+    connection->connected_ms = hub->now_ms;
+    connection->heard_ms = hub->now_ms;
+    connection->pinged_ms = hub->now_ms;
+    connection->tokens_ms = hub->now_ms;
+    connection->update_tokens = (double)hub->config.rate_updates;
+    connection->byte_tokens = (double)hub->config.rate_bytes;
+    connection->stream_table.match = stream_matches;
+    list_init(&connection->streams);
+    list_init(&connection->dirty_streams);
+    buffer_init(&connection->answers, ANSWERS_BYTES_MAX);
+    if (hub->next_sweep_ms > hub->now_ms + SWEEP_MS) {
+        hub->next_sweep_ms = hub->now_ms + SWEEP_MS;
+    }
+}
+
+static void close_streams(struct hub *hub, struct connection *connection)
+{
+    while (!list_empty(&connection->streams)) {
+        stream_close(hub, CONTAINER(connection->streams.next, struct stream, in_connection));
+    }
+}
+
+void connection_destroy(struct hub *hub, struct connection *connection)
+{
+    close_streams(hub, connection);
+    hub->paused_count -= connection->paused != 0;
+    list_remove(&connection->dirty);
+    table_remove(&hub->connections, hash_of(connection->id), connection);
+    table_finish(&connection->stream_table);
+    buffer_finish(&connection->answers);
+    free(connection);
+}
+
+void connection_gone(struct hub *hub, uint64_t id)
+{
+    struct connection *connection = connection_find(hub, id);
+    if (connection != NULL) {
+        connection_destroy(hub, connection);
+    }
+}
+
+/* What was sent goes out first; what was received and not answered is for the client to ask again.
+ */
+void connection_close(struct hub *hub, struct connection *connection, uint16_t code,
+                      const char *text)
+{
+    if (connection->closing) {
+        return;
+    }
+    connection->closing = true;
+    close_streams(hub, connection);
+    list_remove(&connection->dirty);
+    refuse(hub, connection->id, code, text);
+}
+
+void connection_touch(struct hub *hub, struct connection *connection)
+{
+    if (!connection->closing) {
+        list_push(&hub->dirty_connections, &connection->dirty);
+    }
+}
+
+void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason)
+{
+    if (connection->paused == 0) {
+        effect_add(hub, EFFECT_PAUSE)->connection = connection->id;
+        hub->paused_count++;
+    }
+    connection->paused |= reason;
+}
+
+void connection_resume(struct hub *hub, struct connection *connection, enum pause_reason reason)
+{
+    if ((connection->paused & reason) == 0) {
+        return;
+    }
+    connection->paused &= ~(unsigned)reason;
+    if (connection->paused == 0) {
+        effect_add(hub, EFFECT_RESUME)->connection = connection->id;
+        hub->paused_count--;
+    }
+}
+
+void connection_answer(struct hub *hub, struct connection *connection, const struct packet *packet)
+{
+    if (connection->closing) {
+        return;
+    }
+    struct writer writer = writer_to(&connection->answers);
+    packet_write(&writer, packet);
+    if (writer.status != PROTOCOL_OK) {
+        connection_close(hub, connection, CLOSE_POLICY, "too many answers are waiting to be read");
+        return;
+    }
+    connection_touch(hub, connection);
+    if (connection->answers.length > ANSWERS_PAUSE_BYTES) {
+        connection_pause(hub, connection, PAUSE_ANSWERS);
+    }
+}
+
+void connection_error(struct hub *hub, struct connection *connection, int64_t id,
+                      enum hub_code code, uint64_t retry_ms)
+{
+    uint8_t bytes[32];
+    struct buffer details = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
+    struct writer writer = writer_to(&details);
+    write_map(&writer, retry_ms == 0 ? 0 : 1);
+    if (retry_ms != 0) {
+        write_text(&writer, "retry_ms");
+        write_uint(&writer, retry_ms);
+    }
+    const char *name = hub_code_name(code);
+    const char *text = hub_code_text(code);
+    struct packet packet = {.kind = PACKET_ERROR, .id = id};
+    packet.error.code = (struct bytes){(const uint8_t *)name, strlen(name)};
+    packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
+    packet.error.details = buffer_bytes(&details);
+    connection_answer(hub, connection, &packet);
+}
+
+/* Token buckets that hold one second's worth; a bucket in debt pauses the reading until it is paid.
+ */
+static void spend_rate(struct hub *hub, struct connection *connection, size_t updates, size_t bytes)
+{
+    double elapsed = (double)(hub->now_ms - connection->tokens_ms) / 1000;
+    double update_rate = (double)hub->config.rate_updates;
+    double byte_rate = (double)hub->config.rate_bytes;
+    connection->tokens_ms = hub->now_ms;
+    connection->update_tokens += elapsed * update_rate;
+    connection->byte_tokens += elapsed * byte_rate;
+    if (connection->update_tokens > update_rate) {
+        connection->update_tokens = update_rate;
+    }
+    if (connection->byte_tokens > byte_rate) {
+        connection->byte_tokens = byte_rate;
+    }
+    connection->update_tokens -= (double)updates;
+    connection->byte_tokens -= (double)bytes;
+    bool in_debt = (hub->config.rate_updates > 0 && connection->update_tokens < 0) ||
+                   (hub->config.rate_bytes > 0 && connection->byte_tokens < 0);
+    if (in_debt) {
+        connection_pause(hub, connection, PAUSE_RATE);
+    } else {
+        connection_resume(hub, connection, PAUSE_RATE);
+    }
+}
+
+static void stream_closed_by_client(struct hub *hub, struct connection *connection, int64_t id)
+{
+    struct stream *stream = stream_find(connection, id);
+    if (stream == NULL) {
+        connection_error(hub, connection, id, CODE_UNKNOWN_STREAM, 0);
+    } else {
+        stream_close(hub, stream);
+    }
+}
+
+static void answer_number(struct hub *hub, struct connection *connection, uint64_t kind,
+                          uint64_t value)
+{
+    struct packet packet = {.kind = kind, .number = {value}};
+    connection_answer(hub, connection, &packet);
+}
+
+/* Ids only grow, so that none is used twice without a table of all that were. */
+static bool take_id(struct hub *hub, struct connection *connection, int64_t id)
+{
+    if (id <= connection->last_client_id) {
+        connection_error(hub, connection, id, CODE_ID_IN_USE, 0);
+        return false;
+    }
+    connection->last_client_id = id;
+    return true;
+}
+
+static void answer_empty(struct hub *hub, struct connection *connection, int64_t id)
+{
+    static const uint8_t empty_map[] = {0x80};
+    struct packet packet = {.kind = PACKET_RESULT, .id = id};
+    packet.call.value = (struct bytes){empty_map, sizeof empty_map};
+    connection_answer(hub, connection, &packet);
+}
+
+static void dispatch(struct hub *hub, struct connection *connection, const struct packet *packet,
+                     struct bytes raw)
+{
+    switch (packet->kind) {
+    case PACKET_AUTH:
+        if (take_id(hub, connection, packet->id)) {
+            answer_empty(hub, connection, packet->id);
+        }
+        return;
+    case PACKET_CALL:
+        if (take_id(hub, connection, packet->id)) {
+            call_method(hub, connection, packet);
+        }
+        return;
+    case PACKET_OPEN:
+        if (take_id(hub, connection, packet->id)) {
+            stream_open(hub, connection, packet);
+        }
+        return;
+    case PACKET_DELTA:
+    case PACKET_STATE:
+        update_received(hub, connection, packet, raw);
+        return;
+    case PACKET_CREDIT:
+        stream_credit(hub, connection, packet->id, packet->number.value);
+        return;
+    case PACKET_CLOSE:
+        stream_closed_by_client(hub, connection, packet->id);
+        return;
+    case PACKET_PING:
+        answer_number(hub, connection, PACKET_PONG, packet->number.value);
+        return;
+    case PACKET_PONG:
+        return;
+    case PACKET_HELLO:
+        connection_close(hub, connection, CLOSE_POLICY, "HELLO comes once");
+        return;
+    default:
+        if (packet_kind_text(packet->kind) != NULL) {
+            connection_close(hub, connection, CLOSE_POLICY, "a packet that only the hub sends");
+        }
+        return; /* a kind that a later version knows */
+    }
+}
+
+static const char *format_reason(enum protocol_status status)
+{
+    switch (status) {
+    case PROTOCOL_TRUNCATED:
+        return "a packet ends inside a value";
+    case PROTOCOL_TOO_LARGE:
+        return "a length, count or depth is beyond its limit";
+    default:
+        return "a packet does not have its layout";
+    }
+}
+
+/* The id's sign says who minted it, and 0 is the connection's own. */
+static bool id_fits(const struct packet *packet)
+{
+    switch (packet->kind) {
+    case PACKET_HELLO:
+    case PACKET_PING:
+    case PACKET_PONG:
+        return packet->id == 0;
+    case PACKET_CREDIT:
+        return packet->id < 0;
+    default:
+        return packet->id > 0 || packet_kind_text(packet->kind) == NULL;
+    }
+}
+
+static void receive(struct hub *hub, struct connection *connection, struct bytes message)
+{
+    struct reader reader = reader_of(message);
+    struct packet packet;
+    size_t updates = 0;
+    const uint8_t *start = reader.left.data;
+    while (!connection->closing && packet_read(&reader, &packet)) {
+        struct bytes raw = {start, (size_t)(reader.left.data - start)};
+        start = reader.left.data;
+        updates += packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE;
+        if (!id_fits(&packet)) {
+            connection_close(hub, connection, CLOSE_FORMAT, "an id of the wrong sign");
+        } else if (!connection->greeted) {
+            call_hello(hub, connection, &packet);
+        } else {
+            dispatch(hub, connection, &packet, raw);
+        }
+    }
+    if (!connection->closing && !reader_ok(&reader)) {
+        connection_close(hub, connection,
+                         reader.status == PROTOCOL_TOO_LARGE ? CLOSE_POLICY : CLOSE_FORMAT,
+                         format_reason(reader.status));
+    }
+    if (!connection->closing) {
+        spend_rate(hub, connection, updates, message.length);
+    }
+}
+
+void connection_received(struct hub *hub, uint64_t id, struct bytes message)
+{
+    struct connection *connection = connection_find(hub, id);
+    if (connection == NULL || connection->closing) {
+        return;
+    }
+    connection->heard_ms = hub->now_ms;
+    if (message.length > hub->config.message_bytes) {
+        connection_close(hub, connection, CLOSE_POLICY, "the message is too long");
+        return;
+    }
+    receive(hub, connection, message);
+}
+
+void connection_blocked(struct hub *hub, uint64_t id)
+{
+    struct connection *connection = connection_find(hub, id);
+    if (connection != NULL) {
+        connection->blocked = true;
+    }
+}
+
+void connection_writable(struct hub *hub, uint64_t id)
+{
+    struct connection *connection = connection_find(hub, id);
+    if (connection != NULL) {
+        connection->blocked = false;
+        connection_touch(hub, connection);
+    }
+}
+
+/* One message: the answers, then what each stream's client lacks, as far as it fits. */
+static void flush(struct hub *hub, struct connection *connection)
+{
+    struct hub_effect *effect = effect_add(hub, EFFECT_SEND);
+    effect->connection = connection->id;
+    size_t at = hub->effect_count - 1;
+    size_t start;
+    struct writer writer = effect_begin(hub, &start);
+    write_raw(&writer, buffer_bytes(&connection->answers));
+    buffer_clear(&connection->answers);
+    connection_resume(hub, connection, PAUSE_ANSWERS);
+    while (!list_empty(&connection->dirty_streams) &&
+           hub->arena.length - start < MESSAGE_BYTES_SOFT && writer.status == PROTOCOL_OK) {
+        struct link *first = connection->dirty_streams.next;
+        struct stream *stream = CONTAINER(first, struct stream, dirty);
+        list_remove(first);
+        if (!stream_publish(hub, stream, &writer)) {
+            list_push(&connection->dirty_streams, first);
+        }
+    }
+    effect_end(hub, &writer, start, &hub->effects[at]);
+    if (hub->arena.length == start) {
+        hub->effects[at].kind = EFFECT_NONE;
+    }
+    if (list_empty(&connection->dirty_streams)) {
+        list_remove(&connection->dirty);
+    }
+}
+
+void connections_flush(struct hub *hub)
+{
+    struct link blocked;
+    list_init(&blocked);
+    while (!list_empty(&hub->dirty_connections) && hub->arena.length < ARENA_BYTES_SOFT &&
+           hub->status == HUB_OK) {
+        struct connection *connection =
+            CONTAINER(hub->dirty_connections.next, struct connection, dirty);
+        list_remove(&connection->dirty);
+        if (connection->blocked) {
+            continue; /* WRITABLE brings it back */
+        }
+        flush(hub, connection);
+        if (!list_empty(&connection->dirty_streams)) {
+            list_push(&blocked, &connection->dirty); /* one message a step: it may block now */
+        }
+    }
+    while (!list_empty(&blocked)) {
+        struct link *first = blocked.next;
+        list_remove(first);
+        list_push(&hub->dirty_connections, first);
+    }
+}
+
+static void look_after(struct hub *hub, struct connection *connection)
+{
+    uint64_t silent_ms = hub->now_ms - connection->heard_ms;
+    if (connection->closing) {
+        return;
+    }
+    if (!connection->greeted && hub->now_ms - connection->connected_ms >= hub->config.hello_ms) {
+        connection_close(hub, connection, CLOSE_POLICY, "HELLO did not come in time");
+    } else if (silent_ms >= 2 * hub->config.ping_ms && connection->paused == 0) {
+        connection_close(hub, connection, CLOSE_POLICY, "no PONG came");
+    } else if (silent_ms >= hub->config.ping_ms && connection->greeted &&
+               hub->now_ms - connection->pinged_ms >= hub->config.ping_ms) {
+        connection->pinged_ms = hub->now_ms;
+        answer_number(hub, connection, PACKET_PING, hub->now_ms & UINT32_MAX);
+    }
+    if ((connection->paused & PAUSE_RATE) != 0) {
+        spend_rate(hub, connection, 0, 0);
+    }
+}
+
+void connections_sweep(struct hub *hub)
+{
+    if (hub->connections.length == 0) {
+        hub->next_sweep_ms = UINT64_MAX;
+        return;
+    }
+    if (hub->now_ms < hub->next_sweep_ms) {
+        return;
+    }
+    for (uint32_t i = 0; i < hub->connections.length; i++) {
+        look_after(hub, hub->connections.places[i].item);
+    }
+    hub->next_sweep_ms = hub->now_ms + (hub->paused_count > 0 ? SWEEP_MS / 10 : SWEEP_MS);
+}
+
+void connections_drain(struct hub *hub)
+{
+    uint8_t bytes[32];
+    struct buffer data = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
+    struct writer writer = writer_to(&data);
+    write_map(&writer, 2);
+    write_text(&writer, "min_ms");
+    write_uint(&writer, GOAWAY_MIN_MS);
+    write_text(&writer, "max_ms");
+    write_uint(&writer, GOAWAY_MAX_MS);
+    static const char name[] = "goaway";
+    for (uint32_t i = 0; i < hub->connections.length; i++) {
+        struct connection *connection = hub->connections.places[i].item;
+        struct packet packet = {.kind = PACKET_EVENT, .id = --connection->last_hub_id};
+        packet.call.name = (struct bytes){(const uint8_t *)name, sizeof name - 1};
+        packet.call.value = buffer_bytes(&data);
+        connection_answer(hub, connection, &packet);
+    }
+}

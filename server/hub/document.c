@@ -1,0 +1,207 @@
+/* Documents in memory: found by name, loaded on demand, evicted when idle. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+struct bytes document_name(const struct document *document)
+{
+    return (struct bytes){document->name, document->name_length};
+}
+
+bool document_matches(const void *item, const void *key)
+{
+    return bytes_equal(document_name(item), *(const struct bytes *)key);
+}
+
+struct document *document_find(const struct hub *hub, struct bytes name)
+{
+    return table_find(&hub->documents, bytes_hash(name, hub->config.seed), &name);
+}
+
+static bool create_fields(struct hub *hub, struct document *document)
+{
+    size_t length = document->schema->length;
+    document->fields = calloc(length == 0 ? 1 : length, sizeof(*document->fields));
+    if (document->fields == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        const struct crdt_type *type = document->schema->fields[i].codec->type;
+        document->fields[i] = type->create(hub->config.seed);
+        if (document->fields[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_document(struct document *document)
+{
+    for (size_t i = 0; document->fields != NULL && i < document->schema->length; i++) {
+        if (document->fields[i] != NULL) {
+            document->fields[i]->type->destroy(document->fields[i]);
+        }
+    }
+    free(document->fields);
+    ledger_finish(document);
+    body_release(document->update);
+    body_release(document->snapshot);
+    buffer_finish(&document->rejected);
+    free(document);
+}
+
+struct document *document_create(struct hub *hub, struct bytes name, const struct schema *schema)
+{
+    struct document *document = calloc(1, sizeof *document + name.length);
+    if (document == NULL) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return NULL;
+    }
+    document->schema = schema;
+    document->ledger.match = ledger_row_matches;
+    document->name_length = name.length;
+    memcpy(document->name, name.data, name.length);
+    list_init(&document->streams);
+    buffer_init(&document->rejected, LIMIT_BODY_BYTES);
+    if (!create_fields(hub, document) ||
+        !table_add(&hub->documents, bytes_hash(name, hub->config.seed), document)) {
+        free_document(document);
+        hub_fail(hub, HUB_NO_MEMORY);
+        return NULL;
+    }
+    document_weigh(hub, document);
+    return document;
+}
+
+void document_destroy(struct hub *hub, struct document *document)
+{
+    assert(list_empty(&document->streams) && document->pins == 0);
+    table_remove(&hub->documents, bytes_hash(document_name(document), hub->config.seed), document);
+    list_remove(&document->idle);
+    list_remove(&document->dirty);
+    hub->memory -= document->memory;
+    free_document(document);
+}
+
+void document_pin(struct document *document)
+{
+    document->pins++;
+    list_remove(&document->idle);
+}
+
+void document_unpin(struct hub *hub, struct document *document)
+{
+    assert(document->pins > 0);
+    document->pins--;
+    if (document->pins == 0) {
+        document->idle_since_ms = hub->now_ms;
+        list_push(&hub->idle_documents, &document->idle);
+    }
+}
+
+void document_touch(struct hub *hub, struct document *document)
+{
+    LIST_FOR_EACH(at, &document->streams)
+    {
+        stream_touch(hub, CONTAINER(at, struct stream, in_document));
+    }
+}
+
+void document_weigh(struct hub *hub, struct document *document)
+{
+    size_t memory = sizeof *document + document->name_length + document->rejected.capacity +
+                    document->ledger.length * sizeof(struct ledger_row);
+    for (size_t i = 0; i < document->schema->length; i++) {
+        memory += document->fields[i]->type->memory(document->fields[i]);
+    }
+    hub->memory += memory - document->memory;
+    document->memory = memory;
+}
+
+static bool can_leave(const struct document *document)
+{
+    return document->pins == 0 && document->loads == 0 && !list_linked(&document->dirty) &&
+           document->storing == 0;
+}
+
+/* The longest idle one that may leave; what is not stored yet waits. */
+static struct document *find_idle(const struct hub *hub, uint64_t since_ms)
+{
+    LIST_FOR_EACH(at, &hub->idle_documents)
+    {
+        struct document *document = CONTAINER(at, struct document, idle);
+        if (document->idle_since_ms > since_ms) {
+            return NULL;
+        }
+        if (can_leave(document)) {
+            return document;
+        }
+    }
+    return NULL;
+}
+
+bool documents_make_room(struct hub *hub)
+{
+    while (hub->memory > hub->config.memory_limit) {
+        struct document *document = find_idle(hub, UINT64_MAX);
+        if (document == NULL) {
+            return false;
+        }
+        document_destroy(hub, document);
+    }
+    return true;
+}
+
+void documents_evict(struct hub *hub)
+{
+    if (hub->now_ms < hub->config.idle_ms) {
+        return;
+    }
+    struct document *document;
+    while ((document = find_idle(hub, hub->now_ms - hub->config.idle_ms)) != NULL) {
+        document_destroy(hub, document);
+    }
+}
+
+static bool is_loading(const struct hub *hub, const struct document *document)
+{
+    const struct load *load = document->loads == 0 ? NULL : hub->loads;
+    while (load != NULL && (load->document != document || !load->rows)) {
+        load = load->next;
+    }
+    return load != NULL;
+}
+
+uint64_t document_load(struct hub *hub, struct document *document,
+                       const struct replica_id *replicas, size_t length)
+{
+    bool ask_document = !document->ready && !is_loading(hub, document);
+    buffer_clear(&hub->scratch);
+    size_t missing = 0;
+    struct writer writer = writer_to(&hub->scratch);
+    for (size_t i = 0; i < length; i++) {
+        if (ledger_find(document, &replicas[i]) == NULL) {
+            write_raw(&writer, replica_id_bytes(&replicas[i]));
+            missing++;
+        }
+    }
+    if (!ask_document && missing == 0 && document->ready) {
+        return 0;
+    }
+    struct row_request request = {.name = document_name(document),
+                                  .document = ask_document,
+                                  .replicas = (const struct replica_id *)hub->scratch.data,
+                                  .length = missing};
+    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
+    size_t start;
+    struct writer out = effect_begin(hub, &start);
+    row_request_write(&out, &request);
+    effect_end(hub, &out, start, effect);
+    if (writer.status != PROTOCOL_OK) {
+        hub_fail(hub, HUB_NO_MEMORY);
+    }
+    effect->request = load_ask(hub, document, ask_document);
+    return effect->request;
+}

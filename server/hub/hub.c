@@ -1,0 +1,254 @@
+#include "server/hub/hub.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+const char *hub_status_text(enum hub_status status)
+{
+    switch (status) {
+#define X(name, text)                                                                              \
+    case name:                                                                                     \
+        return text;
+        HUB_STATUS_LIST(X)
+#undef X
+    }
+    return "unknown status";
+}
+
+void hub_config_init(struct hub_config *config)
+{
+    *config = (struct hub_config){
+        .ping_ms = 30000,
+        .hello_ms = 10000,
+        .idle_ms = 60000,
+        .store_ms = 500,
+        .replica_ttl_ms = (uint64_t)90 * 24 * 60 * 60 * 1000,
+        .message_bytes = LIMIT_MESSAGE_BYTES,
+        .streams_max = LIMIT_STREAMS,
+        .connections_max = 20000,
+        .removals_max = LIMIT_REMOVALS,
+        .batch_bytes = 1 << 20,
+        .memory_limit = (size_t)1 << 30,
+        .rate_updates = 20000,
+        .rate_bytes = 16 << 20,
+    };
+}
+
+/* Clients compare it to notice that the schemas changed: names, numbers, types and options, in
+ * order. */
+static uint64_t hash_schemas(const struct schema_set *schemas)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < schemas->length; i++) {
+        const struct schema *schema = &schemas->schemas[i];
+        hash =
+            bytes_hash((struct bytes){(const uint8_t *)schema->name, strlen(schema->name)}, hash);
+        for (size_t k = 0; k < schema->length; k++) {
+            const struct schema_field *field = &schema->fields[k];
+            const char *type = field->codec->type->name;
+            uint8_t numbers[] = {(uint8_t)field->number, (uint8_t)field->of};
+            hash =
+                bytes_hash((struct bytes){(const uint8_t *)field->name, strlen(field->name)}, hash);
+            hash = bytes_hash((struct bytes){(const uint8_t *)type, strlen(type)}, hash);
+            hash = bytes_hash((struct bytes){numbers, sizeof numbers}, hash);
+        }
+    }
+    return hash;
+}
+
+static bool copy_ancestors(struct hub *hub, const struct hub_config *config)
+{
+    hub->ancestors = calloc(config->ancestor_count + 1, sizeof *hub->ancestors);
+    if (hub->ancestors == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < config->ancestor_count; i++) {
+        hub->ancestors[i] = config->ancestors[i];
+    }
+    return true;
+}
+
+struct hub *hub_create(const struct hub_config *config)
+{
+    struct hub *hub = calloc(1, sizeof *hub);
+    if (hub == NULL || !copy_ancestors(hub, config)) {
+        free(hub);
+        return NULL;
+    }
+    hub->config = *config;
+    hub->config.ancestors = hub->ancestors;
+    hub->schema_hash = hash_schemas(config->schemas);
+    hub->position = config->position;
+    hub->connections.match = connection_matches;
+    hub->documents.match = document_matches;
+    hub->next_sweep_ms = UINT64_MAX;
+    hub->next_store_ms = UINT64_MAX;
+    list_init(&hub->dirty_connections);
+    list_init(&hub->idle_documents);
+    list_init(&hub->dirty_documents);
+    buffer_init(&hub->gathering.bytes, LIMIT_BODY_BYTES);
+    buffer_init(&hub->committing.bytes, LIMIT_BODY_BYTES);
+    buffer_init(&hub->store_bytes, LIMIT_BODY_BYTES);
+    buffer_init(&hub->scratch, LIMIT_BODY_BYTES);
+    buffer_init(&hub->arena, SIZE_MAX / 2);
+    return hub;
+}
+
+void hub_destroy(struct hub *hub)
+{
+    if (hub == NULL) {
+        return;
+    }
+    while (hub->connections.length > 0) {
+        connection_destroy(hub, hub->connections.places[0].item);
+    }
+    while (hub->documents.length > 0) {
+        struct document *document = hub->documents.places[0].item;
+        document->pins = 0;
+        document_destroy(hub, document);
+    }
+    replay_finish(hub);
+    loads_finish(hub);
+    table_finish(&hub->connections);
+    table_finish(&hub->documents);
+    batch_finish(&hub->gathering);
+    batch_finish(&hub->committing);
+    buffer_finish(&hub->store_bytes);
+    buffer_finish(&hub->scratch);
+    buffer_finish(&hub->arena);
+    free(hub->effects);
+    free(hub->ancestors);
+    free(hub);
+}
+
+bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
+                 uint64_t *resolved)
+{
+    if (memcmp(journal->bytes, hub->config.journal.bytes, JOURNAL_ID_BYTES) == 0) {
+        *resolved = position;
+        return true;
+    }
+    for (size_t i = 0; i < hub->config.ancestor_count; i++) {
+        const struct hub_ancestor *ancestor = &hub->ancestors[i];
+        if (memcmp(journal->bytes, ancestor->journal.bytes, JOURNAL_ID_BYTES) == 0) {
+            *resolved = position < ancestor->position ? position : ancestor->position;
+            return true;
+        }
+    }
+    *resolved = 0;
+    return false;
+}
+
+static void drain(struct hub *hub)
+{
+    if (!hub->draining) {
+        hub->draining = true;
+        connections_drain(hub);
+    }
+}
+
+static void dispatch(struct hub *hub, const struct hub_event *event)
+{
+    switch (event->kind) {
+    case EVENT_TICK:
+        return;
+    case EVENT_CONNECTED:
+        connection_connected(hub, event->connection);
+        return;
+    case EVENT_RECEIVED:
+        connection_received(hub, event->connection, event->bytes);
+        return;
+    case EVENT_BLOCKED:
+        connection_blocked(hub, event->connection);
+        return;
+    case EVENT_WRITABLE:
+        connection_writable(hub, event->connection);
+        return;
+    case EVENT_DISCONNECTED:
+        connection_gone(hub, event->connection);
+        return;
+    case EVENT_APPENDED:
+        batch_appended(hub, event->position);
+        return;
+    case EVENT_APPEND_FAILED:
+        batch_failed(hub);
+        return;
+    case EVENT_REPLAY:
+        replay_add(hub, event->position, event->bytes);
+        return;
+    case EVENT_LOADED:
+        load_done(hub, event->request, event->bytes);
+        return;
+    case EVENT_LOAD_FAILED:
+        load_failed(hub, event->request);
+        return;
+    case EVENT_STORED:
+        store_done(hub);
+        return;
+    case EVENT_STORE_FAILED:
+        store_failed(hub);
+        return;
+    case EVENT_DRAIN:
+        drain(hub);
+        return;
+    }
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+static uint64_t next_wake(const struct hub *hub)
+{
+    uint64_t wake_ms = hub->next_sweep_ms;
+    if (!hub->storing && !list_empty(&hub->dirty_documents)) {
+        wake_ms = earliest(wake_ms, hub->next_store_ms);
+    }
+    if (hub->read_only && !hub->appending) {
+        wake_ms = earliest(wake_ms, hub->retry_ms);
+    }
+    if (!list_empty(&hub->idle_documents)) {
+        const struct document *oldest = CONTAINER(hub->idle_documents.next, struct document, idle);
+        uint64_t due_ms = oldest->idle_since_ms + hub->config.idle_ms;
+        /* One that may not leave yet is looked at again when something else happens, or a while
+         * later. */
+        wake_ms = earliest(wake_ms, due_ms > hub->now_ms ? due_ms : hub->now_ms + 1000);
+    }
+    return wake_ms;
+}
+
+enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
+                         struct hub_effects *effects)
+{
+    hub->status = HUB_OK;
+    hub->now_ms = event->now_ms > hub->now_ms ? event->now_ms : hub->now_ms;
+    effects_clear(hub);
+    dispatch(hub, event);
+    replay_pump(hub);
+    batch_pump(hub);
+    connections_sweep(hub);
+    connections_flush(hub);
+    store_pump(hub);
+    documents_evict(hub);
+    *effects = (struct hub_effects){.wake_ms = next_wake(hub),
+                                    .more = !list_empty(&hub->dirty_connections)};
+    effects_finish(hub, effects);
+    return hub->status;
+}
+
+void hub_stats(const struct hub *hub, struct hub_stats *stats)
+{
+    bool idle = !hub->appending && hub->gathering.length == 0 && !hub->storing &&
+                list_empty(&hub->dirty_documents);
+    *stats = (struct hub_stats){
+        .position = hub->position,
+        .connections = hub->connections.length,
+        .streams = hub->stream_count,
+        .documents = hub->documents.length,
+        .memory_bytes = hub->memory,
+        .read_only = hub->read_only,
+        .drained = hub->draining && idle,
+        .replaying = hub->replay_first != NULL,
+    };
+}

@@ -1,0 +1,84 @@
+/* The ledger of a document: its replicas' rows that are in memory. Rows come with `document_load`,
+ * or new. */
+#include <stdlib.h>
+
+#include "server/hub/state.h"
+
+bool ledger_row_matches(const void *item, const void *key)
+{
+    return replica_id_equal(&((const struct ledger_row *)item)->replica, key);
+}
+
+/* An outsider can choose UUIDs, but at most LIMIT_NAMED_REPLICAS for each of its streams: probing
+ * stays bounded. */
+static uint64_t hash_of(const struct replica_id *replica)
+{
+    return bytes_hash(replica_id_bytes(replica), 0);
+}
+
+struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica)
+{
+    return table_find(&document->ledger, hash_of(replica), replica);
+}
+
+struct ledger_row *ledger_take(struct hub *hub, struct document *document,
+                               const struct replica_id *replica)
+{
+    struct ledger_row *row = ledger_find(document, replica);
+    if (row != NULL) {
+        return row;
+    }
+    row = calloc(1, sizeof *row + document->schema->length * sizeof row->entries[0]);
+    if (row == NULL || !table_add(&document->ledger, hash_of(replica), row)) {
+        free(row);
+        hub_fail(hub, HUB_NO_MEMORY);
+        return NULL;
+    }
+    row->replica = *replica;
+    return row;
+}
+
+static bool can_leave(const struct document *document, const struct ledger_row *row)
+{
+    return row->references == 0 && row->position <= document->stored && row->submitted <= row->seq;
+}
+
+/* A row that was asked for while it leaves would come back as it was stored before: none leaves
+ * while a load is under way. */
+void ledger_evict(struct document *document)
+{
+    if (document->loads > 0 || document->pins > 0) {
+        return;
+    }
+    /* A removal moves the last row into the gap, so walk from the end. */
+    for (uint32_t i = document->ledger.length; i > 0; i--) {
+        struct ledger_row *row = document->ledger.places[i - 1].item;
+        if (can_leave(document, row)) {
+            table_remove(&document->ledger, hash_of(&row->replica), row);
+            free(row);
+        }
+    }
+}
+
+void ledger_finish(struct document *document)
+{
+    for (uint32_t i = 0; i < document->ledger.length; i++) {
+        free(document->ledger.places[i].item);
+    }
+    table_finish(&document->ledger);
+}
+
+void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uint32_t field)
+{
+    row->rejections[row->rejects % LIMIT_REJECTIONS] =
+        (struct rejection){.seq = seq, .code = code, .field = field};
+    row->rejects++;
+}
+
+void ledger_intern(struct document *document, struct ledger_row *row)
+{
+    if (!row->interned) {
+        row->interned = true;
+        row->index = document->next_index++;
+    }
+}

@@ -1,0 +1,208 @@
+/* Load: a document's rows, and its replicas', on their way from the database; and who waits for
+ * them. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "server/hub/state.h"
+
+static void read_entries(struct reader *reader, const struct document *document,
+                         struct ledger_row *row)
+{
+    size_t length = read_array(reader, LIMIT_FIELDS);
+    for (size_t i = 0; i < length && reader_ok(reader); i++) {
+        (void)read_tuple(reader, 3);
+        const struct schema_field *field =
+            schema_field_by_number(document->schema, read_uint(reader));
+        struct crdt_entry entry = {.up = read_uint(reader)};
+        entry.down = read_uint(reader);
+        if (field != NULL) {
+            row->entries[field - document->schema->fields] = entry;
+        }
+    }
+}
+
+static void read_rejections(struct reader *reader, struct ledger_row *row)
+{
+    size_t length = read_array(reader, LIMIT_REJECTIONS);
+    for (size_t i = 0; i < length && reader_ok(reader); i++) {
+        (void)read_tuple(reader, 3);
+        uint64_t seq = read_uint(reader);
+        enum hub_code code = hub_code_find(read_string(reader, LIMIT_CODE_BYTES));
+        ledger_reject(row, seq, code, (uint32_t)read_uint(reader));
+    }
+}
+
+static void load_replica(struct hub *hub, struct document *document, const struct row *row,
+                         struct reader *rows)
+{
+    if (ledger_find(document, &row->replica) != NULL) {
+        return; /* it came with another request, and may have changed since */
+    }
+    struct ledger_row *made = ledger_take(hub, document, &row->replica);
+    if (made == NULL) {
+        return;
+    }
+    struct reader reader = reader_of(row->detail);
+    made->interned = true;
+    made->index = (uint32_t)row->index;
+    made->seq = row->seq;
+    made->position = row->position;
+    made->at_ms = row->at_ms;
+    (void)read_tuple(&reader, 2);
+    read_entries(&reader, document, made);
+    read_rejections(&reader, made);
+    if (!reader_ok(&reader) || (document->ready && row->index >= document->next_index)) {
+        reader_fail(rows, PROTOCOL_MALFORMED);
+    }
+}
+
+static void load_field_row(const struct document *document, const struct row *row,
+                           struct reader *rows)
+{
+    const struct schema_field *declared = schema_field_by_number(document->schema, row->field);
+    if (declared == NULL) {
+        return; /* of a field that the schema no longer has */
+    }
+    struct crdt_field *field = document->fields[declared - document->schema->fields];
+    if (row->kind == ROW_FIELD) {
+        field->position = row->position;
+        field->horizon = row->horizon;
+        return;
+    }
+    uint64_t position = field->position;
+    reader_fail(rows, declared->codec->read_row(field, row));
+    field->position = position > field->position ? position : field->position;
+}
+
+static void load_row(struct hub *hub, struct document *document, const struct row *row,
+                     struct reader *rows)
+{
+    switch (row->kind) {
+    case ROW_DOCUMENT:
+        if (!document->ready) {
+            document->position = row->position;
+            document->stored = row->position;
+            document->next_index = (uint32_t)row->next_index;
+        }
+        return;
+    case ROW_FIELD:
+    case ROW_ENTRY:
+    case ROW_REMOVAL:
+        load_field_row(document, row, rows);
+        return;
+    case ROW_REPLICA:
+        load_replica(hub, document, row, rows);
+        return;
+    case ROW_REJECTED:
+        return;
+    }
+}
+
+uint64_t load_ask(struct hub *hub, struct document *document, bool rows)
+{
+    struct load *load = malloc(sizeof *load);
+    if (load == NULL) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return 0;
+    }
+    *load = (struct load){
+        .next = hub->loads, .document = document, .request = ++hub->last_request, .rows = rows};
+    hub->loads = load;
+    document->loads++;
+    return load->request;
+}
+
+/* Takes the request off the list; false: there is none. */
+static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
+{
+    for (struct load **at = &hub->loads; *at != NULL; at = &(*at)->next) {
+        if ((*at)->request == request) {
+            struct load *found = *at;
+            *taken = *found;
+            *at = found->next;
+            free(found);
+            taken->document->loads--;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct stream *waiting_stream(const struct load *load)
+{
+    LIST_FOR_EACH(at, &load->document->streams)
+    {
+        struct stream *stream = CONTAINER(at, struct stream, in_document);
+        if (stream->request == load->request) {
+            return stream;
+        }
+    }
+    return NULL;
+}
+
+/* The stream may have closed meanwhile; what was loaded stays until the document is idle. */
+static void wake(struct hub *hub, const struct load *load)
+{
+    struct stream *stream = waiting_stream(load);
+    if (stream != NULL) {
+        stream_loaded(hub, stream);
+    } else if (hub->replay_loads > 0) {
+        hub->replay_loads--;
+    }
+    if (load->rows) {
+        document_touch(hub, load->document);
+    }
+}
+
+void load_done(struct hub *hub, uint64_t request, struct bytes rows)
+{
+    struct load load;
+    struct reader reader = reader_of(rows);
+    struct row row;
+    if (!take_load(hub, request, &load)) {
+        return;
+    }
+    while (hub->status == HUB_OK && row_read(&reader, &row)) {
+        load_row(hub, load.document, &row, &reader);
+    }
+    if (!reader_ok(&reader)) {
+        hub_fail(hub, HUB_CORRUPT);
+        return;
+    }
+    load.document->ready = load.document->ready || load.rows;
+    document_weigh(hub, load.document);
+    wake(hub, &load);
+}
+
+/* Without its rows a document can neither be shown nor merged: its streams end, and may be opened
+ * again. */
+void load_failed(struct hub *hub, uint64_t request)
+{
+    struct load load;
+    if (!take_load(hub, request, &load)) {
+        return;
+    }
+    if (hub->replay_first != NULL) {
+        hub_fail(hub, HUB_CORRUPT);
+        return;
+    }
+    struct link *streams = &load.document->streams;
+    document_pin(load.document);
+    while (load.rows && !list_empty(streams)) {
+        stream_end(hub, CONTAINER(streams->next, struct stream, in_document), CODE_UNAVAILABLE);
+    }
+    struct stream *stream = load.rows ? NULL : waiting_stream(&load);
+    if (stream != NULL) {
+        stream_end(hub, stream, CODE_UNAVAILABLE);
+    }
+    document_unpin(hub, load.document);
+}
+
+void loads_finish(struct hub *hub)
+{
+    while (hub->loads != NULL) {
+        struct load *load = hub->loads;
+        hub->loads = load->next;
+        free(load);
+    }
+}

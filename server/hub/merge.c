@@ -1,0 +1,387 @@
+/*
+ * Merge: a record takes effect. Deterministic: it depends on the record, its position and the
+ * document alone, so the same journal gives the same documents, positions and rejections on every
+ * run.
+ *
+ * The ledger decides first (docs/protocol.md, DELTA): a repeat, a gap, or the next update. Then all
+ * fields are checked before any is changed, so that an update takes effect as a whole or not at
+ * all.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+struct merge {
+    struct hub *hub;
+    struct document *document;
+    struct ledger_row *row; /* the sender's */
+    const struct record *record;
+    uint64_t position;
+    uint64_t at_ms;
+    struct packet_update update;
+    struct crdt_seen seen[LIMIT_NAMED_REPLICAS + 1]; /* the context's vector, by index */
+    struct ledger_row *rows[LIMIT_NAMED_REPLICAS + 1];
+    size_t seen_length;
+};
+
+static int by_replica(const void *a, const void *b)
+{
+    crdt_replica_id left = ((const struct crdt_seen *)a)->replica;
+    crdt_replica_id right = ((const struct crdt_seen *)b)->replica;
+    return (left > right) - (left < right);
+}
+
+static struct crdt_context context_of(const struct merge *merge)
+{
+    return (struct crdt_context){
+        .position = merge->record->position, .seen = merge->seen, .length = merge->seen_length};
+}
+
+/* The row changed at this position: answers are due, and it is to be stored. */
+static void settle_row(const struct merge *merge, struct ledger_row *row, uint64_t seq)
+{
+    ledger_intern(merge->document, row);
+    row->seq = seq > row->seq ? seq : row->seq;
+    row->position = merge->position;
+    row->at_ms = merge->at_ms;
+    row->acks++;
+}
+
+static void write_rejected_row(const struct merge *merge, enum hub_code code)
+{
+    const char *name = hub_code_name(code);
+    const char *text = hub_code_text(code);
+    struct row row = {.kind = ROW_REJECTED,
+                      .replica = merge->row->replica,
+                      .seq = merge->update.last,
+                      .at_ms = merge->at_ms,
+                      .code = {(const uint8_t *)name, strlen(name)},
+                      .text = {(const uint8_t *)text, strlen(text)},
+                      .detail = merge->record->packet};
+    struct writer writer = writer_to(&merge->document->rejected);
+    row_write(&writer, &row);
+    if (writer.status != PROTOCOL_OK) {
+        hub_fail(merge->hub, HUB_NO_MEMORY);
+    }
+}
+
+static void reject(const struct merge *merge, enum hub_code code, uint32_t field)
+{
+    settle_row(merge, merge->row, merge->update.last);
+    ledger_reject(merge->row, merge->update.last, code, field);
+    write_rejected_row(merge, code);
+}
+
+static enum hub_code code_of(enum crdt_status status)
+{
+    return status == CRDT_OVERFLOW ? CODE_OVERFLOW : CODE_NONE;
+}
+
+/* One of the update's fields, read; `index` is its place in the schema. */
+struct part {
+    size_t index;
+    struct crdt_change *change;
+    struct crdt_field *state;
+};
+
+static void part_finish(const struct merge *merge, struct part *part)
+{
+    const struct crdt_type *type = merge->document->fields[part->index]->type;
+    type->change_destroy(part->change);
+    type->destroy(part->state);
+}
+
+static size_t read_parts(const struct merge *merge, struct part parts[LIMIT_FIELDS],
+                         const struct codec_names *names)
+{
+    const struct schema *schema = merge->document->schema;
+    struct reader reader = reader_of(merge->update.fields);
+    size_t length = read_map(&reader, LIMIT_FIELDS);
+    size_t count = 0;
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        const struct schema_field *field = schema_field_by_number(schema, read_uint(&reader));
+        struct reader value = reader_of(read_raw(&reader));
+        if (field == NULL) {
+            continue; /* part of a rejected update */
+        }
+        struct part *part = &parts[count];
+        *part = (struct part){.index = (size_t)(field - schema->fields)};
+        if (names == NULL) {
+            part->change = field->codec->read_change(&value, field->of);
+        } else {
+            part->state = field->codec->read_state(&value, field->of, names);
+        }
+        if (value.status == PROTOCOL_NO_MEMORY) {
+            hub_fail(merge->hub, HUB_NO_MEMORY);
+        }
+        count += part->change != NULL || part->state != NULL;
+    }
+    return count;
+}
+
+static void spend_parts(const struct merge *merge, const struct part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct crdt_field *field = merge->document->fields[parts[i].index];
+        field->type->spend(&merge->row->entries[parts[i].index], parts[i].change);
+    }
+}
+
+/* False: rejected. */
+static bool check_parts(const struct merge *merge, const struct part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct crdt_field *field = merge->document->fields[parts[i].index];
+        enum crdt_status status =
+            field->type->check(field, &merge->row->entries[parts[i].index], parts[i].change);
+        if (status != CRDT_OK) {
+            spend_parts(merge, parts, count);
+            reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void apply_parts(const struct merge *merge, const struct part *parts, size_t count)
+{
+    ledger_intern(merge->document, merge->row);
+    struct crdt_update update = {.first = merge->update.first,
+                                 .last = merge->update.last,
+                                 .position = merge->position,
+                                 .context = context_of(merge),
+                                 .replica = merge->row->index};
+    for (size_t i = 0; i < count; i++) {
+        struct crdt_field *field = merge->document->fields[parts[i].index];
+        struct crdt_entry *entry = &merge->row->entries[parts[i].index];
+        if (field->type->apply(field, entry, parts[i].change, &update) != CRDT_OK) {
+            hub_fail(merge->hub, HUB_NO_MEMORY);
+        }
+        field->type->trim(field, merge->hub->config.removals_max);
+    }
+    settle_row(merge, merge->row, merge->update.last);
+}
+
+static void merge_next(const struct merge *merge)
+{
+    struct part parts[LIMIT_FIELDS];
+    size_t count = read_parts(merge, parts, NULL);
+    if (merge->record->verdict != CODE_NONE) {
+        spend_parts(merge, parts, count);
+        reject(merge, merge->record->verdict, merge->record->field);
+    } else if (check_parts(merge, parts, count)) {
+        apply_parts(merge, parts, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        part_finish(merge, &parts[i]);
+    }
+}
+
+/* The context's vector with the replicas' rows. For a DELTA, false: it names a dot that the ledger
+ * lacks. */
+static bool read_vector(struct merge *merge, bool raise)
+{
+    struct reader reader = reader_of(merge->update.context);
+    struct packet_context context;
+    packet_read_context(&reader, &context);
+    for (size_t i = 0; i < context.length; i++) {
+        struct packet_seen seen = packet_read_seen(&context.seen);
+        struct ledger_row *row = ledger_take(merge->hub, merge->document, &seen.replica);
+        if (row == NULL || (!raise && seen.seq > row->seq)) {
+            return false;
+        }
+        if (seen.seq == 0) {
+            continue;
+        }
+        ledger_intern(merge->document, row);
+        merge->rows[merge->seen_length] = row;
+        merge->seen[merge->seen_length++] =
+            (struct crdt_seen){.seq = seen.seq, .replica = row->index};
+    }
+    return true;
+}
+
+/* True: the document changed, if only in its ledger. */
+static bool merge_delta(struct merge *merge)
+{
+    struct ledger_row *row = merge->row;
+    if (merge->update.last <= row->seq) {
+        row->acks++;
+        return false;
+    }
+    if (merge->update.first != row->seq + 1 || !read_vector(merge, false)) {
+        row->gaps++;
+        row->submitted = row->seq;
+        return false;
+    }
+    qsort(merge->seen, merge->seen_length, sizeof *merge->seen, by_replica);
+    merge_next(merge);
+    return true;
+}
+
+static struct ledger_row *row_of(const struct merge *merge, crdt_replica_id id)
+{
+    for (size_t i = 0; i < merge->seen_length; i++) {
+        if (merge->rows[i]->index == id) {
+            return merge->rows[i];
+        }
+    }
+    return NULL;
+}
+
+static bool find_name(void *context, const struct replica_id *replica, crdt_replica_id *id)
+{
+    const struct merge *merge = context;
+    struct ledger_row *row = ledger_find(merge->document, replica);
+    if (row == NULL || !row->interned || row_of(merge, row->index) == NULL) {
+        return false;
+    }
+    *id = row->index;
+    return true;
+}
+
+static bool find_index(void *context, uint64_t index, crdt_replica_id *id)
+{
+    const struct merge *merge = context;
+    *id = (crdt_replica_id)index;
+    return index < merge->document->next_index;
+}
+
+struct entries {
+    const struct merge *merge;
+    size_t field;
+    struct crdt_entry known; /* of a replica that has an index and no row here: merged long ago */
+};
+
+static struct crdt_entry *entry_of(void *context, crdt_replica_id id)
+{
+    struct entries *entries = context;
+    struct ledger_row *row = row_of(entries->merge, id);
+    entries->known = (struct crdt_entry){UINT64_MAX, UINT64_MAX};
+    return row == NULL ? &entries->known : &row->entries[entries->field];
+}
+
+/* What the hub had seen of the replicas in question, before the state. */
+static size_t target_vector(const struct merge *merge, struct crdt_seen *target)
+{
+    for (size_t i = 0; i < merge->seen_length; i++) {
+        target[i] =
+            (struct crdt_seen){.seq = merge->rows[i]->seq, .replica = merge->rows[i]->index};
+    }
+    qsort(target, merge->seen_length, sizeof *target, by_replica);
+    return merge->seen_length;
+}
+
+static void join_parts(struct merge *merge, const struct part *parts, size_t count)
+{
+    struct crdt_seen target[LIMIT_NAMED_REPLICAS + 1];
+    struct entries entries = {.merge = merge};
+    struct crdt_join join = {
+        .source = context_of(merge),
+        .target = {.position = merge->document->position,
+                   .seen = target,
+                   .length = target_vector(merge, target)},
+        .position = merge->position,
+        .entry_of = entry_of,
+        .context = &entries,
+    };
+    for (size_t i = 0; i < count; i++) {
+        const struct crdt_field *field = merge->document->fields[parts[i].index];
+        entries.field = parts[i].index;
+        enum crdt_status status = field->type->check_join(field, parts[i].state, &join);
+        if (status != CRDT_OK) {
+            reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
+            return;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct crdt_field *field = merge->document->fields[parts[i].index];
+        entries.field = parts[i].index;
+        if (field->type->join(field, parts[i].state, &join) != CRDT_OK) {
+            hub_fail(merge->hub, HUB_NO_MEMORY);
+        }
+        field->type->trim(field, merge->hub->config.removals_max);
+    }
+    /* `seen` and `rows` are in different orders by now: the vector's seqs go to the rows by index.
+     */
+    for (size_t i = 0; i < merge->seen_length; i++) {
+        settle_row(merge, merge->rows[i], crdt_context_seq(&join.source, merge->rows[i]->index));
+    }
+}
+
+static void merge_state(struct merge *merge)
+{
+    (void)read_vector(merge, true);
+    ledger_intern(merge->document, merge->row);
+    struct ledger_row *named = row_of(merge, merge->row->index);
+    if (named == NULL) {
+        merge->rows[merge->seen_length] = merge->row;
+        merge->seen[merge->seen_length++] =
+            (struct crdt_seen){.seq = merge->update.last, .replica = merge->row->index};
+    }
+    qsort(merge->seen, merge->seen_length, sizeof *merge->seen, by_replica);
+    if (merge->record->verdict != CODE_NONE) {
+        reject(merge, merge->record->verdict, merge->record->field);
+        return;
+    }
+    struct codec_names names = {
+        .sender = merge->row->index, .find = find_name, .index = find_index, .context = merge};
+    struct part parts[LIMIT_FIELDS];
+    size_t count = read_parts(merge, parts, &names);
+    join_parts(merge, parts, count);
+    for (size_t i = 0; i < count; i++) {
+        part_finish(merge, &parts[i]);
+    }
+}
+
+void merge_record(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position, uint64_t at_ms)
+{
+    struct merge merge = {
+        .hub = hub, .document = document, .record = record, .position = position, .at_ms = at_ms};
+    struct reader reader = reader_of(record->packet);
+    struct packet packet;
+    if (!packet_read(&reader, &packet) || packet.kind != record->kind) {
+        hub_fail(hub, HUB_CORRUPT);
+        return;
+    }
+    merge.update = packet.update;
+    merge.row = ledger_take(hub, document, &record->replica);
+    if (merge.row == NULL) {
+        return;
+    }
+    bool changed = true;
+    if (record->kind == PACKET_DELTA) {
+        changed = merge_delta(&merge);
+    } else {
+        merge_state(&merge);
+    }
+    if (changed) {
+        document->position = position;
+        store_mark(hub, document, position);
+        document_weigh(hub, document);
+    }
+    document_touch(hub, document);
+}
+
+void merge_batch(struct hub *hub, uint64_t position, struct bytes bytes)
+{
+    struct reader reader = reader_of(bytes);
+    uint64_t at_ms = batch_read(&reader);
+    struct record record;
+    assert(position > hub->position);
+    while (hub->status == HUB_OK && record_read(&reader, &record)) {
+        struct document *document = document_find(hub, record.name);
+        if (document == NULL || !document->ready) {
+            hub_fail(hub, HUB_CORRUPT);
+        } else if (position > document->stored) {
+            merge_record(hub, document, &record, position, at_ms);
+        }
+    }
+    if (!reader_ok(&reader)) {
+        hub_fail(hub, HUB_CORRUPT);
+    }
+    hub->position = position;
+}

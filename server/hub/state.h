@@ -1,0 +1,372 @@
+/*
+ * The hub's inside: what its files share. connection.c and stream.c face the clients; document.c
+ * and ledger.c hold what is merged; batch.c, merge.c and store.c are the pipeline to and from the
+ * disk; effects.c is the way out.
+ *
+ * Nothing is queued for a client but the answers to its own calls: OPENED, ACK, REJECT, GAP,
+ * SNAPSHOT and UPDATE are worked out from the document, the ledger and the stream's cursor at the
+ * moment its connection can take them.
+ */
+#ifndef HUB_STATE_H
+#define HUB_STATE_H
+
+#include "crdt/field.h"
+#include "protocol/codec.h"
+#include "protocol/packet.h"
+#include "server/hub/codes.h"
+#include "server/hub/hub.h"
+#include "server/hub/table.h"
+
+struct connection;
+struct document;
+struct stream;
+
+/* Links of a doubly linked list, a member of what it links; `list_*` below. */
+struct link {
+    struct link *previous;
+    struct link *next;
+};
+
+/* A refused update, kept to be told again. */
+struct rejection {
+    uint64_t seq;
+    enum hub_code code;
+    uint32_t field; /* its number; UINT32_MAX: none */
+};
+
+/* One replica of one document. Rows that nobody names and that are stored leave memory. */
+struct ledger_row {
+    struct replica_id replica;
+    uint64_t seq;        /* highest contiguous seq merged or refused */
+    uint64_t submitted;  /* highest seq in a batch that is not merged yet */
+    uint64_t position;   /* that last changed the row */
+    uint64_t at_ms;      /* when, by the journal's clock */
+    uint32_t index;      /* in the document; only if `interned` */
+    uint32_t references; /* streams that name it */
+    bool interned;
+    uint64_t acks; /* counts answers due: streams compare with what they have told */
+    uint64_t gaps;
+    uint64_t rejects; /* rejections ever; the last ones are kept */
+    struct rejection rejections[LIMIT_REJECTIONS];
+    struct stream *owner;        /* the stream whose own replica it is, or NULL */
+    struct crdt_entry entries[]; /* one for each field of the schema */
+};
+
+/* Encoded once, shared by every stream that needs it. */
+struct body {
+    size_t references;
+    uint64_t from; /* 0 with `snapshot` */
+    uint64_t to;
+    bool snapshot;
+    struct buffer bytes; /* the map of fields */
+};
+
+struct document {
+    struct link idle;    /* in hub->idle while nobody needs it */
+    struct link dirty;   /* in hub->dirty while rows wait to be stored */
+    struct link streams; /* head */
+    const struct schema *schema;
+    struct crdt_field **fields; /* one for each of the schema's */
+    struct table ledger;        /* of struct ledger_row */
+    uint32_t next_index;
+    uint64_t position;    /* of the last batch that changed it */
+    uint64_t stored;      /* its rows hold everything up to here */
+    uint64_t storing;     /* 0: not part of the STORE under way */
+    uint64_t dirty_since; /* first position that the rows lack */
+    uint64_t dirty_after; /* the same, once the STORE under way is done; 0: nothing */
+    uint64_t idle_since_ms;
+    size_t pins;  /* records in batches, and opening streams */
+    size_t loads; /* requests under way */
+    size_t memory;
+    bool ready;          /* its rows are here */
+    struct body *update; /* the last ones encoded, or NULL */
+    struct body *snapshot;
+    struct buffer rejected;  /* rows for the operator, not stored yet */
+    size_t rejected_storing; /* how much of it is part of the STORE under way */
+    size_t name_length;
+    uint8_t name[];
+};
+
+/* What a stream has told of a replica. */
+struct stream_replica {
+    struct ledger_row *row;
+    uint64_t acks;
+    uint64_t gaps;
+    uint64_t rejects;
+};
+
+struct transfer {
+    int64_t id; /* 0: none */
+    struct body *body;
+    size_t sent;
+    size_t credit;
+};
+
+struct stream {
+    struct link in_document;
+    struct link in_connection;
+    struct link dirty; /* in connection->dirty */
+    struct connection *connection;
+    struct document *document;
+    int64_t id;
+    uint64_t cursor;
+    bool has_cursor; /* false: the client needs a SNAPSHOT */
+    bool once;
+    bool opened;      /* OPENED was sent */
+    uint64_t request; /* the LOAD it waits for; 0: none */
+    struct transfer transfer;
+    struct stream_replica *replicas;
+    size_t length;
+    struct replica_id named[]; /* as OPEN listed them */
+};
+
+enum pause_reason { PAUSE_BATCH = 1, PAUSE_RATE = 2, PAUSE_ANSWERS = 4 };
+
+struct connection {
+    struct link dirty;         /* in hub->dirty_connections */
+    struct link streams;       /* head */
+    struct link dirty_streams; /* head */
+    struct table stream_table;
+    uint64_t id;
+    uint64_t connected_ms;
+    uint64_t heard_ms;
+    uint64_t pinged_ms;
+    int64_t last_client_id; /* ids only grow, which is how they are never reused */
+    int64_t last_hub_id;
+    size_t batch_bytes; /* its share of the batch that gathers */
+    double update_tokens;
+    double byte_tokens;
+    uint64_t tokens_ms;
+    unsigned paused; /* enum pause_reason */
+    bool greeted;    /* HELLO came */
+    bool blocked;
+    bool closing;
+    struct buffer
+        answers; /* packets that no state can tell again: WELCOME, RESULT, ERROR, CLOSE, PONG */
+};
+
+/* One record of a batch, and whom to tell if the journal refuses it. */
+struct batch_origin {
+    uint64_t connection;
+    int64_t stream;
+    struct document *document;
+    struct ledger_row *row; /* kept alive by the pin on its document */
+};
+
+struct batch {
+    struct buffer bytes;
+    struct batch_origin *origins;
+    size_t length;
+    size_t capacity;
+};
+
+/* A batch from the journal's tail that waits for its turn, at start. */
+struct replay {
+    struct replay *next;
+    uint64_t position;
+    size_t length;
+    uint8_t bytes[];
+};
+
+/* A LOAD under way, for a stream, or for the replay. */
+struct load {
+    struct load *next;
+    struct document *document;
+    uint64_t request;
+    bool rows; /* the document's own rows are part of it */
+};
+
+struct hub {
+    struct hub_config config;
+    struct hub_ancestor *ancestors;
+    uint64_t schema_hash;
+    uint64_t now_ms;
+    uint64_t position; /* merged up to here */
+
+    struct table connections;
+    struct link dirty_connections;
+    size_t stream_count;
+    size_t paused_count;
+    uint64_t next_sweep_ms; /* when connections are looked at for PING, HELLO and rates */
+
+    struct table documents;
+    struct link idle_documents; /* longest idle first */
+    struct link dirty_documents;
+    size_t memory;
+
+    struct batch gathering;
+    struct batch committing;
+    bool appending;
+    bool read_only;
+    uint64_t retry_ms; /* when a read-only hub tries to write again */
+
+    bool storing;
+    uint64_t next_store_ms;
+    uint64_t trimmed;
+    struct buffer store_bytes;
+
+    struct replay *replay_first;
+    struct replay *replay_last;
+    size_t replay_loads; /* requests the first one waits for */
+    bool replay_asked;
+
+    struct load *loads;
+    uint64_t last_request;
+    struct buffer scratch;
+    bool draining;
+
+    struct hub_effect *effects;
+    size_t effect_count;
+    size_t effect_capacity;
+    struct buffer arena;    /* the effects' bytes; offsets until the step ends */
+    enum hub_status status; /* the first failure of this step */
+};
+
+/* Lists. */
+void list_init(struct link *head);
+bool list_empty(const struct link *head);
+bool list_linked(const struct link *link);
+void list_push(struct link *head, struct link *link); /* at the end; not if it is in one */
+void list_remove(struct link *link);                  /* nothing, if it is in none */
+
+#define CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define LIST_FOR_EACH(at, head) for (struct link *at = (head)->next; at != (head); at = at->next)
+
+/* effects.c */
+void hub_fail(struct hub *hub, enum hub_status status);
+struct hub_effect *effect_add(struct hub *hub, enum hub_effect_kind kind);
+void effect_bytes(struct hub *hub, struct hub_effect *effect, struct bytes bytes);
+/* The effect's bytes are what is written to the arena between these two. */
+struct writer effect_begin(struct hub *hub, size_t *start);
+void effect_end(struct hub *hub, struct writer *writer, size_t start, struct hub_effect *effect);
+void effects_clear(struct hub *hub);
+void effects_finish(struct hub *hub, struct hub_effects *effects);
+
+/* connection.c */
+void connection_connected(struct hub *hub, uint64_t id);
+void connection_received(struct hub *hub, uint64_t id, struct bytes message);
+void connection_blocked(struct hub *hub, uint64_t id);
+void connection_writable(struct hub *hub, uint64_t id);
+void connection_gone(struct hub *hub, uint64_t id);
+void connection_destroy(struct hub *hub, struct connection *connection);
+void connection_close(struct hub *hub, struct connection *connection, uint16_t code,
+                      const char *text);
+table_match connection_matches;
+struct connection *connection_find(const struct hub *hub, uint64_t id);
+void connection_answer(struct hub *hub, struct connection *connection, const struct packet *packet);
+/* ERROR; `retry_ms` 0: no such detail. */
+void connection_error(struct hub *hub, struct connection *connection, int64_t id,
+                      enum hub_code code, uint64_t retry_ms);
+void connection_touch(struct hub *hub, struct connection *connection);
+void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason);
+void connection_resume(struct hub *hub, struct connection *connection, enum pause_reason reason);
+void connections_sweep(struct hub *hub);
+void connections_flush(struct hub *hub);
+void connections_drain(struct hub *hub);
+
+/* call.c: HELLO, AUTH, CALL and PING */
+void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet);
+void call_method(struct hub *hub, struct connection *connection, const struct packet *packet);
+void write_fields(struct writer *writer, const struct schema *schema);
+
+/* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
+bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
+                 uint64_t *resolved);
+
+/* stream.c */
+void stream_open(struct hub *hub, struct connection *connection, const struct packet *packet);
+void stream_close(struct hub *hub, struct stream *stream);
+struct stream *stream_find(const struct connection *connection, int64_t id);
+struct stream_replica *stream_replica_find(const struct stream *stream,
+                                           const struct packet_replica *replica);
+/* Ends the stream with CLOSE. */
+void stream_end(struct hub *hub, struct stream *stream, enum hub_code code);
+void stream_loaded(struct hub *hub, struct stream *stream);
+void stream_touch(struct hub *hub, struct stream *stream);
+void stream_credit(struct hub *hub, struct connection *connection, int64_t transfer,
+                   uint64_t bytes);
+
+/* publish.c: writes what the stream's client lacks; true: nothing is left for now. */
+bool stream_publish(struct hub *hub, struct stream *stream, struct writer *writer);
+void body_release(struct body *body);
+void stream_drop_transfer(struct stream *stream);
+
+/* document.c */
+struct document *document_find(const struct hub *hub, struct bytes name);
+struct document *document_create(struct hub *hub, struct bytes name, const struct schema *schema);
+void document_destroy(struct hub *hub, struct document *document);
+void document_pin(struct document *document);
+void document_unpin(struct hub *hub, struct document *document);
+void document_touch(struct hub *hub, struct document *document); /* wakes its streams */
+void document_weigh(struct hub *hub, struct document *document);
+struct bytes document_name(const struct document *document);
+table_match document_matches;
+/* Makes room for one more document. False: there is none. */
+bool documents_make_room(struct hub *hub);
+void documents_evict(struct hub *hub);
+/* Asks for the document's rows, unless it has them, and for the replicas that are not in memory. 0:
+ * nothing to ask. */
+uint64_t document_load(struct hub *hub, struct document *document,
+                       const struct replica_id *replicas, size_t length);
+
+/* ledger.c */
+struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica);
+/* The row, made if there is none; NULL: no memory. */
+struct ledger_row *ledger_take(struct hub *hub, struct document *document,
+                               const struct replica_id *replica);
+table_match ledger_row_matches;
+void ledger_evict(struct document *document);
+void ledger_finish(struct document *document);
+void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uint32_t field);
+void ledger_intern(struct document *document, struct ledger_row *row);
+
+/* batch.c */
+struct record {
+    uint64_t kind; /* PACKET_DELTA or PACKET_STATE */
+    struct bytes name;
+    struct replica_id replica;
+    uint64_t position; /* of the context, in this journal */
+    enum hub_code verdict;
+    uint32_t field; /* that the verdict is about */
+    struct bytes packet;
+};
+
+/* Adds a record that ends at seq `last` of the row. */
+void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
+                  const struct record *record, uint64_t last);
+void batch_pump(struct hub *hub);
+void batch_appended(struct hub *hub, uint64_t position);
+void batch_failed(struct hub *hub);
+void batch_finish(struct batch *batch);
+/* Reads a batch's head and answers its clock; then its records one by one. */
+uint64_t batch_read(struct reader *reader);
+bool record_read(struct reader *reader, struct record *record);
+
+/* update.c: DELTA and STATE on their way in */
+void update_received(struct hub *hub, struct connection *connection, const struct packet *packet,
+                     struct bytes raw);
+
+/* merge.c */
+void merge_record(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position, uint64_t at_ms);
+void merge_batch(struct hub *hub, uint64_t position, struct bytes bytes);
+
+/* replay.c */
+void replay_add(struct hub *hub, uint64_t position, struct bytes bytes);
+void replay_pump(struct hub *hub);
+void replay_finish(struct hub *hub);
+
+/* store.c */
+void store_pump(struct hub *hub);
+void store_done(struct hub *hub);
+void store_failed(struct hub *hub);
+void store_mark(struct hub *hub, struct document *document, uint64_t position);
+
+/* load.c */
+/* Notes a request and answers its number; 0: no memory. */
+uint64_t load_ask(struct hub *hub, struct document *document, bool rows);
+void load_done(struct hub *hub, uint64_t request, struct bytes rows);
+void load_failed(struct hub *hub, uint64_t request);
+void loads_finish(struct hub *hub);
+
+#endif

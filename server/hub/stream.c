@@ -1,0 +1,239 @@
+/* Streams: a client's open documents. Opening waits for the document's rows and for those of the
+ * replicas that OPEN names. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/state.h"
+
+enum { BUSY_RETRY_MS = 2000, CLOCK_LEEWAY_MS = 24 * 60 * 60 * 1000 };
+
+static uint64_t hash_of(int64_t id)
+{
+    return bytes_hash((struct bytes){(const uint8_t *)&id, sizeof id}, 0);
+}
+
+struct stream *stream_find(const struct connection *connection, int64_t id)
+{
+    return table_find(&connection->stream_table, hash_of(id), &id);
+}
+
+struct stream_replica *stream_replica_find(const struct stream *stream,
+                                           const struct packet_replica *replica)
+{
+    if (replica->own) {
+        return &stream->replicas[0];
+    }
+    for (size_t i = 0; i < stream->length; i++) {
+        if (replica_id_equal(&stream->named[i], &replica->id)) {
+            return &stream->replicas[i];
+        }
+    }
+    return NULL;
+}
+
+void stream_touch(struct hub *hub, struct stream *stream)
+{
+    list_push(&stream->connection->dirty_streams, &stream->dirty);
+    connection_touch(hub, stream->connection);
+}
+
+/* Cursors of a journal that this one was restored from mean what was there at the restore point. */
+static void resolve_cursor(const struct hub *hub, struct stream *stream,
+                           const struct packet_open *open)
+{
+    stream->has_cursor =
+        open->has_cursor && hub_resolve(hub, &open->journal, open->position, &stream->cursor);
+}
+
+static bool replica_is_new(const struct stream *stream, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (replica_id_equal(&stream->named[i], &stream->named[index])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The stream with the replicas it names, or NULL: answered. */
+static struct stream *read_stream(struct hub *hub, struct connection *connection,
+                                  const struct packet *packet)
+{
+    struct reader left;
+    size_t length = packet_replicas(packet->open.replicas, &left);
+    if (!reader_ok(&left) || length == 0) {
+        connection_error(hub, connection, packet->id, CODE_BAD_REPLICA, 0);
+        return NULL;
+    }
+    struct stream *stream = calloc(1, sizeof *stream + length * sizeof stream->named[0]);
+    struct stream_replica *replicas = calloc(length, sizeof *replicas);
+    if (stream == NULL || replicas == NULL) {
+        free(stream);
+        free(replicas);
+        connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
+        return NULL;
+    }
+    stream->connection = connection;
+    stream->id = packet->id;
+    stream->once = packet->open.once;
+    stream->replicas = replicas;
+    stream->length = length;
+    bool good = true;
+    for (size_t i = 0; i < length; i++) {
+        stream->named[i] = packet_read_replica(&left);
+        good = good && replica_is_new(stream, i) &&
+               replica_id_time_ms(&stream->named[i]) <= hub->now_ms + CLOCK_LEEWAY_MS;
+    }
+    if (!good || !reader_ok(&left)) {
+        connection_error(hub, connection, packet->id, CODE_BAD_REPLICA, 0);
+        free(replicas);
+        free(stream);
+        return NULL;
+    }
+    resolve_cursor(hub, stream, &packet->open);
+    return stream;
+}
+
+/* The document, made if it is not in memory, or NULL: answered. */
+static struct document *take_document(struct hub *hub, struct connection *connection,
+                                      const struct packet *packet)
+{
+    struct bytes schema_name;
+    struct bytes key;
+    if (!document_name_valid(packet->open.name, &schema_name, &key)) {
+        connection_error(hub, connection, packet->id, CODE_BAD_NAME, 0);
+        return NULL;
+    }
+    const struct schema *schema = schema_find(hub->config.schemas, schema_name);
+    if (schema == NULL) {
+        connection_error(hub, connection, packet->id, CODE_UNKNOWN_SCHEMA, 0);
+        return NULL;
+    }
+    if (connection->stream_table.length >= hub->config.streams_max) {
+        connection_error(hub, connection, packet->id, CODE_TOO_MANY_STREAMS, 0);
+        return NULL;
+    }
+    struct document *document = document_find(hub, packet->open.name);
+    if (document != NULL) {
+        return document;
+    }
+    if (!documents_make_room(hub)) {
+        connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
+        return NULL;
+    }
+    return document_create(hub, packet->open.name, schema);
+}
+
+void stream_open(struct hub *hub, struct connection *connection, const struct packet *packet)
+{
+    struct document *document = take_document(hub, connection, packet);
+    if (document == NULL) {
+        return;
+    }
+    document_pin(document);
+    struct stream *stream = read_stream(hub, connection, packet);
+    if (stream == NULL || !table_add(&connection->stream_table, hash_of(stream->id), stream)) {
+        if (stream != NULL) {
+            connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
+            free(stream->replicas);
+            free(stream);
+        }
+        document_unpin(hub, document);
+        return;
+    }
+    stream->document = document;
+    hub->stream_count++;
+    list_push(&connection->streams, &stream->in_connection);
+    list_push(&document->streams, &stream->in_document);
+    stream->request = document_load(hub, document, stream->named, stream->length);
+    if (stream->request == 0) {
+        stream_loaded(hub, stream);
+    }
+}
+
+/* A client that comes back before its dead connection was noticed takes its replica along; so does
+ * a copied session, whose original then begins a new one. */
+static void take_ownership(struct hub *hub, struct stream *stream)
+{
+    struct ledger_row *row = stream->replicas[0].row;
+    struct stream *before = row->owner;
+    row->owner = stream;
+    if (before != NULL && before != stream) {
+        stream_end(hub, before, CODE_REPLICA_IN_USE);
+    }
+}
+
+void stream_loaded(struct hub *hub, struct stream *stream)
+{
+    stream->request = 0;
+    for (size_t i = 0; i < stream->length; i++) {
+        struct ledger_row *row = ledger_take(hub, stream->document, &stream->named[i]);
+        if (row == NULL) {
+            return; /* the step has failed */
+        }
+        row->references++;
+        stream->replicas[i].row = row;
+    }
+    take_ownership(hub, stream);
+    stream_touch(hub, stream);
+}
+
+void stream_drop_transfer(struct stream *stream)
+{
+    body_release(stream->transfer.body);
+    stream->transfer = (struct transfer){0};
+}
+
+void stream_close(struct hub *hub, struct stream *stream)
+{
+    struct document *document = stream->document;
+    for (size_t i = 0; i < stream->length; i++) {
+        struct ledger_row *row = stream->replicas[i].row;
+        if (row == NULL) {
+            continue;
+        }
+        if (row->owner == stream) {
+            row->owner = NULL;
+        }
+        assert(row->references > 0);
+        row->references--;
+    }
+    stream_drop_transfer(stream);
+    list_remove(&stream->dirty);
+    list_remove(&stream->in_document);
+    list_remove(&stream->in_connection);
+    table_remove(&stream->connection->stream_table, hash_of(stream->id), stream);
+    hub->stream_count--;
+    free(stream->replicas);
+    free(stream);
+    document_unpin(hub, document);
+    ledger_evict(document);
+}
+
+void stream_end(struct hub *hub, struct stream *stream, enum hub_code code)
+{
+    const char *name = code == CODE_NONE ? "" : hub_code_name(code);
+    const char *text = hub_code_text(code);
+    struct packet packet = {.kind = PACKET_CLOSE, .id = stream->id};
+    packet.error.code = (struct bytes){(const uint8_t *)name, strlen(name)};
+    packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
+    struct connection *connection = stream->connection;
+    stream_close(hub, stream);
+    connection_answer(hub, connection, &packet);
+}
+
+void stream_credit(struct hub *hub, struct connection *connection, int64_t transfer, uint64_t bytes)
+{
+    LIST_FOR_EACH(at, &connection->streams)
+    {
+        struct stream *stream = CONTAINER(at, struct stream, in_connection);
+        if (stream->transfer.id == transfer) {
+            size_t room = LIMIT_BODY_BYTES - stream->transfer.credit;
+            stream->transfer.credit += bytes < room ? (size_t)bytes : room;
+            stream_touch(hub, stream);
+            return;
+        }
+    }
+    /* A grant for a transfer that has ended meanwhile: nothing to do. */
+}

@@ -1,0 +1,176 @@
+/* DELTA and STATE on their way in: what depends on the schema, on time and on who asks is decided
+ * here, before the journal. */
+#include <string.h>
+
+#include "server/hub/state.h"
+
+enum { CLOSE_FORMAT = 1007, READ_ONLY_RETRY_MS = 1000 };
+
+struct verdict {
+    enum hub_code code;
+    uint32_t field;
+};
+
+static struct verdict verdict_of(enum protocol_status status, uint32_t field)
+{
+    return (struct verdict){status == PROTOCOL_BAD_ELEMENT ? CODE_BAD_ELEMENT : CODE_BAD_CHANGE,
+                            field};
+}
+
+static bool accept_any(void *context, const struct replica_id *replica, crdt_replica_id *id)
+{
+    *id = 0;
+    return stream_replica_find(context, &(struct packet_replica){.id = *replica}) != NULL;
+}
+
+static bool accept_index(void *context, uint64_t index, crdt_replica_id *id)
+{
+    const struct stream *stream = context;
+    *id = (crdt_replica_id)index;
+    return index < stream->document->next_index;
+}
+
+/* Reads one field's change or state for its form alone. */
+static enum protocol_status try_field(struct reader *reader, const struct schema_field *field,
+                                      struct stream *stream, uint64_t kind)
+{
+    const struct protocol_codec *codec = field->codec;
+    struct reader value = reader_of(read_raw(reader));
+    if (kind == PACKET_DELTA) {
+        codec->type->change_destroy(codec->read_change(&value, field->of));
+    } else {
+        struct codec_names names = {.find = accept_any, .index = accept_index, .context = stream};
+        codec->type->destroy(codec->read_state(&value, field->of, &names));
+    }
+    return value.status;
+}
+
+static struct verdict judge(struct stream *stream, const struct packet *packet)
+{
+    struct reader reader = reader_of(packet->update.fields);
+    size_t length = read_map(&reader, LIMIT_FIELDS);
+    uint64_t previous = 0;
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        uint64_t number = read_uint(&reader);
+        const struct schema_field *field = schema_field_by_number(stream->document->schema, number);
+        if (reader_ok(&reader) && field == NULL) {
+            return (struct verdict){CODE_UNKNOWN_FIELD, (uint32_t)number};
+        }
+        if (!reader_ok(&reader) || (i > 0 && number <= previous)) {
+            return verdict_of(PROTOCOL_MALFORMED, UINT32_MAX);
+        }
+        previous = number;
+        enum protocol_status status = try_field(&reader, field, stream, packet->kind);
+        if (status != PROTOCOL_OK) {
+            return verdict_of(status, (uint32_t)number);
+        }
+    }
+    return reader_ok(&reader) ? (struct verdict){CODE_NONE, UINT32_MAX}
+                              : verdict_of(reader.status, UINT32_MAX);
+}
+
+/* Whether every replica of the context was named by OPEN. */
+static bool names_known(const struct stream *stream, struct packet_context *context)
+{
+    for (size_t i = 0; i < context->length; i++) {
+        struct packet_replica seen = {.id = packet_read_seen(&context->seen).replica};
+        if (!reader_ok(&context->seen) || stream_replica_find(stream, &seen) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Nothing of an expired replica enters the journal: its ledger row is folded away, and would come
+ * back. */
+static void refuse_expired(struct hub *hub, struct stream *stream, const struct packet *packet)
+{
+    static const uint8_t empty_map[] = {0x80};
+    const char *name = hub_code_name(CODE_REPLICA_EXPIRED);
+    const char *text = hub_code_text(CODE_REPLICA_EXPIRED);
+    struct packet answer = {.kind = PACKET_REJECT, .id = stream->id};
+    answer.reject = (struct packet_reject){
+        .replica = packet->update.replica,
+        .seq = packet->update.last,
+        .code = {(const uint8_t *)name, strlen(name)},
+        .text = {(const uint8_t *)text, strlen(text)},
+        .details = {empty_map, sizeof empty_map},
+    };
+    connection_answer(hub, stream->connection, &answer);
+}
+
+static bool is_expired(const struct hub *hub, const struct ledger_row *row)
+{
+    return !row->interned && row->submitted == 0 &&
+           replica_id_time_ms(&row->replica) + hub->config.replica_ttl_ms < hub->now_ms;
+}
+
+/* A repeat needs no journal, and neither does a gap. True: answered. */
+static bool answer_early(struct hub *hub, struct stream *stream, struct stream_replica *replica,
+                         const struct packet *packet)
+{
+    struct ledger_row *row = replica->row;
+    if (packet->kind == PACKET_STATE) {
+        return false;
+    }
+    if (packet->update.last <= row->seq) {
+        replica->acks--; /* differs from the row's, so it is told again */
+        stream_touch(hub, stream);
+        return true;
+    }
+    uint64_t reached = row->submitted > row->seq ? row->submitted : row->seq;
+    if (packet->update.first > reached + 1) {
+        replica->gaps--;
+        stream_touch(hub, stream);
+        return true;
+    }
+    return false;
+}
+
+void update_received(struct hub *hub, struct connection *connection, const struct packet *packet,
+                     struct bytes raw)
+{
+    struct stream *stream = stream_find(connection, packet->id);
+    if (stream == NULL || !stream->opened) {
+        connection_error(hub, connection, packet->id, CODE_UNKNOWN_STREAM, 0);
+        return;
+    }
+    struct reader reader = reader_of(packet->update.context);
+    struct packet_context context;
+    packet_read_context(&reader, &context);
+    if (!reader_ok(&reader)) {
+        connection_close(hub, connection, CLOSE_FORMAT, "an update's context has no such layout");
+        return;
+    }
+    struct stream_replica *replica = stream_replica_find(stream, &packet->update.replica);
+    if (replica == NULL || !names_known(stream, &context)) {
+        connection_error(hub, connection, packet->id, CODE_UNKNOWN_REPLICA, 0);
+        return;
+    }
+    if (is_expired(hub, replica->row)) {
+        refuse_expired(hub, stream, packet);
+        return;
+    }
+    if (answer_early(hub, stream, replica, packet)) {
+        return;
+    }
+    if (hub->draining || (hub->read_only && hub->now_ms < hub->retry_ms)) {
+        connection_error(hub, connection, packet->id, CODE_READ_ONLY, READ_ONLY_RETRY_MS);
+        return;
+    }
+    struct verdict verdict = judge(stream, packet);
+    struct record record = {
+        .kind = packet->kind,
+        .name = document_name(stream->document),
+        .replica = replica->row->replica,
+        .verdict = verdict.code,
+        .field = verdict.field,
+        .packet = raw,
+    };
+    const struct journal_id *journal =
+        context.has_journal ? &context.journal : &hub->config.journal;
+    (void)hub_resolve(hub, journal, context.position, &record.position);
+    /* Nobody has seen what is not merged yet, whatever a context says. */
+    record.position = record.position < hub->position ? record.position : hub->position;
+    batch_submit(hub, stream, replica->row, &record, packet->update.last);
+}
