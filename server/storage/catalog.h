@@ -1,0 +1,47 @@
+/*
+ * Catalog: what the file says of itself, and what the configuration says of its documents: the
+ * format, the journal's id, the numbers of fields, and one view for each schema.
+ *
+ * Functions answer false after writing a sentence for the operator into `error`.
+ */
+#ifndef STORAGE_CATALOG_H
+#define STORAGE_CATALOG_H
+
+#include "protocol/journal_id.h"
+#include "protocol/schema.h"
+#include "server/storage/database.h"
+
+enum { CATALOG_FORMAT = 1, CATALOG_ERROR_BYTES = 512 };
+
+struct catalog_error {
+    char text[CATALOG_ERROR_BYTES];
+};
+
+extern const char *const catalog_schema_sql;
+
+/* Makes the tables in a new file; refuses a format this program does not know. */
+STORAGE_CHECKED bool catalog_prepare(sqlite3 *database, const char *path,
+                                     struct catalog_error *error);
+
+/*
+ * The id of the journal: a new one in a new file, and where a relaxed file was cut off by a crash
+ * of the operating system, since its last commits may be lost: the old id then becomes an ancestor
+ * at `last`.
+ */
+STORAGE_CHECKED bool catalog_journal(sqlite3 *database, bool relaxed, uint64_t last,
+                                     struct journal_id *journal, struct catalog_error *error);
+
+/*
+ * Gives the declared fields their numbers, and the fields that are new theirs. Refuses another
+ * type, or another `of`, for a field that holds data; a field that holds none starts over under a
+ * new number. `tail`: the journal holds updates that are not in the tables yet, and may be of any
+ * field.
+ */
+STORAGE_CHECKED bool catalog_fields(sqlite3 *database, struct schema_set *schemas, bool tail,
+                                    struct catalog_error *error);
+
+/* Makes the views anew: key, position, and a column for each field. */
+STORAGE_CHECKED bool catalog_views(sqlite3 *database, const struct schema_set *schemas,
+                                   struct catalog_error *error);
+
+#endif

@@ -1,0 +1,165 @@
+#include "server/storage/database.h"
+
+#include <string.h>
+
+enum { BUSY_TIMEOUT_MS = 2000 };
+
+int database_exec(sqlite3 *database, const char *sql)
+{
+    return sqlite3_exec(database, sql, NULL, NULL, NULL);
+}
+
+void database_rollback(sqlite3 *database)
+{
+    if (sqlite3_get_autocommit(database) == 0) {
+        (void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+int database_open(sqlite3 **out, const char *path, bool relaxed)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = sqlite3_open_v2(path, out, flags, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_extended_result_codes(*out, 1);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+    }
+    if (rc == SQLITE_OK) {
+        /* NORMAL may lose the last commits on power loss: that is what `relaxed` means. */
+        rc = database_exec(*out, relaxed ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
+                                         : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    }
+    if (rc == SQLITE_OK) {
+        rc = database_exec(*out, "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 10000");
+    }
+    return rc;
+}
+
+int database_open_reader(sqlite3 **out, const char *path)
+{
+    int rc = sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+    }
+    return rc;
+}
+
+int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql)
+{
+    return sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+}
+
+/* An empty blob, not NULL, for no bytes. */
+void bind_bytes(sqlite3_stmt *statement, int index, struct bytes bytes)
+{
+    const void *data = bytes.length == 0 ? "" : (const void *)bytes.data;
+    (void)sqlite3_bind_blob64(statement, index, data, bytes.length, SQLITE_STATIC);
+}
+
+void bind_text(sqlite3_stmt *statement, int index, struct bytes text)
+{
+    const char *data = text.length == 0 ? "" : (const char *)text.data;
+    (void)sqlite3_bind_text64(statement, index, data, text.length, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void bind_uint(sqlite3_stmt *statement, int index, uint64_t value)
+{
+    (void)sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
+}
+
+int database_run(sqlite3_stmt *statement)
+{
+    int rc = sqlite3_step(statement);
+    int reset = sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
+        return reset;
+    }
+    return rc;
+}
+
+struct bytes column_bytes(sqlite3_stmt *statement, int index)
+{
+    const void *data = sqlite3_column_blob(statement, index);
+    return (struct bytes){data, (size_t)sqlite3_column_bytes(statement, index)};
+}
+
+static struct bytes text_bytes(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static int meta_find(sqlite3 *database, const char *key, sqlite3_stmt **statement)
+{
+    int rc = database_prepare(database, statement, "SELECT value FROM meta WHERE key = ?1");
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    bind_text(*statement, 1, text_bytes(key));
+    rc = sqlite3_step(*statement);
+    return rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
+}
+
+int meta_read_int(sqlite3 *database, const char *key, int64_t *value)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = meta_find(database, key, &statement);
+    if (rc == SQLITE_ROW) {
+        *value = sqlite3_column_int64(statement, 0);
+        rc = SQLITE_OK;
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+int meta_read_bytes(sqlite3 *database, const char *key, uint8_t *data, size_t length)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = meta_find(database, key, &statement);
+    if (rc == SQLITE_ROW) {
+        struct bytes value = column_bytes(statement, 0);
+        rc = value.length == length ? SQLITE_OK : SQLITE_CORRUPT;
+        if (rc == SQLITE_OK) {
+            memcpy(data, value.data, length);
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+static int meta_put(sqlite3 *database, const char *key, sqlite3_stmt **statement)
+{
+    int rc = database_prepare(database, statement,
+                              "INSERT INTO meta(key, value) VALUES (?1, ?2) "
+                              "ON CONFLICT DO UPDATE SET value = excluded.value");
+    if (rc == SQLITE_OK) {
+        bind_text(*statement, 1, text_bytes(key));
+    }
+    return rc;
+}
+
+int meta_write_int(sqlite3 *database, const char *key, int64_t value)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = meta_put(database, key, &statement);
+    if (rc == SQLITE_OK) {
+        bind_uint(statement, 2, (uint64_t)value);
+        rc = database_run(statement);
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+int meta_write_bytes(sqlite3 *database, const char *key, struct bytes value)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = meta_put(database, key, &statement);
+    if (rc == SQLITE_OK) {
+        bind_bytes(statement, 2, value);
+        rc = database_run(statement);
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}

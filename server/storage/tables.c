@@ -1,0 +1,361 @@
+#include "server/storage/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STATEMENT_LIST(X)                                                                          \
+    X(put_document, "INSERT INTO documents(schema, key, position, next_index) "                    \
+                    "VALUES (?1, ?2, ?3, ?4) ON CONFLICT(schema, key) DO UPDATE SET "              \
+                    "position = excluded.position, next_index = excluded.next_index "              \
+                    "RETURNING id")                                                                \
+    X(put_field, "INSERT INTO document_fields(document, field, position, horizon) "                \
+                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "                              \
+                 "position = excluded.position, horizon = excluded.horizon")                       \
+    X(forget_removals, "DELETE FROM removals WHERE document = ?1 AND field = ?2 "                  \
+                       "AND position <= ?3")                                                       \
+    X(put_entry, "INSERT INTO entries(document, field, key, position, value, detail) "             \
+                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET "                      \
+                 "position = excluded.position, value = excluded.value, "                          \
+                 "detail = excluded.detail")                                                       \
+    X(drop_entry, "DELETE FROM entries WHERE document = ?1 AND field = ?2 AND key = ?3")           \
+    X(put_removal, "INSERT INTO removals(document, field, key, position) "                         \
+                   "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "                            \
+                   "position = excluded.position")                                                 \
+    X(drop_removal, "DELETE FROM removals WHERE document = ?1 AND field = ?2 AND key = ?3")        \
+    X(put_replica, "INSERT INTO replicas(document, replica, number, seq, position, at, detail, "   \
+                   "principal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE "     \
+                   "SET seq = excluded.seq, position = excluded.position, at = excluded.at, "      \
+                   "detail = excluded.detail, principal = excluded.principal")                     \
+    X(put_rejected, "INSERT OR REPLACE INTO rejected(document, replica, seq, at, code, text, "     \
+                    "packet) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
+    X(bound_rejected, "DELETE FROM rejected WHERE rowid <= "                                       \
+                      "(SELECT max(rowid) FROM rejected) - 10000")                                 \
+    X(get_document, "SELECT id, position, next_index FROM documents "                              \
+                    "WHERE schema = ?1 AND key = ?2")                                              \
+    X(get_fields, "SELECT field, position, horizon FROM document_fields WHERE document = ?1")      \
+    X(get_entries, "SELECT field, key, position, detail FROM entries WHERE document = ?1 "         \
+                   "ORDER BY position")                                                            \
+    X(get_removals, "SELECT field, key, position FROM removals WHERE document = ?1 "               \
+                    "ORDER BY position")                                                           \
+    X(get_replica, "SELECT number, seq, position, at, detail, principal FROM replicas "            \
+                   "WHERE document = ?1 AND replica = ?2")
+
+struct tables {
+#define X(name, sql) sqlite3_stmt *name;
+    STATEMENT_LIST(X)
+#undef X
+    int64_t document; /* that the rows being stored belong to */
+};
+
+static struct tables *tables_open(sqlite3 *database, bool writer)
+{
+    struct tables *tables = calloc(1, sizeof *tables);
+    bool ready = tables != NULL;
+#define X(name, sql)                                                                               \
+    ready = ready && ((!writer && strncmp(sql, "SELECT", 6) != 0) ||                               \
+                      database_prepare(database, &tables->name, sql) == SQLITE_OK);
+    STATEMENT_LIST(X)
+#undef X
+    if (!ready) {
+        tables_close(tables);
+        return NULL;
+    }
+    return tables;
+}
+
+struct tables *tables_open_writer(sqlite3 *database) { return tables_open(database, true); }
+
+struct tables *tables_open_reader(sqlite3 *database) { return tables_open(database, false); }
+
+void tables_close(struct tables *tables)
+{
+    if (tables == NULL) {
+        return;
+    }
+#define X(name, sql) (void)sqlite3_finalize(tables->name);
+    STATEMENT_LIST(X)
+#undef X
+    free(tables);
+}
+
+/* `schema/key`. False: no slash. */
+static bool split_name(struct bytes name, struct bytes *schema, struct bytes *key)
+{
+    const uint8_t *slash = name.length == 0 ? NULL : memchr(name.data, '/', name.length);
+    if (slash == NULL) {
+        return false;
+    }
+    *schema = (struct bytes){name.data, (size_t)(slash - name.data)};
+    *key = (struct bytes){slash + 1, name.length - schema->length - 1};
+    return true;
+}
+
+static void bind_element(sqlite3_stmt *statement, const struct tables *tables,
+                         const struct row *row)
+{
+    bind_uint(statement, 1, (uint64_t)tables->document);
+    bind_uint(statement, 2, row->field);
+    bind_bytes(statement, 3, row->key);
+}
+
+static int store_document(struct tables *tables, const struct row *row)
+{
+    struct bytes schema;
+    struct bytes key;
+    if (!split_name(row->name, &schema, &key)) {
+        return SQLITE_MISMATCH;
+    }
+    bind_text(tables->put_document, 1, schema);
+    bind_text(tables->put_document, 2, key);
+    bind_uint(tables->put_document, 3, row->position);
+    bind_uint(tables->put_document, 4, row->next_index);
+    int rc = sqlite3_step(tables->put_document);
+    if (rc == SQLITE_ROW) {
+        tables->document = sqlite3_column_int64(tables->put_document, 0);
+    }
+    int reset = sqlite3_reset(tables->put_document);
+    return rc == SQLITE_ROW ? reset : rc;
+}
+
+static int store_field(struct tables *tables, const struct row *row)
+{
+    bind_uint(tables->put_field, 1, (uint64_t)tables->document);
+    bind_uint(tables->put_field, 2, row->field);
+    bind_uint(tables->put_field, 3, row->position);
+    bind_uint(tables->put_field, 4, row->horizon);
+    int rc = database_run(tables->put_field);
+    if (rc != SQLITE_OK || row->horizon == 0) {
+        return rc;
+    }
+    bind_uint(tables->forget_removals, 1, (uint64_t)tables->document);
+    bind_uint(tables->forget_removals, 2, row->field);
+    bind_uint(tables->forget_removals, 3, row->horizon);
+    return database_run(tables->forget_removals);
+}
+
+/* A plain number is stored as one, so that SQL can add it up. */
+static void bind_shown(sqlite3_stmt *statement, int index, struct bytes shown)
+{
+    char text[24];
+    char *end = text;
+    if (shown.length > 0 && shown.length < sizeof text) {
+        memcpy(text, shown.data, shown.length);
+        text[shown.length] = '\0';
+        long long number = strtoll(text, &end, 10);
+        if (end == text + shown.length) {
+            (void)sqlite3_bind_int64(statement, index, number);
+            return;
+        }
+    }
+    bind_text(statement, index, shown);
+}
+
+static int store_entry(struct tables *tables, const struct row *row)
+{
+    bind_element(tables->drop_removal, tables, row);
+    int rc = database_run(tables->drop_removal);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    bind_element(tables->put_entry, tables, row);
+    bind_uint(tables->put_entry, 4, row->position);
+    bind_shown(tables->put_entry, 5, row->shown);
+    bind_bytes(tables->put_entry, 6, row->detail);
+    return database_run(tables->put_entry);
+}
+
+static int store_removal(struct tables *tables, const struct row *row)
+{
+    bind_element(tables->drop_entry, tables, row);
+    int rc = database_run(tables->drop_entry);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    bind_element(tables->put_removal, tables, row);
+    bind_uint(tables->put_removal, 4, row->position);
+    return database_run(tables->put_removal);
+}
+
+static int store_replica(struct tables *tables, const struct row *row)
+{
+    bind_uint(tables->put_replica, 1, (uint64_t)tables->document);
+    bind_bytes(tables->put_replica, 2, replica_id_bytes(&row->replica));
+    bind_uint(tables->put_replica, 3, row->index);
+    bind_uint(tables->put_replica, 4, row->seq);
+    bind_uint(tables->put_replica, 5, row->position);
+    bind_uint(tables->put_replica, 6, row->at_ms);
+    bind_bytes(tables->put_replica, 7, row->detail);
+    bind_bytes(tables->put_replica, 8, row->principal);
+    return database_run(tables->put_replica);
+}
+
+static int store_rejected(struct tables *tables, const struct row *row)
+{
+    bind_uint(tables->put_rejected, 1, (uint64_t)tables->document);
+    bind_bytes(tables->put_rejected, 2, replica_id_bytes(&row->replica));
+    bind_uint(tables->put_rejected, 3, row->seq);
+    bind_uint(tables->put_rejected, 4, row->at_ms);
+    bind_text(tables->put_rejected, 5, row->code);
+    bind_text(tables->put_rejected, 6, row->text);
+    bind_bytes(tables->put_rejected, 7, row->detail);
+    int rc = database_run(tables->put_rejected);
+    return rc == SQLITE_OK ? database_run(tables->bound_rejected) : rc;
+}
+
+static int store_row(struct tables *tables, const struct row *row)
+{
+    switch (row->kind) {
+    case ROW_DOCUMENT:
+        return store_document(tables, row);
+    case ROW_FIELD:
+        return store_field(tables, row);
+    case ROW_ENTRY:
+        return store_entry(tables, row);
+    case ROW_REMOVAL:
+        return store_removal(tables, row);
+    case ROW_REPLICA:
+        return store_replica(tables, row);
+    case ROW_REJECTED:
+        return store_rejected(tables, row);
+    }
+    return SQLITE_MISMATCH;
+}
+
+int tables_store(struct tables *tables, struct bytes rows)
+{
+    struct reader reader = reader_of(rows);
+    struct row row;
+    int rc = SQLITE_OK;
+    while (rc == SQLITE_OK && row_read(&reader, &row)) {
+        rc = store_row(tables, &row);
+    }
+    if (rc == SQLITE_OK && !reader_ok(&reader)) {
+        rc = SQLITE_MISMATCH;
+    }
+    return rc;
+}
+
+/* Takes the columns of the current row. */
+typedef void take_row(sqlite3_stmt *statement, struct row *row);
+
+static void take_field(sqlite3_stmt *statement, struct row *row)
+{
+    row->kind = ROW_FIELD;
+    row->field = (uint32_t)sqlite3_column_int64(statement, 0);
+    row->position = (uint64_t)sqlite3_column_int64(statement, 1);
+    row->horizon = (uint64_t)sqlite3_column_int64(statement, 2);
+}
+
+static void take_removal(sqlite3_stmt *statement, struct row *row)
+{
+    row->kind = ROW_REMOVAL;
+    row->field = (uint32_t)sqlite3_column_int64(statement, 0);
+    row->key = column_bytes(statement, 1);
+    row->position = (uint64_t)sqlite3_column_int64(statement, 2);
+}
+
+static void take_entry(sqlite3_stmt *statement, struct row *row)
+{
+    take_removal(statement, row);
+    row->kind = ROW_ENTRY;
+    row->detail = column_bytes(statement, 3);
+}
+
+static void take_replica(sqlite3_stmt *statement, struct row *row)
+{
+    row->kind = ROW_REPLICA;
+    row->index = (uint64_t)sqlite3_column_int64(statement, 0);
+    row->seq = (uint64_t)sqlite3_column_int64(statement, 1);
+    row->position = (uint64_t)sqlite3_column_int64(statement, 2);
+    row->at_ms = (uint64_t)sqlite3_column_int64(statement, 3);
+    row->detail = column_bytes(statement, 4);
+    row->principal = column_bytes(statement, 5);
+}
+
+static int load_all(sqlite3_stmt *statement, struct row row, take_row *take, struct writer *writer)
+{
+    int rc = sqlite3_step(statement);
+    while (rc == SQLITE_ROW && writer->status == PROTOCOL_OK) {
+        take(statement, &row);
+        row_write(writer, &row);
+        rc = sqlite3_step(statement);
+    }
+    (void)sqlite3_reset(statement);
+    if (writer->status != PROTOCOL_OK) {
+        return writer->status == PROTOCOL_NO_MEMORY ? SQLITE_NOMEM : SQLITE_TOOBIG;
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* SQLITE_NOTFOUND: there is no such document. */
+static int load_document(struct tables *tables, struct bytes name, bool write,
+                         struct writer *writer)
+{
+    struct bytes schema;
+    struct bytes key;
+    if (!split_name(name, &schema, &key)) {
+        return SQLITE_MISMATCH;
+    }
+    bind_text(tables->get_document, 1, schema);
+    bind_text(tables->get_document, 2, key);
+    int rc = sqlite3_step(tables->get_document);
+    if (rc == SQLITE_ROW) {
+        struct row row = {
+            .kind = ROW_DOCUMENT,
+            .name = name,
+            .position = (uint64_t)sqlite3_column_int64(tables->get_document, 1),
+            .next_index = (uint64_t)sqlite3_column_int64(tables->get_document, 2),
+        };
+        tables->document = sqlite3_column_int64(tables->get_document, 0);
+        if (write) {
+            row_write(writer, &row);
+        }
+    }
+    (void)sqlite3_reset(tables->get_document);
+    if (rc == SQLITE_DONE) {
+        return SQLITE_NOTFOUND;
+    }
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int load_rows(struct tables *tables, struct writer *writer)
+{
+    sqlite3_stmt *statements[] = {tables->get_fields, tables->get_entries, tables->get_removals};
+    take_row *const takes[] = {take_field, take_entry, take_removal};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof takes / sizeof(*takes) && rc == SQLITE_OK; i++) {
+        bind_uint(statements[i], 1, (uint64_t)tables->document);
+        rc = load_all(statements[i], (struct row){0}, takes[i], writer);
+    }
+    return rc;
+}
+
+static int load_replicas(struct tables *tables, struct row_request *request, struct writer *writer)
+{
+    struct row row = {0};
+    int rc = SQLITE_OK;
+    while (rc == SQLITE_OK && row_request_next(request, &row.replica)) {
+        bind_uint(tables->get_replica, 1, (uint64_t)tables->document);
+        bind_bytes(tables->get_replica, 2, replica_id_bytes(&row.replica));
+        rc = load_all(tables->get_replica, row, take_replica, writer);
+    }
+    return rc;
+}
+
+int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
+{
+    struct reader reader = reader_of(bytes);
+    struct row_request request;
+    struct writer writer = writer_to(rows);
+    if (!row_request_read(&reader, &request)) {
+        return SQLITE_MISMATCH;
+    }
+    int rc = load_document(tables, request.name, request.document, &writer);
+    if (rc == SQLITE_NOTFOUND) {
+        return SQLITE_OK;
+    }
+    if (rc == SQLITE_OK && request.document) {
+        rc = load_rows(tables, &writer);
+    }
+    return rc == SQLITE_OK ? load_replicas(tables, &request, &writer) : rc;
+}
