@@ -1,0 +1,244 @@
+#include "server/net/net.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/hub.h"
+#include "server/net/session.h"
+
+enum {
+    RECEIVE_BYTES = 2048, /* per connection, for its whole life: small */
+    SEND_BYTES = 1 << 20, /* one lws_write hands the kernel at most this much */
+    HANDSHAKE_SECONDS = 10,
+    HTTP_REQUEST_BYTES = 1024
+};
+
+_Static_assert(HUB_HEADROOM >= LWS_PRE, "frames are written in place");
+
+static void tell(struct net *net, enum net_event_kind kind, uint64_t connection)
+{
+    struct net_event event = {.kind = kind, .connection = connection};
+    net->config.event(net->config.context, &event);
+}
+
+static int established(struct net *net, struct lws *wsi, struct net_session **slot)
+{
+    int on = 1;
+    *slot = session_create(net, wsi);
+    if (*slot == NULL) {
+        return -1;
+    }
+    /* Batching is ours: what the kernel would wait for has been gathered already. */
+    (void)setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    tell(net, NET_CONNECTED, (*slot)->id);
+    return 0;
+}
+
+static void closed(struct net *net, struct net_session **slot)
+{
+    struct net_session *session = *slot;
+    if (session != NULL) {
+        uint64_t id = session->id;
+        session_destroy(net, session);
+        *slot = NULL;
+        tell(net, NET_DISCONNECTED, id);
+    }
+}
+
+static int writeable(struct net *net, struct net_session *session)
+{
+    if (lws_partial_buffered(session->wsi)) {
+        lws_callback_on_writable(session->wsi);
+        return 0;
+    }
+    if (session->close_code != 0) {
+        lws_close_reason(session->wsi, (enum lws_close_status)session->close_code,
+                         (unsigned char *)session->close_text, strlen(session->close_text));
+        return -1;
+    }
+    if (session->blocked) {
+        session->blocked = false;
+        tell(net, NET_WRITABLE, session->id);
+    }
+    return 0;
+}
+
+static struct net *net_of(struct lws *wsi) { return lws_context_user(lws_get_context(wsi)); }
+
+static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                        size_t length)
+{
+    struct net_session **slot = user;
+    struct net *net = net_of(wsi);
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        /* Without a Sec-WebSocket-Protocol libwebsockets would take the first protocol. */
+        if (lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) <= 0 || !origin_allowed(net, wsi)) {
+            (void)lws_return_http_status(wsi, 403, NULL);
+            return -1;
+        }
+        return 0;
+    case LWS_CALLBACK_ESTABLISHED:
+        return established(net, wsi, slot);
+    case LWS_CALLBACK_RECEIVE:
+        return *slot == NULL ? -1 : session_receive(net, *slot, (struct bytes){in, length});
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return *slot == NULL ? -1 : writeable(net, *slot);
+    case LWS_CALLBACK_CLOSED:
+        closed(net, slot);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                   size_t length)
+{
+    (void)in;
+    (void)length;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return http_handle(net_of(wsi), wsi, reason, user);
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return -1; /* a socket without our subprotocol */
+    default:
+        return lws_callback_http_dummy(wsi, reason, user, in, length);
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "http", .callback = on_http, .per_session_data_size = HTTP_REQUEST_BYTES},
+    {.name = "syncline.v1",
+     .callback = on_websocket,
+     .per_session_data_size = sizeof(struct net_session *),
+     .rx_buffer_size = RECEIVE_BYTES,
+     .tx_packet_size = SEND_BYTES},
+    {0},
+};
+
+static bool open_context(struct net *net)
+{
+    void *loops[] = {net->config.loop};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .foreign_loops = loops,
+        .user = net,
+        .timeout_secs = HANDSHAKE_SECONDS,
+        .gid = (int)-1,
+        .uid = (int)-1,
+    };
+    lws_set_log_level(LLL_ERR, NULL);
+    net->context = lws_create_context(&info);
+    return net->context != NULL;
+}
+
+static bool open_vhost(struct net *net)
+{
+    struct lws_context_creation_info info = {
+        .port = net->config.port,
+        .iface = net->config.address[0] == '\0' ? NULL : net->config.address,
+        .protocols = protocols,
+        .vhost_name = "syncline",
+        .timeout_secs = HANDSHAKE_SECONDS,
+        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .user = net,
+    };
+    net->vhost = lws_create_vhost(net->context, &info);
+    return net->vhost != NULL;
+}
+
+struct net *net_open(const struct net_config *config, char *error, size_t size)
+{
+    struct net *net = calloc(1, sizeof *net);
+    if (net == NULL) {
+        (void)snprintf(error, size, "out of memory");
+        return NULL;
+    }
+    net->config = *config;
+    if (!open_context(net)) {
+        (void)snprintf(error, size,
+                       "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
+        free(net);
+        return NULL;
+    }
+    if (!open_vhost(net)) {
+        (void)snprintf(error, size,
+                       "%s:%d cannot be listened on: is the port in use, or the address another "
+                       "machine's?",
+                       config->address, config->port);
+        net_close(net);
+        (void)uv_run(config->loop, UV_RUN_NOWAIT);
+        net_finish(net);
+        return NULL;
+    }
+    net->port = lws_get_vhost_listen_port(net->vhost);
+    return net;
+}
+
+int net_port(const struct net *net) { return net->port; }
+
+void net_send(struct net *net, uint64_t connection, struct bytes message)
+{
+    struct net_session *session = session_find(net, connection);
+    if (session == NULL || session->close_code != 0) {
+        return;
+    }
+    /* The headroom before the bytes takes the frame's header. */
+    unsigned char *data = (unsigned char *)(uintptr_t)message.data;
+    int sent = lws_write(session->wsi, data, message.length, LWS_WRITE_BINARY);
+    if (sent < 0) {
+        session->close_code = LWS_CLOSE_STATUS_NOSTATUS;
+        lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        return;
+    }
+    if (lws_partial_buffered(session->wsi)) {
+        session->blocked = true;
+        lws_callback_on_writable(session->wsi);
+        tell(net, NET_BLOCKED, connection);
+    }
+}
+
+void net_close_connection(struct net *net, uint64_t connection, uint16_t code, const char *text)
+{
+    struct net_session *session = session_find(net, connection);
+    if (session == NULL || session->close_code != 0) {
+        return;
+    }
+    session->close_code = code;
+    (void)snprintf(session->close_text, sizeof session->close_text, "%s", text);
+    /* A peer that does not read gets no reason, and no more than this long. */
+    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, HANDSHAKE_SECONDS);
+    lws_callback_on_writable(session->wsi);
+}
+
+void net_pause(struct net *net, uint64_t connection, bool paused)
+{
+    struct net_session *session = session_find(net, connection);
+    if (session != NULL) {
+        lws_rx_flow_control(session->wsi, paused ? 0 : 1);
+    }
+}
+
+void net_close(struct net *net)
+{
+    if (net != NULL && !net->closing) {
+        net->closing = true;
+        lws_context_destroy(net->context);
+    }
+}
+
+void net_finish(struct net *net)
+{
+    if (net != NULL) {
+        /* After a foreign loop has run, the second call frees what the first only closed. */
+        lws_context_destroy(net->context);
+        free(net);
+    }
+}
