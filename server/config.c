@@ -1,0 +1,294 @@
+#include "server/config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config_schemas.h"
+#include "server/config_values.h"
+#include "server/config_yaml.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+enum { CONFIG_BYTES_MAX = 1 << 20 }; /* all that fits into the limits of schemas, many times over */
+
+static void *member(void *target, const struct yaml_key *key)
+{
+    return (uint8_t *)target + key->offset;
+}
+
+/* A number within the key's bounds, or a mistake that shows an example and the bounds. */
+static bool read_number(struct yaml_value value, const struct yaml_key *key, enum config_unit unit,
+                        const char *what, uint64_t *number)
+{
+    struct bytes text;
+    if (!yaml_text(value, &text) || !config_number_parse(text, unit, number)) {
+        yaml_mistake(value, "%s; expected %s", yaml_show(value).text, what);
+        return false;
+    }
+    if (*number < key->min || *number > key->max) {
+        yaml_mistake(value, "%s; expected from %s to %s", yaml_show(value).text,
+                     config_number_format(key->min, unit).text,
+                     config_number_format(key->max, unit).text);
+        return false;
+    }
+    return true;
+}
+
+static void read_size(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    uint64_t number = 0;
+    if (read_number(value, key, UNIT_SIZE, "a size, such as 65536, 64 KiB or 1 MiB", &number)) {
+        *(size_t *)member(target, key) = (size_t)number;
+    }
+}
+
+static void read_count(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    uint64_t number = 0;
+    if (read_number(value, key, UNIT_NONE, "a whole number", &number)) {
+        *(size_t *)member(target, key) = (size_t)number;
+    }
+}
+
+static void read_time(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    uint64_t number = 0;
+    if (read_number(value, key, UNIT_TIME, "a time, such as 30s, 5m, 12h or 90d", &number)) {
+        *(uint64_t *)member(target, key) = number;
+    }
+}
+
+static void read_listen(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    struct bytes text;
+    if (!yaml_text(value, &text) || !config_address_parse(text, member(target, key))) {
+        yaml_mistake(value,
+                     "%s; expected an address and a port, such as \"127.0.0.1:7962\" or "
+                     "\"[::1]:7962\"",
+                     yaml_show(value).text);
+    }
+}
+
+static void read_durability(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    struct bytes text = {0};
+    bool given = yaml_text(value, &text);
+    bool relaxed = given && text.length == 7 && memcmp(text.data, "relaxed", 7) == 0;
+    bool full = given && text.length == 4 && memcmp(text.data, "full", 4) == 0;
+    if (!relaxed && !full) {
+        yaml_mistake(value, "%s; expected full or relaxed", yaml_show(value).text);
+        return;
+    }
+    *(bool *)member(target, key) = relaxed;
+}
+
+/* NULL: no memory. */
+static char *copy_text(struct bytes text)
+{
+    char *copy = malloc(text.length + 1);
+    if (copy != NULL) {
+        memcpy(copy, text.data, text.length);
+        copy[text.length] = '\0';
+    }
+    return copy;
+}
+
+static void read_data(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    char **path = member(target, key);
+    struct bytes text;
+    if (!yaml_text(value, &text) || text.length == 0 || memchr(text.data, 0, text.length) != NULL) {
+        yaml_mistake(value, "%s; expected the path of the database's file", yaml_show(value).text);
+        return;
+    }
+    *path = copy_text(text);
+    if (*path == NULL) {
+        yaml_mistake(value, "no memory for the path; expected some");
+    }
+}
+
+static bool add_origin(struct config *config, struct bytes text)
+{
+    char **grown =
+        realloc(config->allowed_origins, (config->allowed_origin_count + 2) * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    config->allowed_origins = grown;
+    grown[config->allowed_origin_count] = copy_text(text);
+    if (grown[config->allowed_origin_count] == NULL) {
+        return false;
+    }
+    grown[++config->allowed_origin_count] = NULL;
+    return true;
+}
+
+static void read_origins(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    static const char expected[] = "an origin, such as \"https://example.com\"";
+    if (value.node == NULL || !fy_node_is_sequence(value.node)) {
+        yaml_mistake(value, "%s; expected a list of origins, such as [\"https://example.com\"]",
+                     yaml_show(value).text);
+        return;
+    }
+    void *iterator = NULL;
+    struct fy_node *node = NULL;
+    while ((node = fy_node_sequence_iterate(value.node, &iterator)) != NULL) {
+        struct yaml_value item = {node, fy_node_is_null(node) ? value.at : node};
+        struct bytes text;
+        if (!yaml_text(item, &text) || !config_origin_valid(text)) {
+            yaml_mistake(item, "%s; expected %s", yaml_show(item).text, expected);
+        } else if (!add_origin(target, text)) {
+            yaml_mistake(item, "no memory for the origin; expected some");
+        }
+    }
+}
+
+static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    config_read_schemas(value, member(target, key));
+}
+
+#define HUB(name) offsetof(struct config, hub.name)
+
+enum { KIB = 1 << 10, MIB = 1 << 20 };
+#define GIB ((uint64_t)1 << 30)
+#define SECOND ((uint64_t)1000)
+#define DAY (24 * 60 * 60 * SECOND)
+
+/* The least message is one that a HELLO with the longest token fits into. */
+static const struct yaml_key limit_keys[] = {
+    {"message_bytes", read_size, HUB(message_bytes), NULL, 16 * KIB, 64 * MIB},
+    {"streams", read_count, HUB(streams_max), NULL, 1, 1000000},
+    {"connections", read_count, HUB(connections_max), NULL, 1, 1000000},
+    {"removals", read_count, HUB(removals_max), NULL, 1, 10000000},
+    {"batch_bytes", read_size, HUB(batch_bytes), NULL, 4 * KIB, 256 * MIB},
+    {"memory", read_size, HUB(memory_limit), NULL, MIB, 1024 * GIB},
+    {"updates_per_second", read_count, HUB(rate_updates), NULL, 0, 1000000000},
+    {"bytes_per_second", read_size, HUB(rate_bytes), NULL, 0, 1024 * GIB},
+};
+
+static void read_limits(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    yaml_read_keys(value, limit_keys, COUNT_OF(limit_keys), "limits, such as \"streams: 4096\"",
+                   target);
+}
+
+static const struct yaml_key keys[] = {
+    {"listen", read_listen, offsetof(struct config, listen), NULL, 0, 0},
+    {"data", read_data, offsetof(struct config, data), "the path of the database's file", 0, 0},
+    {"durability", read_durability, HUB(relaxed), NULL, 0, 0},
+    {"allowed_origins", read_origins, 0, NULL, 0, 0},
+    {"limits", read_limits, 0, NULL, 0, 0},
+    {"document_idle", read_time, HUB(idle_ms), NULL, SECOND, 365 * DAY},
+    {"replica_ttl", read_time, HUB(replica_ttl_ms), NULL, SECOND, 3650 * DAY},
+    {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
+    {"schemas", read_schemas, offsetof(struct config, schemas),
+     "schemas, such as \"post: {likes: g-counter}\"", 0, 0},
+};
+
+static void read_root(struct yaml_value root, void *target)
+{
+    yaml_read_keys(root, keys, COUNT_OF(keys), "keys and values, such as \"data: syncline.db\"",
+                   target);
+}
+
+struct mistake_lines {
+    const char *filename;
+    struct buffer *mistakes;
+};
+
+static void add_line(const struct mistake_lines *lines, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The buffer keeps what fits: nobody reads the thousandth mistake. */
+static void add_line(const struct mistake_lines *lines, const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line - 1, format, arguments);
+    va_end(arguments);
+    size_t kept = length < 0 ? 0 : (size_t)length;
+    kept = kept < sizeof line - 1 ? kept : sizeof line - 2;
+    line[kept] = '\n';
+    (void)!buffer_append(lines->mistakes, line, kept + 1);
+}
+
+static void report(int line, int column, const char *mistake, void *context)
+{
+    const struct mistake_lines *lines = context;
+    add_line(lines, "%.512s:%d:%d: %s", lines->filename, line, column, mistake);
+}
+
+static void set_defaults(struct config *config)
+{
+    *config = (struct config){.listen = {.host = "127.0.0.1", .port = 7962}};
+    hub_config_init(&config->hub);
+}
+
+bool config_parse(struct bytes text, const char *filename, struct config *config,
+                  struct buffer *mistakes)
+{
+    struct mistake_lines lines = {filename, mistakes};
+    set_defaults(config);
+    if (!yaml_parse(text, read_root, config, report, &lines)) {
+        config_finish(config);
+        return false;
+    }
+    return true;
+}
+
+/* A status of errno, 0: none. */
+static int read_file(const char *path, struct buffer *text)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return errno;
+    }
+    uint8_t block[4096];
+    size_t length = 0;
+    int error = 0;
+    errno = 0;
+    while (error == 0 && (length = fread(block, 1, sizeof block, file)) > 0) {
+        error = buffer_append(text, block, length) == PROTOCOL_OK ? 0 : EFBIG;
+    }
+    if (error == 0 && ferror(file) != 0) {
+        error = errno;
+    }
+    (void)fclose(file);
+    return error;
+}
+
+bool config_read(const char *path, struct config *config, struct buffer *mistakes)
+{
+    struct mistake_lines lines = {path, mistakes};
+    struct buffer text;
+    buffer_init(&text, CONFIG_BYTES_MAX);
+    int error = read_file(path, &text);
+    bool good = error == 0 && config_parse(buffer_bytes(&text), path, config, mistakes);
+    if (error != 0) {
+        *config = (struct config){0};
+        add_line(&lines, "%.512s:1:1: a file that cannot be read (%s); expected a configuration",
+                 path, strerror(error));
+    }
+    buffer_finish(&text);
+    return good;
+}
+
+void config_finish(struct config *config)
+{
+    for (size_t i = 0; i < config->allowed_origin_count; i++) {
+        free(config->allowed_origins[i]);
+    }
+    free(config->allowed_origins);
+    free(config->data);
+    schema_set_finish(&config->schemas);
+    *config = (struct config){0};
+}

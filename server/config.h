@@ -1,0 +1,47 @@
+/*
+ * Configuration: the YAML file an operator writes, as the values the rooms of the server take.
+ * docs/config.md lists every key.
+ *
+ * All mistakes are told at once, one line for each: `file:line:column: what was found; expected
+ * what`. A configuration with a mistake is not used at all.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "protocol/buffer.h"
+#include "protocol/schema.h"
+#include "server/hub/hub.h"
+
+struct config_address {
+    char host[INET6_ADDRSTRLEN]; /* a number's text, without brackets */
+    uint16_t port;               /* 0: the system chooses one */
+};
+
+/* Owns its strings and schemas. `{0}` is empty. */
+struct config {
+    struct config_address listen;
+    char *data; /* path of the database, as written: relative to the working directory */
+    char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
+    size_t allowed_origin_count;
+    struct schema_set schemas; /* fields without numbers: the storage gives them */
+    struct hub_config hub;     /* without schemas, journal, position and seed */
+};
+
+/*
+ * Reads a configuration from `text`; `filename` is only named in the mistakes, which are appended
+ * to `mistakes`, each with its line feed, as far as the buffer's limit allows. False: there are
+ * some, and `*config` is empty.
+ */
+HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct config *config,
+                              struct buffer *mistakes);
+
+/* The same for a file. */
+HUB_CHECKED bool config_read(const char *path, struct config *config, struct buffer *mistakes);
+
+/* Takes an empty one too. */
+void config_finish(struct config *config);
+
+#endif
