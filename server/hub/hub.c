@@ -248,6 +248,7 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .documents = hub->documents.length,
         .memory_bytes = hub->memory,
         .read_only = hub->read_only,
+        .draining = hub->draining,
         .drained = hub->draining && idle,
         .replaying = hub->replay_first != NULL,
     };

@@ -139,6 +139,7 @@ struct hub_stats {
     size_t documents; /* in memory */
     size_t memory_bytes;
     bool read_only;
+    bool draining;
     bool drained;   /* after DRAIN: everything is stored, nothing is under way */
     bool replaying; /* batches of the tail are not merged yet */
 };

@@ -1,0 +1,245 @@
+#include "server/loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/log.h"
+
+struct queued_event {
+    struct queued_event *next;
+    struct hub_event event;
+    uint8_t bytes[];
+};
+
+/* The wall clock, made to go forward only: ledger rows and replicas are dated by it. */
+static uint64_t now_ms(struct loop *loop)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    loop->now_ms = ms > loop->now_ms ? ms : loop->now_ms;
+    return loop->now_ms;
+}
+
+static void fail(struct loop *loop, const char *why)
+{
+    if (!loop->failed) {
+        log_error("hub-stops reason=\"%s\" (what is acknowledged is in the journal)", why);
+        loop->failed = true;
+        uv_stop(&loop->uv);
+    }
+}
+
+static void perform(struct loop *loop, const struct hub_effect *effect)
+{
+    bool asked = true;
+    switch (effect->kind) {
+    case EFFECT_NONE:
+        return;
+    case EFFECT_SEND:
+        net_send(loop->net, effect->connection, effect->bytes);
+        return;
+    case EFFECT_CLOSE:
+        log_info("close connection=%" PRIu64 " code=%u reason=\"%s\"", effect->connection,
+                 effect->code, effect->text);
+        net_close_connection(loop->net, effect->connection, effect->code, effect->text);
+        return;
+    case EFFECT_PAUSE:
+        net_pause(loop->net, effect->connection, true);
+        return;
+    case EFFECT_RESUME:
+        net_pause(loop->net, effect->connection, false);
+        return;
+    case EFFECT_APPEND:
+        asked = storage_append(loop->storage, effect->bytes, loop->now_ms);
+        break;
+    case EFFECT_LOAD:
+        asked = storage_load(loop->storage, effect->request, effect->bytes);
+        break;
+    case EFFECT_STORE:
+        asked = storage_store(loop->storage, effect->bytes);
+        break;
+    case EFFECT_TRIM:
+        storage_trim(loop->storage, effect->position);
+        return;
+    }
+    if (!asked) {
+        fail(loop, "out of memory");
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+    struct hub_event event = {.kind = EVENT_TICK};
+    loop_step(loop, &event);
+}
+
+static void arm(struct loop *loop, const struct hub_effects *effects)
+{
+    if (effects->more) {
+        (void)uv_timer_start(&loop->timer, on_timer, 0, 0);
+    } else if (effects->wake_ms == UINT64_MAX) {
+        (void)uv_timer_stop(&loop->timer);
+    } else {
+        uint64_t wait_ms = effects->wake_ms > loop->now_ms ? effects->wake_ms - loop->now_ms : 0;
+        (void)uv_timer_start(&loop->timer, on_timer, wait_ms, 0);
+    }
+}
+
+static void step(struct loop *loop, struct hub_event event)
+{
+    struct hub_effects effects;
+    event.now_ms = now_ms(loop);
+    enum hub_status status = hub_step(loop->hub, &event, &effects);
+    if (status != HUB_OK) {
+        fail(loop, hub_status_text(status));
+        return;
+    }
+    for (size_t i = 0; i < effects.length && !loop->failed; i++) {
+        perform(loop, &effects.items[i]);
+    }
+    arm(loop, &effects);
+}
+
+static void queue(struct loop *loop, const struct hub_event *event)
+{
+    struct queued_event *queued = malloc(sizeof *queued + event->bytes.length);
+    if (queued == NULL) {
+        fail(loop, "out of memory");
+        return;
+    }
+    *queued = (struct queued_event){.event = *event};
+    if (event->bytes.length > 0) {
+        memcpy(queued->bytes, event->bytes.data, event->bytes.length);
+    }
+    queued->event.bytes.data = queued->bytes;
+    if (loop->last == NULL) {
+        loop->first = queued;
+    } else {
+        loop->last->next = queued;
+    }
+    loop->last = queued;
+}
+
+static struct queued_event *take_queued(struct loop *loop)
+{
+    struct queued_event *queued = loop->first;
+    if (queued != NULL) {
+        loop->first = queued->next;
+        loop->last = loop->first == NULL ? NULL : loop->last;
+    }
+    return queued;
+}
+
+void loop_step(struct loop *loop, const struct hub_event *event)
+{
+    struct queued_event *queued;
+    if (loop->stepping) {
+        queue(loop, event);
+        return;
+    }
+    loop->stepping = true;
+    if (!loop->failed) {
+        step(loop, *event);
+    }
+    while ((queued = take_queued(loop)) != NULL) {
+        if (!loop->failed) {
+            step(loop, queued->event);
+        }
+        free(queued);
+    }
+    loop->stepping = false;
+}
+
+static void complete(struct loop *loop, const struct storage_completion *completion)
+{
+    static const enum hub_event_kind kinds[] = {
+        [STORAGE_APPENDED] = EVENT_APPENDED, [STORAGE_APPEND_FAILED] = EVENT_APPEND_FAILED,
+        [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
+        [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
+    };
+    struct hub_event event = {.kind = kinds[completion->kind],
+                              .position = completion->position,
+                              .request = completion->request,
+                              .bytes = completion->bytes};
+    if (completion->kind == STORAGE_APPENDED && loop->was_read_only) {
+        loop->was_read_only = false;
+        log_info("writable again");
+    }
+    if (completion->kind == STORAGE_APPEND_FAILED && !loop->was_read_only) {
+        loop->was_read_only = true;
+        log_error("read-only reason=\"%s\"", completion->text);
+    }
+    if (completion->kind == STORAGE_STORE_FAILED || completion->kind == STORAGE_LOAD_FAILED) {
+        log_error("storage-failed reason=\"%s\"", completion->text);
+    }
+    loop_step(loop, &event);
+}
+
+static void on_completed(uv_async_t *async)
+{
+    struct loop *loop = async->data;
+    struct storage_completion completion;
+    while (storage_poll(loop->storage, &completion)) {
+        complete(loop, &completion);
+        storage_completion_finish(&completion);
+    }
+}
+
+bool loop_init(struct loop *loop)
+{
+    *loop = (struct loop){0};
+    if (uv_loop_init(&loop->uv) != 0) {
+        return false;
+    }
+    if (uv_async_init(&loop->uv, &loop->completed, on_completed) != 0 ||
+        uv_timer_init(&loop->uv, &loop->timer) != 0) {
+        return false;
+    }
+    loop->completed.data = loop;
+    loop->timer.data = loop;
+    return true;
+}
+
+void loop_wake(void *context)
+{
+    struct loop *loop = context;
+    (void)uv_async_send(&loop->completed);
+}
+
+void loop_net_event(void *context, const struct net_event *event)
+{
+    static const enum hub_event_kind kinds[] = {
+        [NET_CONNECTED] = EVENT_CONNECTED,       [NET_RECEIVED] = EVENT_RECEIVED,
+        [NET_BLOCKED] = EVENT_BLOCKED,           [NET_WRITABLE] = EVENT_WRITABLE,
+        [NET_DISCONNECTED] = EVENT_DISCONNECTED,
+    };
+    struct hub_event hub_event = {
+        .kind = kinds[event->kind], .connection = event->connection, .bytes = event->bytes};
+    loop_step(context, &hub_event);
+}
+
+void loop_status(void *context, const char *path, struct net_status *status)
+{
+    struct loop *loop = context;
+    struct hub_stats stats;
+    hub_stats(loop->hub, &stats);
+    bool ready = !stats.read_only && !stats.draining;
+    status->code = strcmp(path, "/ready") == 0 && !ready ? 503 : 200;
+    (void)snprintf(status->text, sizeof status->text,
+                   "{\"status\":\"%s\",\"position\":%" PRIu64 ",\"connections\":%zu,"
+                   "\"streams\":%zu,\"documents\":%zu,\"memory_bytes\":%zu,\"read_only\":%s}\n",
+                   ready ? "ok" : (stats.read_only ? "read-only" : "draining"), stats.position,
+                   stats.connections, stats.streams, stats.documents, stats.memory_bytes,
+                   stats.read_only ? "true" : "false");
+}
+
+void loop_close(struct loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->completed, NULL);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+}

@@ -1,0 +1,47 @@
+/*
+ * Loop: drives the hub. Events are stepped one after the other, the effects of each performed
+ * before the next; an event that arises meanwhile waits its turn.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <uv.h>
+
+#include "server/hub/hub.h"
+#include "server/net/net.h"
+#include "server/storage/storage.h"
+
+struct queued_event;
+
+struct loop {
+    uv_loop_t uv;
+    uv_async_t completed; /* the storage has something to report */
+    uv_timer_t timer;
+    struct hub *hub;
+    struct storage *storage;
+    struct net *net; /* NULL until clients may connect */
+    struct queued_event *first;
+    struct queued_event *last;
+    uint64_t now_ms;
+    bool stepping;
+    bool failed; /* the hub is unfit for use: stop, and start again */
+    bool was_read_only;
+};
+
+/* Sets up loop, wake-up and timer. False: there are no handles to be had. */
+CRDT_CHECKED bool loop_init(struct loop *loop);
+
+/* Steps the hub by the event, now or after what is under way; `now_ms` is filled in. */
+void loop_step(struct loop *loop, const struct hub_event *event);
+
+/* For `struct net_config`; context is the loop. */
+void loop_net_event(void *context, const struct net_event *event);
+void loop_status(void *context, const char *path, struct net_status *status);
+
+/* For `storage_start`; from any thread. */
+void loop_wake(void *context);
+
+/* Closes the handles; the loop must run until they are closed. */
+void loop_close(struct loop *loop);
+
+#endif

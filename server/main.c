@@ -1,0 +1,123 @@
+/* synclined: the hub as a program. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config.h"
+#include "server/config_values.h"
+#include "server/serve.h"
+
+enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
+
+static const char usage[] =
+    "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE]\n"
+    "       synclined check --config FILE\n"
+    "       synclined --help | --version\n"
+    "\n"
+    "serve   runs the hub until SIGTERM or SIGINT\n"
+    "check   reads the configuration and reports every mistake in it\n";
+
+struct arguments {
+    const char *command;
+    const char *config;
+    const char *listen;
+    const char *data;
+};
+
+static int complain(const char *text)
+{
+    (void)fprintf(stderr, "synclined: %s\n%s", text, usage);
+    return EXIT_USAGE;
+}
+
+/* -1: go on; otherwise the exit code. */
+static int read_arguments(int count, char **values, struct arguments *arguments)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
+        {"data", required_argument, NULL, 'd'},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {0},
+    };
+    int option;
+    while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case 'l':
+            arguments->listen = optarg;
+            break;
+        case 'd':
+            arguments->data = optarg;
+            break;
+        case 'h':
+            (void)fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        case 'v':
+            (void)puts("synclined " SYNCLINE_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            (void)fputs(usage, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind + 1 != count) {
+        return complain("name one command: serve or check");
+    }
+    arguments->command = values[optind];
+    return -1;
+}
+
+static bool override(struct config *config, const struct arguments *arguments)
+{
+    if (arguments->data != NULL) {
+        free(config->data);
+        config->data = strdup(arguments->data);
+        if (config->data == NULL) {
+            return false;
+        }
+    }
+    if (arguments->listen != NULL) {
+        struct bytes text = {(const uint8_t *)arguments->listen, strlen(arguments->listen)};
+        return config_address_parse(text, &config->listen);
+    }
+    return true;
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct config config = {0};
+    struct buffer mistakes;
+    int code = EXIT_USAGE;
+    buffer_init(&mistakes, MISTAKES_BYTES);
+    if (!config_read(arguments->config, &config, &mistakes)) {
+        (void)fwrite(mistakes.data, 1, mistakes.length, stderr);
+    } else if (strcmp(arguments->command, "check") == 0) {
+        (void)printf("%s is good\n", arguments->config);
+        code = EXIT_SUCCESS;
+    } else if (!override(&config, arguments)) {
+        code = complain("--listen takes a number's address and a port, such as 127.0.0.1:7962");
+    } else {
+        code = serve(&config);
+    }
+    buffer_finish(&mistakes);
+    config_finish(&config);
+    return code;
+}
+
+int main(int count, char **values)
+{
+    struct arguments arguments = {0};
+    int code = read_arguments(count, values, &arguments);
+    if (code >= 0) {
+        return code;
+    }
+    if (strcmp(arguments.command, "serve") != 0 && strcmp(arguments.command, "check") != 0) {
+        return complain("there is no such command");
+    }
+    if (arguments.config == NULL) {
+        return complain("--config FILE is missing");
+    }
+    return run(&arguments);
+}

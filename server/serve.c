@@ -1,0 +1,194 @@
+#include "server/serve.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "server/assets.h"
+#include "server/log.h"
+#include "server/loop.h"
+
+enum { DRAIN_MS = 10000, DRAIN_CHECK_MS = 20 };
+
+struct server {
+    struct loop loop;
+    uv_signal_t terminate;
+    uv_signal_t interrupt;
+    uv_timer_t drain;
+    uint64_t drain_left_ms;
+    bool draining;
+};
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct hub_stats stats;
+    hub_stats(server->loop.hub, &stats);
+    bool late = server->drain_left_ms < DRAIN_CHECK_MS;
+    if (late) {
+        log_warning("drain-late (the journal holds what the tables lack)");
+    }
+    if (stats.drained || late || server->loop.failed) {
+        uv_stop(&server->loop.uv);
+        return;
+    }
+    server->drain_left_ms -= DRAIN_CHECK_MS;
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct server *server = signal->data;
+    if (server->draining) {
+        log_warning("hurry signal=%d", number);
+        uv_stop(&server->loop.uv);
+        return;
+    }
+    log_info("drain signal=%d", number);
+    server->draining = true;
+    server->drain_left_ms = DRAIN_MS;
+    struct hub_event event = {.kind = EVENT_DRAIN};
+    loop_step(&server->loop, &event);
+    (void)uv_timer_start(&server->drain, on_drain, 0, DRAIN_CHECK_MS);
+}
+
+static bool init(struct server *server)
+{
+    *server = (struct server){0};
+    if (!loop_init(&server->loop)) {
+        return false;
+    }
+    uv_loop_t *uv = &server->loop.uv;
+    bool good = uv_signal_init(uv, &server->terminate) == 0 &&
+                uv_signal_init(uv, &server->interrupt) == 0 &&
+                uv_timer_init(uv, &server->drain) == 0;
+    server->terminate.data = server;
+    server->interrupt.data = server;
+    server->drain.data = server;
+    return good && uv_signal_start(&server->terminate, on_signal, SIGTERM) == 0 &&
+           uv_signal_start(&server->interrupt, on_signal, SIGINT) == 0;
+}
+
+static void close_all(struct server *server)
+{
+    uv_close((uv_handle_t *)&server->terminate, NULL);
+    uv_close((uv_handle_t *)&server->interrupt, NULL);
+    uv_close((uv_handle_t *)&server->drain, NULL);
+    net_close(server->loop.net);
+    loop_close(&server->loop);
+    (void)uv_run(&server->loop.uv, UV_RUN_DEFAULT);
+    net_finish(server->loop.net);
+    storage_close(server->loop.storage);
+    hub_destroy(server->loop.hub);
+    if (uv_loop_close(&server->loop.uv) != 0) {
+        log_warning("handles were left open");
+    }
+}
+
+static bool open_hub(struct server *server, struct config *config)
+{
+    struct storage_info info;
+    storage_info(server->loop.storage, &info);
+    struct hub_config hub = config->hub;
+    hub.schemas = &config->schemas;
+    hub.journal = info.journal;
+    hub.position = info.position;
+    /* The two structs are one thing on two sides of a wall. */
+    _Static_assert(sizeof(struct storage_ancestor) == sizeof(struct hub_ancestor), "same shape");
+    hub.ancestors = (const struct hub_ancestor *)(const void *)info.ancestors;
+    hub.ancestor_count = info.ancestor_count;
+    if (getrandom(&hub.seed, sizeof hub.seed, 0) != sizeof hub.seed) {
+        log_error("no randomness to be had");
+        return false;
+    }
+    server->loop.hub = hub_create(&hub);
+    if (server->loop.hub == NULL) {
+        log_error("out of memory");
+    }
+    return server->loop.hub != NULL;
+}
+
+static int on_batch(void *context, uint64_t position, struct bytes batch)
+{
+    struct server *server = context;
+    struct hub_event event = {.kind = EVENT_REPLAY, .position = position, .bytes = batch};
+    loop_step(&server->loop, &event);
+    return server->loop.failed ? -1 : 0;
+}
+
+/* What the tables lack takes effect again before anybody connects. */
+static bool replay(struct server *server)
+{
+    char error[STORAGE_ERROR_BYTES] = "";
+    struct hub_stats stats;
+    if (!storage_replay(server->loop.storage, on_batch, server, error)) {
+        log_error("replay-failed reason=\"%s\"", error);
+        return false;
+    }
+    if (!storage_start(server->loop.storage, loop_wake, &server->loop)) {
+        log_error("no threads to be had");
+        return false;
+    }
+    hub_stats(server->loop.hub, &stats);
+    while (stats.replaying && !server->loop.failed && !server->draining) {
+        (void)uv_run(&server->loop.uv, UV_RUN_ONCE);
+        hub_stats(server->loop.hub, &stats);
+    }
+    log_info("ready position=%" PRIu64 " documents=%zu", stats.position, stats.documents);
+    return !server->loop.failed;
+}
+
+static bool listen_for_clients(struct server *server, const struct config *config)
+{
+    char error[512];
+    struct net_config net = {
+        .loop = &server->loop.uv,
+        .address = config->listen.host,
+        .port = config->listen.port,
+        .message_bytes = config->hub.message_bytes,
+        .origins = (const char *const *)config->allowed_origins,
+        .origin_count = config->allowed_origin_count,
+        .pages = assets,
+        .page_count = asset_count,
+        .event = loop_net_event,
+        .status = loop_status,
+        .context = &server->loop,
+    };
+    server->loop.net = net_open(&net, error, sizeof error);
+    if (server->loop.net == NULL) {
+        log_error("listen-failed reason=\"%s\"", error);
+        return false;
+    }
+    const char *host = config->listen.host;
+    bool six = strchr(host, ':') != NULL;
+    (void)printf("listening on http://%s%s%s:%d/\n", six ? "[" : "", host, six ? "]" : "",
+                 net_port(server->loop.net));
+    (void)fflush(stdout);
+    return true;
+}
+
+int serve(struct config *config)
+{
+    struct server server;
+    char error[STORAGE_ERROR_BYTES];
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (!init(&server)) {
+        log_error("no event loop to be had");
+        return 1;
+    }
+    bool good = storage_open(&server.loop.storage, config->data, config->hub.relaxed,
+                             &config->schemas, error);
+    if (!good) {
+        log_error("storage-failed reason=\"%s\"", error);
+    }
+    good = good && open_hub(&server, config) && replay(&server) &&
+           (server.draining || listen_for_clients(&server, config));
+    if (good && !server.draining) {
+        (void)uv_run(&server.loop.uv, UV_RUN_DEFAULT);
+    }
+    good = good && !server.loop.failed;
+    close_all(&server);
+    log_info("stopped");
+    return good ? 0 : 1;
+}

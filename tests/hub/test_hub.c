@@ -1,0 +1,399 @@
+/*
+ * Goal:   the pipeline keeps its promises one by one.
+ * Method: packets in, transcripts out. Each test plays one story with the world's journal and
+ * tables.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/world.h"
+
+static struct world world;
+
+static void start(void)
+{
+    world_init(&world);
+    world_start(&world);
+}
+
+static void finish(void) { world_finish(&world); }
+
+TestSuite(hub, .init = start, .fini = finish);
+
+static void open_post(uint64_t connection, int id, unsigned replica)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
+                   world_replica(replica));
+    world_send(&world, connection, text);
+}
+
+static void expect(uint64_t connection, const char *transcript)
+{
+    cr_assert(
+        eq(str, (char *)(uintptr_t)world_read(&world, connection), (char *)(uintptr_t)transcript));
+}
+
+static void skip(uint64_t connection) { (void)world_read(&world, connection); }
+
+#define FIELDS                                                                                     \
+    "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \
+    "[2,\"tags\",\"or-set\",{\"of\":\"string\"}]]"
+
+Test(hub, a_new_document_opens_empty)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    expect(1, "[\"OPENED\",1," FIELDS ",3,0,[[null,0]]]\n"
+              "[\"SNAPSHOT\",1,0,{\"0\":0,\"1\":0,\"2\":[]}]\n");
+}
+
+Test(hub, nothing_is_acknowledged_or_shown_before_the_journal_has_it)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    skip(1);
+    skip(2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    expect(1, "");
+    expect(2, "");
+    cr_assert(world_commit(&world));
+    expect(1, "[\"ACK\",1,null,1,1,0]\n"
+              "[\"UPDATE\",1,0,1,{\"0\":3,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
+    expect(2, "[\"UPDATE\",1,0,1,{\"0\":3,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
+}
+
+Test(hub, a_repeated_delta_counts_once_and_is_acknowledged_again)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    expect(1, "[\"ACK\",1,null,1,1,0]\n");
+}
+
+Test(hub, a_repeat_in_the_same_batch_counts_once)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1,
+               "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]"
+               "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    while (world_commit(&world)) {
+    }
+    expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":3}]\n");
+}
+
+Test(hub, a_gap_in_seq_is_answered_with_the_next_expected)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":3}]");
+    expect(1, "[\"GAP\",1,null,1]\n");
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
+    expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":1}]\n");
+}
+
+Test(hub, a_rejected_update_spends_its_seq_and_its_amount_and_nothing_else)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":5,\"2\":[false,[7],[]]}]");
+    const char *text = world_read(&world, 1);
+    cr_assert(strstr(text, "[\"REJECT\",1,null,1,\"BAD_ELEMENT\",") == text, "%s", text);
+    cr_assert(strstr(text, "{\"field\":2}]\n[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{}]\n") !=
+                  NULL,
+              "%s", text);
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":7}]");
+    expect(1, "[\"ACK\",1,null,2,2,0]\n[\"UPDATE\",1,1,2,{\"0\":2}]\n");
+}
+
+Test(hub, a_lost_reject_is_told_again_when_the_document_is_opened)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"9\":5}]");
+    world_disconnect(&world, 1);
+    world_tick(&world, 1000);
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 1);
+    const char *text = world_read(&world, 2);
+    cr_assert(strstr(text, ",3,1,[[0,1]]]\n[\"REJECT\",1,null,1,\"UNKNOWN_FIELD\",") != NULL, "%s",
+              text);
+}
+
+Test(hub, overflow_is_rejected_alone)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":9007199254740991}]");
+    skip(1);
+    skip(2);
+    world_send(&world, 2, "[\"DELTA\",1,null,1,1,[1,[]],{\"0\":1,\"1\":[4,0]}]");
+    const char *text = world_read(&world, 2);
+    cr_assert(strstr(text, "\"OVERFLOW\"") != NULL, "%s", text);
+    cr_assert(strstr(text, "[\"UPDATE\",1,1,2,{}]\n") != NULL, "%s", text);
+}
+
+Test(hub, a_concurrent_add_wins_and_a_seen_one_goes)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\",\"b\"],[]]}]");
+    skip(2);
+    world_send(&world, 2, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[],[\"a\"]]}]");
+    expect(2, "[\"ACK\",1,null,1,2,1]\n[\"UPDATE\",1,1,2,{}]\n");
+    world_send(&world, 2, "[\"DELTA\",1,null,2,2,[2,[]],{\"2\":[false,[],[\"a\"]]}]");
+    expect(2, "[\"ACK\",1,null,2,3,1]\n[\"UPDATE\",1,2,3,{\"2\":[[[],[\"a\"]]]}]\n");
+}
+
+Test(hub, a_context_beyond_the_journal_covers_nothing_that_comes_later)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    skip(2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\"],[]]}]");
+    world_send(&world, 2, "[\"DELTA\",1,null,1,1,[999,[]],{\"2\":[true,[],[]]}]");
+    while (world_commit(&world)) {
+    }
+    const char *text = world_read(&world, 2);
+    cr_assert(strstr(text, "[[],[\"a\"]]") == NULL, "%s", text);
+}
+
+Test(hub, a_restart_shows_what_was_acknowledged)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,2,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 1);
+    expect(2, "[\"OPENED\",1," FIELDS ",3,1,[[0,2]]]\n"
+              "[\"SNAPSHOT\",1,1,{\"0\":3,\"1\":0,\"2\":[[[[0,2,1]],[\"a\"]]]}]\n");
+}
+
+Test(hub, a_restart_after_the_rows_were_stored_shows_the_same)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1,
+               "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\",\"b\"],[]]}]"
+               "[\"DELTA\",1,null,2,2,[0,[]],{\"2\":[false,[],[\"b\"]]}]");
+    world_tick(&world, 1000);
+    cr_assert(eq(u64, world.trimmed, world.last_position));
+    world_send(&world, 1, "[\"DELTA\",1,null,3,3,[1,[]],{\"1\":[0,4]}]");
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 1);
+    const char *text = world_read(&world, 2);
+    cr_assert(strstr(text, ",[[0,3]]]\n") != NULL, "%s", text);
+    cr_assert(strstr(text, "{\"0\":3,\"1\":-4,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n") != NULL, "%s",
+              text);
+}
+
+Test(hub, a_cursor_gets_the_changes_since)
+{
+    char text[256];
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[false,[\"b\"],[\"a\"]]}]");
+    world_connect(&world, 2);
+    (void)snprintf(text, sizeof text,
+                   "[\"OPEN\",1,\"post/1\",[%s],{\"cursor\":[{\"$bytes\":"
+                   "\"00000000000000000000000000000000\"},1]}]",
+                   world_replica(2));
+    world_send(&world, 2, text);
+    expect(2, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+              "[\"UPDATE\",1,1,2,{\"2\":[[[],[\"a\"]],[[[0,2,2]],[\"b\"]]]}]\n");
+}
+
+Test(hub, a_cursor_behind_the_removal_log_gets_the_snapshot)
+{
+    char text[256];
+    world.config.removals_max = 1;
+    world_crash(&world);
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\",\"b\",\"c\"],[]]}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[false,[],[\"a\"]]}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,3,3,[1,[]],{\"2\":[false,[],[\"b\"]]}]");
+    for (int cursor = 1; cursor <= 2; cursor++) {
+        world_connect(&world, 2);
+        (void)snprintf(text, sizeof text,
+                       "[\"OPEN\",1,\"post/1\",[%s],{\"cursor\":[{\"$bytes\":"
+                       "\"00000000000000000000000000000000\"},%d]}]",
+                       world_replica(2), cursor);
+        world_send(&world, 2, text);
+        const char *got = world_read(&world, 2);
+        bool snapshot = strstr(got, "SNAPSHOT") != NULL;
+        cr_assert(snapshot == (cursor == 1), "%d: %s", cursor, got);
+        world_disconnect(&world, 2);
+    }
+}
+
+Test(hub, a_blocked_connection_gets_the_converged_state_and_no_backlog)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    skip(2);
+    world.connections[2].blocked = true;
+    world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 2});
+    for (int i = 1; i <= 1000; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,%d,%d,[0,[]],{\"0\":%d}]", i, i, i);
+        world_send(&world, 1, text);
+    }
+    expect(2, "");
+    world.connections[2].blocked = false;
+    world_event(&world, (struct hub_event){.kind = EVENT_WRITABLE, .connection = 2});
+    expect(2, "[\"UPDATE\",1,0,1000,{\"0\":1000}]\n");
+}
+
+Test(hub, a_full_disk_is_told_and_nothing_is_lost_or_taken)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_fail_append(&world));
+    const char *text = world_read(&world, 1);
+    cr_assert(strstr(text, "[\"ERROR\",1,\"READ_ONLY\",") == text, "%s", text);
+    struct hub_stats stats;
+    hub_stats(world.hub, &stats);
+    cr_assert(stats.read_only);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(strstr(world_read(&world, 1), "READ_ONLY") != NULL);
+    world_tick(&world, 1000);
+    cr_assert(world_commit(&world), "it tries again by itself");
+    hub_stats(world.hub, &stats);
+    cr_assert(not(stats.read_only));
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_commit(&world));
+    expect(1, "[\"ACK\",1,null,1,2,0]\n[\"UPDATE\",1,0,2,{\"0\":3}]\n");
+}
+
+Test(hub, the_newest_connection_keeps_the_replica)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    skip(1);
+    open_post(2, 1, 1);
+    const char *text = world_read(&world, 1);
+    cr_assert(strstr(text, "[\"CLOSE\",1,\"REPLICA_IN_USE\",") == text, "%s", text);
+    cr_assert(strstr(world_read(&world, 2), "SNAPSHOT") != NULL);
+}
+
+Test(hub, an_idle_document_leaves_memory_and_comes_back)
+{
+    struct hub_stats stats;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    world_send(&world, 1, "[\"CLOSE\",1,\"\",\"\"]");
+    world_tick(&world, 1000);
+    world_tick(&world, world.config.idle_ms);
+    hub_stats(world.hub, &stats);
+    cr_assert(eq(sz, stats.documents, 0));
+    world_connect(&world, 2);
+    open_post(2, 1, 1);
+    expect(2, "[\"OPENED\",1," FIELDS ",3,1,[[0,1]]]\n"
+              "[\"SNAPSHOT\",1,1,{\"0\":3,\"1\":0,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
+}
+
+Test(hub, bad_packets_end_their_own_connection_and_no_other)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+        uint16_t code;
+    } cases[] = {
+        {"\xdd\x10\x00\x00\x00", 5, 1007},
+        {"\x93\x06", 2, 1007},
+        {"\xc1", 1, 1007},
+        {"\x92\x06\x01", 3, 1007},
+        {"\x93\x04\x01\xa1\xff", 5, 1007},
+        {"\x95\x0c\x01\x00\x00\x80", 6, 1008},
+    };
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world_connect(&world, 2);
+        world_send_bytes(&world, 2,
+                         (struct bytes){(const uint8_t *)cases[i].bytes, cases[i].length});
+        cr_assert(eq(u16, world.connections[2].closed, cases[i].code), "case %zu", i);
+        world_disconnect(&world, 2);
+    }
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":3}]\n");
+}
+
+Test(hub, errors_name_what_is_wrong_and_leave_the_connection_open)
+{
+    static const struct {
+        const char *packet;
+        const char *code;
+    } cases[] = {
+        {"[\"OPEN\",11,\"nothing/1\",[R],{}]", "UNKNOWN_SCHEMA"},
+        {"[\"OPEN\",12,\"post\",[R],{}]", "BAD_NAME"},
+        {"[\"OPEN\",13,\"post/1\",[],{}]", "BAD_REPLICA"},
+        {"[\"OPEN\",14,\"post/1\",[{\"$bytes\":\"00\"}],{}]", "BAD_REPLICA"},
+        {"[\"OPEN\",14,\"post/1\",[R],{}]", "ID_IN_USE"},
+        {"[\"DELTA\",99,null,1,1,[0,[]],{}]", "UNKNOWN_STREAM"},
+        {"[\"CLOSE\",99,\"\",\"\"]", "UNKNOWN_STREAM"},
+        {"[\"CALL\",15,\"frobnicate\",null]", "UNKNOWN_METHOD"},
+    };
+    world_connect(&world, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        const char *mark = strchr(cases[i].packet, 'R');
+        bool named = mark != NULL && mark[-1] == '[';
+        if (named) {
+            (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(mark - cases[i].packet),
+                           cases[i].packet, world_replica(9), mark + 1);
+        } else {
+            (void)snprintf(text, sizeof text, "%s", cases[i].packet);
+        }
+        world_send(&world, 1, text);
+        const char *got = world_read(&world, 1);
+        cr_assert(strstr(got, cases[i].code) != NULL, "case %zu: %s", i, got);
+        cr_assert(eq(u16, world.connections[1].closed, 0));
+    }
+}
+
+Test(hub, a_silent_connection_is_pinged_and_then_closed)
+{
+    world_connect(&world, 1);
+    for (uint64_t at = 0; at <= world.config.ping_ms; at += 1000) {
+        world_tick(&world, 1000);
+    }
+    cr_assert(strstr(world_read(&world, 1), "[\"PING\",0,") != NULL);
+    for (uint64_t at = 0; at <= world.config.ping_ms; at += 1000) {
+        world_tick(&world, 1000);
+    }
+    cr_assert(eq(u16, world.connections[1].closed, 1008));
+}
