@@ -139,7 +139,7 @@ static void read_origins(struct yaml_value value, const struct yaml_key *key, vo
     void *iterator = NULL;
     struct fy_node *node = NULL;
     while ((node = fy_node_sequence_iterate(value.node, &iterator)) != NULL) {
-        struct yaml_value item = {node, fy_node_is_null(node) ? value.at : node};
+        struct yaml_value item = yaml_inner(value, node);
         struct bytes text;
         if (!yaml_text(item, &text) || !config_origin_valid(text)) {
             yaml_mistake(item, "%s; expected %s", yaml_show(item).text, expected);

@@ -66,7 +66,7 @@ static void read_type(struct yaml_value value, const struct yaml_key *key, void 
 struct options {
     const struct protocol_codec *codec;
     enum element_of of;
-    struct yaml_value of_value; /* node NULL: there is none */
+    struct yaml_value of_value; /* `{0}`: there is none */
 };
 
 static void read_option_type(struct yaml_value value, const struct yaml_key *key, void *target)
@@ -95,7 +95,7 @@ static const struct protocol_codec *read_options(struct yaml_value value, enum e
     };
     struct options options = {.of = ELEMENT_STRING};
     yaml_read_keys(value, keys, sizeof keys / sizeof *keys, "a type", &options);
-    if (options.codec != NULL && !options.codec->has_elements && options.of_value.at != NULL) {
+    if (options.codec != NULL && !options.codec->has_elements && options.of_value.reading != NULL) {
         yaml_mistake(options.of_value, "\"of\" for the type %s, which has no elements; expected %s",
                      options.codec->type->name, "the type alone");
         return NULL;

@@ -1,5 +1,6 @@
 #include "server/config_yaml.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +17,13 @@ static struct bytes bytes_of_text(const char *text)
 
 void yaml_mistake(struct yaml_value value, const char *format, ...)
 {
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    fy_node_vreport(value.at, FYET_ERROR, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    value.reading->mistakes++;
+    value.reading->report(value.line, value.column, text, value.reading->context);
 }
 
 /* A mistake is one line, whatever was typed. */
@@ -51,6 +55,36 @@ static bool is_nothing(struct fy_node *node)
     const char *text = fy_node_get_scalar(node, &length);
     return text != NULL && fy_node_get_style(node) == FYNS_PLAIN &&
            ((length == 1 && text[0] == '~') || (length == 4 && memcmp(text, "null", 4) == 0));
+}
+
+/* Lists and mappings have no token of their own in libfyaml's interface: their first word stands
+ * for them. NULL: there is none. */
+static const struct fy_mark *first_mark(struct fy_node *node)
+{
+    void *iterator = NULL;
+    while (node != NULL && !fy_node_is_scalar(node)) {
+        iterator = NULL;
+        if (fy_node_is_sequence(node)) {
+            node = fy_node_sequence_iterate(node, &iterator);
+        } else {
+            struct fy_node_pair *pair = fy_node_mapping_iterate(node, &iterator);
+            node = pair == NULL ? NULL : fy_node_pair_key(pair);
+        }
+    }
+    struct fy_token *token = node == NULL ? NULL : fy_node_get_scalar_token(node);
+    return token == NULL ? NULL : fy_token_start_mark(token);
+}
+
+struct yaml_value yaml_inner(struct yaml_value outer, struct fy_node *node)
+{
+    struct yaml_value inner = outer;
+    const struct fy_mark *mark = first_mark(node);
+    inner.node = node;
+    if (mark != NULL) {
+        inner.line = mark->line + 1;
+        inner.column = mark->column + 1;
+    }
+    return inner;
 }
 
 bool yaml_text(struct yaml_value value, struct bytes *text)
@@ -145,19 +179,18 @@ static void report_unknown_key(struct yaml_value at, struct bytes name, const st
 }
 
 /* Where a key stands first, counted from 1, or 0: it is the first of its name. */
-static int line_of_first(struct fy_node *mapping, struct fy_node *key, struct bytes name)
+static int line_of_first(struct yaml_value mapping, struct fy_node *key, struct bytes name)
 {
     void *iterator = NULL;
     struct fy_node_pair *pair = NULL;
-    while ((pair = fy_node_mapping_iterate(mapping, &iterator)) != NULL) {
-        struct fy_node *other = fy_node_pair_key(pair);
+    while ((pair = fy_node_mapping_iterate(mapping.node, &iterator)) != NULL) {
+        struct yaml_value other = yaml_inner(mapping, fy_node_pair_key(pair));
         struct bytes other_name;
-        if (other == key) {
+        if (other.node == key) {
             return 0;
         }
-        if (yaml_text((struct yaml_value){other, other}, &other_name) &&
-            bytes_equal(name, other_name)) {
-            return fy_token_start_mark(fy_node_get_scalar_token(other))->line + 1;
+        if (yaml_text(other, &other_name) && bytes_equal(name, other_name)) {
+            return other.line;
         }
     }
     return 0;
@@ -178,16 +211,14 @@ void yaml_read_names(struct yaml_value value, const char *expected,
     void *iterator = NULL;
     struct fy_node_pair *pair = NULL;
     while ((pair = fy_node_mapping_iterate(value.node, &iterator)) != NULL) {
-        struct fy_node *key_node = fy_node_pair_key(pair);
-        struct fy_node *node = fy_node_pair_value(pair);
-        struct yaml_value key = {key_node, is_nothing(key_node) ? value.at : key_node};
-        struct yaml_value inner = {node, is_nothing(node) ? key.at : node};
+        struct yaml_value key = yaml_inner(value, fy_node_pair_key(pair));
+        struct yaml_value inner = yaml_inner(key, fy_node_pair_value(pair));
         struct bytes name;
         if (!yaml_text(key, &name)) {
             yaml_mistake(key, "%s as a key; expected a name", yaml_show(key).text);
             continue;
         }
-        int line = line_of_first(value.node, key_node, name);
+        int line = line_of_first(value, key.node, name);
         if (line > 0) {
             yaml_mistake(key, "the key %s again; expected it once, and it is in line %d",
                          yaml_show_text(name).text, line);
@@ -201,14 +232,16 @@ struct keys_reading {
     const struct yaml_key *keys;
     size_t count;
     void *target;
+    uint64_t seen; /* a bit for each of the keys */
 };
 
 static void read_key(struct bytes name, struct yaml_value key, struct yaml_value value,
                      void *target)
 {
-    const struct keys_reading *reading = target;
+    struct keys_reading *reading = target;
     for (size_t i = 0; i < reading->count; i++) {
         if (bytes_equal(name, bytes_of_text(reading->keys[i].name))) {
+            reading->seen |= UINT64_C(1) << i;
             reading->keys[i].read(value, &reading->keys[i], reading->target);
             return;
         }
@@ -219,19 +252,19 @@ static void read_key(struct bytes name, struct yaml_value key, struct yaml_value
 void yaml_read_keys(struct yaml_value value, const struct yaml_key *keys, size_t count,
                     const char *expected, void *target)
 {
-    struct keys_reading reading = {keys, count, target};
+    struct keys_reading reading = {keys, count, target, 0};
+    assert(count <= 64);
     yaml_read_names(value, expected, read_key, &reading);
-    for (size_t i = 0; i < count && value.node != NULL && fy_node_is_mapping(value.node); i++) {
-        bool there = fy_node_mapping_lookup_by_string(value.node, keys[i].name,
-                                                      strlen(keys[i].name)) != NULL;
-        if (keys[i].required != NULL && !there) {
+    bool mapping = value.node != NULL && fy_node_is_mapping(value.node);
+    for (size_t i = 0; i < count && mapping; i++) {
+        if (keys[i].required != NULL && (reading.seen & UINT64_C(1) << i) == 0) {
             yaml_mistake(value, "no key \"%s\"; expected %s", keys[i].name, keys[i].required);
         }
     }
 }
 
 /* libfyaml sees these as the end of the file, without a word. */
-static bool check_characters(struct bytes text, yaml_report *report, void *context)
+static bool check_characters(struct bytes text, struct yaml_value file)
 {
     int line = 1;
     size_t start = 0;
@@ -241,7 +274,8 @@ static bool check_characters(struct bytes text, yaml_report *report, void *conte
         }
         struct bytes whole = {&text.data[start], i - start};
         if (!utf8_valid(whole) || memchr(whole.data, 0, whole.length) != NULL) {
-            report(line, 1, "a line with bytes that are no text; expected UTF-8", context);
+            file.line = line;
+            yaml_mistake(file, "a line with bytes that are no text; expected UTF-8");
             return false;
         }
         line++;
@@ -273,47 +307,60 @@ static struct fy_diag *create_diag(void)
     return diag;
 }
 
-/* Answers how many were reported. */
-static size_t report_collected(struct fy_diag *diag, bool syntax, yaml_report *report,
-                               void *context)
+static void report_syntax(struct fy_diag *diag, struct yaml_reading *reading)
 {
     void *iterator = NULL;
     struct fy_diag_error *error = NULL;
-    size_t count = 0;
     while ((error = fy_diag_errors_iterate(diag, &iterator)) != NULL) {
-        char text[1024];
-        (void)snprintf(text, sizeof text, "%s%s", error->msg,
-                       syntax ? "; expected well-formed YAML" : "");
-        report(error->line, error->column, text, context);
-        count++;
+        struct yaml_value at = {reading, NULL, error->line, error->column};
+        yaml_mistake(at, "%s; expected well-formed YAML", error->msg);
     }
-    return count;
 }
 
-/* Both documents are parsed before the first is read: then the mistakes are all of one kind. */
-static bool read_documents(struct fy_parser *parser, struct fy_document *first,
+static void read_documents(struct yaml_value file, struct fy_document *first,
                            struct fy_document *second,
                            void (*read)(struct yaml_value root, void *target), void *target)
 {
-    if (fy_parser_get_stream_error(parser)) {
-        return false;
+    struct yaml_value root = yaml_inner(file, first == NULL ? NULL : fy_document_root(first));
+    if (is_nothing(root.node)) {
+        yaml_mistake(file, "nothing; expected keys and values, such as \"data: syncline.db\"");
+        return;
     }
-    struct fy_node *root = first == NULL ? NULL : fy_document_root(first);
-    if (is_nothing(root)) {
-        return false;
-    }
-    read((struct yaml_value){root, root}, target);
+    read(root, target);
     if (second != NULL) {
-        struct fy_node *node = fy_document_root(second);
-        yaml_mistake((struct yaml_value){node, node}, "a second document; expected one");
+        yaml_mistake(yaml_inner(file, fy_document_root(second)), "a second document; expected one");
     }
-    return true;
+}
+
+/* Both documents are parsed before the first is read: mistakes of form come alone. */
+static void parse_documents(struct fy_parser *parser, struct fy_diag *diag,
+                            struct yaml_reading *reading,
+                            void (*read)(struct yaml_value root, void *target), void *target)
+{
+    struct yaml_value file = {reading, NULL, 1, 1};
+    struct fy_document *first = fy_parse_load_document(parser);
+    struct fy_document *second = first == NULL ? NULL : fy_parse_load_document(parser);
+    report_syntax(diag, reading);
+    if (reading->mistakes == 0 && fy_parser_get_stream_error(parser)) {
+        yaml_mistake(file, "something that cannot be parsed; expected well-formed YAML");
+    }
+    if (reading->mistakes == 0) {
+        read_documents(file, first, second, read, target);
+    }
+    fy_parse_document_destroy(parser, second);
+    fy_parse_document_destroy(parser, first);
 }
 
 bool yaml_parse(struct bytes text, void (*read)(struct yaml_value root, void *target), void *target,
                 yaml_report *report, void *context)
 {
-    if (!check_characters(text, report, context)) {
+    struct yaml_reading reading = {report, context, 0};
+    struct yaml_value file = {&reading, NULL, 1, 1};
+    if (text.length == 0) { /* which libfyaml refuses */
+        read_documents(file, NULL, NULL, read, target);
+        return false;
+    }
+    if (!check_characters(text, file)) {
         return false;
     }
     struct fy_diag *diag = create_diag();
@@ -325,21 +372,11 @@ bool yaml_parse(struct bytes text, void (*read)(struct yaml_value root, void *ta
     };
     struct fy_parser *parser = diag == NULL ? NULL : fy_parser_create(&config);
     if (parser == NULL || fy_parser_set_string(parser, (const char *)text.data, text.length) != 0) {
-        report(1, 1, "no memory; expected some", context);
-        fy_parser_destroy(parser);
-        fy_diag_destroy(diag);
-        return false;
+        yaml_mistake(file, "no memory; expected some");
+    } else {
+        parse_documents(parser, diag, &reading, read, target);
     }
-    struct fy_document *first = fy_parse_load_document(parser);
-    struct fy_document *second = first == NULL ? NULL : fy_parse_load_document(parser);
-    bool is_read = read_documents(parser, first, second, read, target);
-    size_t mistakes = report_collected(diag, !is_read, report, context);
-    if (!is_read && mistakes == 0) {
-        report(1, 1, "nothing; expected keys and values, such as \"data: syncline.db\"", context);
-    }
-    fy_parse_document_destroy(parser, second);
-    fy_parse_document_destroy(parser, first);
     fy_parser_destroy(parser);
     fy_diag_destroy(diag);
-    return is_read && mistakes == 0;
+    return reading.mistakes == 0;
 }

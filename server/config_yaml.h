@@ -1,6 +1,5 @@
 /*
- * YAML as the configuration's readers see it: values that know where they stand, and mistakes that
- * libfyaml collects with line and column.
+ * YAML as the configuration's readers see it: values that know where they stand.
  *
  * A reader takes what it can, reports what it cannot, and goes on, so that all mistakes come out of
  * one run.
@@ -13,10 +12,25 @@
 
 #include "crdt/bytes.h"
 
-struct yaml_value {
-    struct fy_node *node; /* NULL or null: `key:` with nothing behind it */
-    struct fy_node *at;   /* where to point: the value, or its key if there is none */
+/* Lines and columns count from 1. */
+typedef void yaml_report(int line, int column, const char *mistake, void *context);
+
+/* Where the mistakes of one run go. */
+struct yaml_reading {
+    yaml_report *report;
+    void *context;
+    size_t mistakes; /* so far */
 };
+
+struct yaml_value {
+    struct yaml_reading *reading;
+    struct fy_node *node; /* NULL or null: `key:` with nothing behind it */
+    int line;             /* of its first word, or of its key if it has none */
+    int column;
+};
+
+/* A value inside another. */
+struct yaml_value yaml_inner(struct yaml_value outer, struct fy_node *node);
 
 /* `what was found; expected what`, at the value. */
 void yaml_mistake(struct yaml_value value, const char *format, ...)
@@ -56,9 +70,6 @@ void yaml_read_names(struct yaml_value value, const char *expected,
                      void (*read)(struct bytes name, struct yaml_value key, struct yaml_value value,
                                   void *target),
                      void *target);
-
-/* Lines and columns count from 1. */
-typedef void yaml_report(int line, int column, const char *mistake, void *context);
 
 /*
  * Parses `text` and reads its one document with `read`. `report` is called for each mistake, in the
