@@ -131,25 +131,33 @@ static void read_field(struct bytes name, struct yaml_value key, struct yaml_val
     field->of = of;
 }
 
+/* The schema to read fields into; `unnamed` after a mistake: fields are read for theirs too. */
+static struct schema *add_schema(struct schema_set *schemas, struct bytes name,
+                                 struct yaml_value key, struct schema *unnamed)
+{
+    if (!check_name(name, key)) {
+        return unnamed;
+    }
+    if (schemas->length == LIMIT_SCHEMAS) {
+        yaml_mistake(key, "one more schema; expected at most %d", LIMIT_SCHEMAS);
+        return unnamed;
+    }
+    struct schema *schema = schema_set_add(schemas, name);
+    if (schema == NULL) {
+        yaml_mistake(key, "no memory for the schema; expected some");
+        return unnamed;
+    }
+    return schema;
+}
+
 static void read_schema(struct bytes name, struct yaml_value key, struct yaml_value value,
                         void *target)
 {
-    struct schema_set *schemas = target;
-    struct schema unnamed = {0}; /* its fields are read for their mistakes */
-    struct schema *schema = &unnamed;
-    if (check_name(name, key)) {
-        schema = schemas->length < LIMIT_SCHEMAS ? schema_set_add(schemas, name) : NULL;
-    }
-    if (schema == NULL) {
-        yaml_mistake(key, "one more schema; expected at most %d, and memory for them",
-                     LIMIT_SCHEMAS);
-        return;
-    }
+    struct schema unnamed = {0};
+    struct schema *schema = add_schema(target, name, key, &unnamed);
     yaml_read_names(value, "fields and their types, such as \"likes: g-counter\"", read_field,
                     schema);
-    if (schema == &unnamed) {
-        free(unnamed.fields);
-    }
+    free(unnamed.fields);
 }
 
 void config_read_schemas(struct yaml_value value, struct schema_set *schemas)

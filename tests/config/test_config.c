@@ -1,0 +1,168 @@
+/*
+ * Goal:   what is written arrives, and what is not is what the hub itself would take.
+ * Method: small configurations; the defaults are compared with hub_config_init and, where that says
+ *         nothing, with docs/config.md.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "protocol/codec.h"
+#include "tests/config/fixture.h"
+
+Test(config, defaults_are_those_of_the_hub)
+{
+    struct hub_config hub;
+    memset(&hub, 0, sizeof hub);
+    hub_config_init(&hub);
+    struct config config = parse(REQUIRED);
+    cr_expect(eq(str, config.listen.host, "127.0.0.1"));
+    cr_expect(eq(u16, config.listen.port, 7962));
+    cr_expect(eq(str, config.data, "a.db"));
+    cr_expect(eq(ptr, config.allowed_origins, NULL));
+    cr_expect(eq(u64, config.hub.ping_ms, hub.ping_ms));
+    cr_expect(eq(u64, config.hub.hello_ms, hub.hello_ms));
+    cr_expect(eq(u64, config.hub.idle_ms, hub.idle_ms));
+    cr_expect(eq(u64, config.hub.store_ms, hub.store_ms));
+    cr_expect(eq(u64, config.hub.replica_ttl_ms, hub.replica_ttl_ms));
+    cr_expect(eq(sz, config.hub.message_bytes, hub.message_bytes));
+    cr_expect(eq(sz, config.hub.streams_max, hub.streams_max));
+    cr_expect(eq(sz, config.hub.connections_max, hub.connections_max));
+    cr_expect(eq(sz, config.hub.removals_max, hub.removals_max));
+    cr_expect(eq(sz, config.hub.batch_bytes, hub.batch_bytes));
+    cr_expect(eq(sz, config.hub.memory_limit, hub.memory_limit));
+    cr_expect(eq(sz, config.hub.rate_updates, hub.rate_updates));
+    cr_expect(eq(sz, config.hub.rate_bytes, hub.rate_bytes));
+    cr_expect(not(config.hub.relaxed));
+    config_finish(&config);
+}
+
+/* docs/config.md promises these figures. */
+Test(config, defaults_are_those_of_the_documentation)
+{
+    struct config config = parse(REQUIRED);
+    cr_expect(eq(sz, config.hub.message_bytes, 1 << 20));
+    cr_expect(eq(sz, config.hub.streams_max, 4096));
+    cr_expect(eq(sz, config.hub.connections_max, 20000));
+    cr_expect(eq(sz, config.hub.removals_max, 10000));
+    cr_expect(eq(sz, config.hub.batch_bytes, 1 << 20));
+    cr_expect(eq(sz, config.hub.memory_limit, 1 << 30));
+    cr_expect(eq(sz, config.hub.rate_updates, 20000));
+    cr_expect(eq(sz, config.hub.rate_bytes, 16 << 20));
+    cr_expect(eq(u64, config.hub.idle_ms, 60000));
+    cr_expect(eq(u64, config.hub.replica_ttl_ms, UINT64_C(90) * 86400000));
+    cr_expect(eq(u64, config.hub.ping_ms, 30000));
+    config_finish(&config);
+}
+
+Test(config, every_key_arrives)
+{
+    struct config config =
+        parse("listen: '[::1]:80'\n"
+              "data: /var/lib/syncline/data.db\n"
+              "durability: relaxed\n"
+              "allowed_origins: ['https://example.com', 'http://localhost:8080']\n"
+              "limits:\n"
+              "  message_bytes: 64 KiB\n"
+              "  streams: 1\n"
+              "  connections: 2\n"
+              "  removals: 3\n"
+              "  batch_bytes: 65536\n"
+              "  memory: 2GiB\n"
+              "  updates_per_second: 0\n"
+              "  bytes_per_second: 1 MiB\n"
+              "document_idle: 5m\n"
+              "replica_ttl: 30d\n"
+              "ping: 12h\n"
+              "schemas: {post: {likes: g-counter}}\n");
+    cr_expect(eq(str, config.listen.host, "::1"));
+    cr_expect(eq(u16, config.listen.port, 80));
+    cr_expect(eq(str, config.data, "/var/lib/syncline/data.db"));
+    cr_expect(config.hub.relaxed);
+    cr_assert(eq(sz, config.allowed_origin_count, 2));
+    cr_expect(eq(str, config.allowed_origins[0], "https://example.com"));
+    cr_expect(eq(str, config.allowed_origins[1], "http://localhost:8080"));
+    cr_expect(eq(ptr, config.allowed_origins[2], NULL));
+    cr_expect(eq(sz, config.hub.message_bytes, 65536));
+    cr_expect(eq(sz, config.hub.streams_max, 1));
+    cr_expect(eq(sz, config.hub.connections_max, 2));
+    cr_expect(eq(sz, config.hub.removals_max, 3));
+    cr_expect(eq(sz, config.hub.batch_bytes, 65536));
+    cr_expect(eq(sz, config.hub.memory_limit, (size_t)2 << 30));
+    cr_expect(eq(sz, config.hub.rate_updates, 0));
+    cr_expect(eq(sz, config.hub.rate_bytes, 1 << 20));
+    cr_expect(eq(u64, config.hub.idle_ms, 300000));
+    cr_expect(eq(u64, config.hub.replica_ttl_ms, UINT64_C(30) * 86400000));
+    cr_expect(eq(u64, config.hub.ping_ms, 43200000));
+    config_finish(&config);
+}
+
+Test(config, schemas_hold_the_types_of_their_fields)
+{
+    struct config config = parse("data: a.db\n"
+                                 "schemas:\n"
+                                 "  post:\n"
+                                 "    likes: g-counter\n"
+                                 "    stock: {type: pn-counter}\n"
+                                 "    tags: {type: or-set, of: int}\n"
+                                 "  page-2: {seen_by: or-set}\n");
+    cr_assert(eq(sz, config.schemas.length, 2));
+    const struct schema *post = schema_find(&config.schemas, bytes_of("post"));
+    const struct schema *page = schema_find(&config.schemas, bytes_of("page-2"));
+    cr_assert(ne(ptr, (void *)post, NULL));
+    cr_assert(ne(ptr, (void *)page, NULL));
+    cr_assert(eq(sz, post->length, 3));
+    cr_assert(eq(sz, page->length, 1));
+    cr_expect(eq(str, post->fields[0].name, "likes"));
+    cr_expect(post->fields[0].codec == &codec_gcounter);
+    cr_expect(post->fields[1].codec == &codec_pncounter);
+    cr_expect(post->fields[2].codec == &codec_orset);
+    cr_expect(eq(int, post->fields[2].of, ELEMENT_INT));
+    cr_expect(page->fields[0].codec == &codec_orset);
+    cr_expect(eq(int, page->fields[0].of, ELEMENT_STRING));
+    config_finish(&config);
+}
+
+Test(config, json_is_yaml)
+{
+    struct config config =
+        parse("{\"data\": \"a.db\", \"schemas\": {\"post\": {\"likes\": \"g-counter\"}},\n"
+              " \"limits\": {\"streams\": 7}}");
+    cr_expect(eq(sz, config.hub.streams_max, 7));
+    config_finish(&config);
+}
+
+Test(config, finish_takes_an_empty_one)
+{
+    struct config config = {0};
+    config_finish(&config);
+    config_finish(&config);
+}
+
+Test(config, a_file_is_read_like_its_text)
+{
+    char path[] = "/tmp/syncline-config-XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert(ge(int, fd, 0));
+    cr_assert(write(fd, REQUIRED, strlen(REQUIRED)) == (ssize_t)strlen(REQUIRED));
+    (void)close(fd);
+    struct config config;
+    struct buffer mistakes;
+    buffer_init(&mistakes, 1 << 16);
+    cr_expect(config_read(path, &config, &mistakes));
+    cr_expect(eq(str, config.data, "a.db"));
+    cr_expect(eq(sz, mistakes.length, 0));
+    config_finish(&config);
+    buffer_finish(&mistakes);
+    (void)unlink(path);
+}
+
+Test(config, the_demo_is_a_configuration)
+{
+    struct config config;
+    struct buffer mistakes;
+    buffer_init(&mistakes, 1 << 16);
+    bool good = config_read(SYNCLINE_SOURCE "/server/demo.yaml", &config, &mistakes);
+    cr_expect(good, "%.*s", (int)mistakes.length, (const char *)mistakes.data);
+    config_finish(&config);
+    buffer_finish(&mistakes);
+}
