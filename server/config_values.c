@@ -144,6 +144,9 @@ bool config_address_parse(struct bytes text, struct config_address *address)
 /* Lower case without a path, since browsers send it so and it is compared byte by byte. */
 bool config_origin_valid(struct bytes text)
 {
+    if (text_is(text, "*")) {
+        return true;
+    }
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-:[]";
     size_t start = 0;
     if (text.length > 8 && memcmp(text.data, "https://", 8) == 0) {

@@ -60,7 +60,7 @@ Test(config, every_key_arrives)
         parse("listen: '[::1]:80'\n"
               "data: /var/lib/syncline/data.db\n"
               "durability: relaxed\n"
-              "allowed_origins: ['https://example.com', 'http://localhost:8080']\n"
+              "allowed_origins: ['https://example.com', 'http://localhost:80', '*']\n"
               "limits:\n"
               "  message_bytes: 64 KiB\n"
               "  streams: 1\n"
@@ -78,10 +78,11 @@ Test(config, every_key_arrives)
     cr_expect(eq(u16, config.listen.port, 80));
     cr_expect(eq(str, config.data, "/var/lib/syncline/data.db"));
     cr_expect(config.hub.relaxed);
-    cr_assert(eq(sz, config.allowed_origin_count, 2));
+    cr_assert(eq(sz, config.allowed_origin_count, 3));
     cr_expect(eq(str, config.allowed_origins[0], "https://example.com"));
-    cr_expect(eq(str, config.allowed_origins[1], "http://localhost:8080"));
-    cr_expect(eq(ptr, config.allowed_origins[2], NULL));
+    cr_expect(eq(str, config.allowed_origins[1], "http://localhost:80"));
+    cr_expect(eq(str, config.allowed_origins[2], "*"));
+    cr_expect(eq(ptr, config.allowed_origins[3], NULL));
     cr_expect(eq(sz, config.hub.message_bytes, 65536));
     cr_expect(eq(sz, config.hub.streams_max, 1));
     cr_expect(eq(sz, config.hub.connections_max, 2));

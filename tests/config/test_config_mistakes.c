@@ -95,11 +95,11 @@ Test(mistakes, values_are_of_the_right_kind)
     check_mistakes(REQUIRED "allowed_origins: 'https://a'\n",
                    "f:3:19: \"https://a\"; expected a list of origins, such as "
                    "[\"https://example.com\"]\n");
-    check_mistakes(REQUIRED "allowed_origins: [example.com, 'https://a/', 'https://A', '*', ]\n",
+    check_mistakes(REQUIRED "allowed_origins: [example.com, 'https://a/', 'https://A', '']\n",
                    "f:3:19: \"example.com\"; expected an origin, such as \"https://example.com\"\n"
                    "f:3:33: \"https://a/\"; expected an origin, such as \"https://example.com\"\n"
                    "f:3:47: \"https://A\"; expected an origin, such as \"https://example.com\"\n"
-                   "f:3:60: \"*\"; expected an origin, such as \"https://example.com\"\n");
+                   "f:3:60: \"\"; expected an origin, such as \"https://example.com\"\n");
     check_mistakes("x: &x 1s\n" REQUIRED "ping: *x\n",
                    "f:1:1: unknown key \"x\"; expected " KEYS "\n"
                    "f:4:8: an alias; expected " TIME "\n");
