@@ -1,0 +1,322 @@
+/** The client: one connection, the documents open on it, and coming back when it is lost. */
+import { createBackoff } from './backoff.js';
+import { createDocument, type Document, type DocumentHandle } from './document.js';
+import { createEvents } from './emitter.js';
+import {
+  decodeMessage, encodePacket, type FieldDeclaration, type Packet, type Welcome,
+} from './protocol/packets.js';
+import { concatenate, ProtocolError } from './protocol/values.js';
+import {
+  socketConstructor, SUBPROTOCOL, type SocketConstructor, type SocketLike,
+} from './transport/websocket.js';
+import { mintReplica } from './uuid.js';
+
+export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
+export type ClientEvents = { status: ClientStatus; error: { code: string; text: string } };
+export type SchemaOption = {
+  [schema: string]: { [field: string]: string | { type: string; of?: string } };
+};
+export type ConnectOptions = {
+  /** Sent in HELLO; a function is asked at each connect. */
+  token?: string | (() => string | Promise<string>);
+  /** A name for the hub's log. */
+  client?: string;
+  /** With it documents can be edited before the first connection; fields in the configuration's order. */
+  schema?: SchemaOption;
+  WebSocket?: SocketConstructor;
+  random?: () => number;
+  now?: () => number;
+};
+export type Client = {
+  readonly status: ClientStatus;
+  open(name: string): Document;
+  on<Name extends keyof ClientEvents>(
+    name: Name, listen: (event: ClientEvents[Name]) => void): () => void;
+  /** Goes offline on purpose; edits are kept. */
+  disconnect(): void;
+  reconnect(): void;
+  close(): void;
+};
+
+const CONNECT_TIMEOUT_MS = 10000;
+const OPEN_RETRY_MS = 1000;
+
+export function connect(url: string, options: ConnectOptions = {}): Client {
+  const random = options.random ?? Math.random;
+  const now = options.now ?? Date.now;
+  const backoff = createBackoff(random);
+  const events = createEvents<ClientEvents>();
+  const handles = new Map<string, DocumentHandle>();
+  const streams = new Map<number, DocumentHandle>();
+  const mint = () => mintReplica(now(), (bytes) => crypto.getRandomValues(bytes));
+  let status: ClientStatus = 'offline';
+  let wanted = true;
+  let socket: SocketLike | null = null;
+  let welcome: Welcome | null = null;
+  let lastId = 0;
+  let attempt = 0;
+  let heardAt = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let watch: ReturnType<typeof setInterval> | undefined;
+  let flushing = false;
+
+  function setStatus(next: ClientStatus): void {
+    if (status === next) return;
+    status = next;
+    events.emit('status', next);
+  }
+
+  /* --- sending --- */
+
+  function send(...packets: Packet[]): void {
+    if (socket?.readyState === 1) socket.send(concatenate(packets.map(encodePacket)));
+  }
+
+  /** Once a turn of the event loop, everything in one message. */
+  function wantFlush(): void {
+    if (flushing) return;
+    flushing = true;
+    queueMicrotask(flush);
+  }
+
+  function flush(): void {
+    flushing = false;
+    if (status !== 'online' || welcome === null || socket === null) return;
+    const parts: Uint8Array[] = [];
+    for (const { session } of streams.values()) {
+      const { packets, frozen } = session.takeSends();
+      parts.push(...packets.map(encodePacket), ...frozen);
+    }
+    for (const message of split(parts, welcome.limits.message_bytes)) socket.send(message);
+  }
+
+  function split(parts: readonly Uint8Array[], limit: number): Uint8Array[] {
+    const messages: Uint8Array[] = [];
+    let batch: Uint8Array[] = [];
+    let size = 0;
+    for (const part of parts) {
+      if (size > 0 && size + part.length > limit) {
+        messages.push(concatenate(batch));
+        batch = [];
+        size = 0;
+      }
+      batch.push(part);
+      size += part.length;
+    }
+    if (size > 0) messages.push(concatenate(batch));
+    return messages;
+  }
+
+  /* --- streams --- */
+
+  function openStream(handle: DocumentHandle): void {
+    if (welcome === null || status !== 'online') return;
+    lastId += 1;
+    streams.set(lastId, handle);
+    send(handle.session.open(lastId, welcome.journal));
+  }
+
+  function later(ms: number, handle: DocumentHandle, act: () => void): void {
+    setTimeout(() => {
+      if (handles.get(handle.session.name) === handle) act();
+    }, ms);
+  }
+
+  function onStream(id: number, handle: DocumentHandle, packet: Packet): void {
+    const news = handle.receive(packet);
+    if (news.closed !== undefined) {
+      streams.delete(id);
+      later(news.closed.code === 'REPLICA_IN_USE' ? 0 : OPEN_RETRY_MS, handle,
+        () => openStream(handle));
+    } else if (news.error?.retryMs !== undefined) {
+      const { retryMs } = news.error;
+      if (handle.session.stream() === null) {
+        streams.delete(id);
+        later(retryMs, handle, () => openStream(handle));
+      } else {
+        later(retryMs, handle, () => { handle.session.resend(); wantFlush(); });
+      }
+    }
+  }
+
+  function streamOf(packet: Packet): [number, DocumentHandle] | undefined {
+    if (packet.id > 0) {
+      const handle = streams.get(packet.id);
+      return handle === undefined ? undefined : [packet.id, handle];
+    }
+    for (const [id, handle] of streams) {
+      if (handle.session.transferId() === packet.id) return [id, handle];
+    }
+    return undefined;
+  }
+
+  /* --- receiving --- */
+
+  function onWelcome(packet: Packet & { type: 'WELCOME' }): void {
+    welcome = packet;
+    attempt = 0;
+    backoff.reset();
+    setStatus('online');
+    for (const handle of handles.values()) {
+      handle.setOnline(true);
+      openStream(handle);
+    }
+  }
+
+  function onGoaway(data: unknown): void {
+    const { min_ms: least = 0, max_ms: most = 1000 } = (data ?? {}) as { min_ms?: number; max_ms?: number };
+    lose(least + random() * Math.max(0, most - least));
+  }
+
+  function dispatch(packet: Packet): void {
+    switch (packet.type) {
+      case 'WELCOME': return onWelcome(packet);
+      case 'PING': return send({ type: 'PONG', id: 0, token: packet.token });
+      case 'PONG':
+      case 'RESULT':
+      case 'UNKNOWN': return;
+      case 'EVENT':
+        if (packet.name === 'goaway') onGoaway(packet.data);
+        return;
+      default: {
+        const found = streamOf(packet);
+        if (found !== undefined) onStream(found[0], found[1], packet);
+        return; // of a stream that was closed meanwhile
+      }
+    }
+  }
+
+  function receive(data: unknown): void {
+    heardAt = now();
+    try {
+      if (!(data instanceof ArrayBuffer)) throw new ProtocolError('a text message');
+      for (const packet of decodeMessage(new Uint8Array(data))) dispatch(packet);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      events.emit('error', { code: 'PROTOCOL', text: error.message });
+      lose(backoff.next());
+      return;
+    }
+    wantFlush();
+  }
+
+  /* --- the connection --- */
+
+  function drop(): void {
+    const before = socket;
+    socket = null;
+    welcome = null;
+    lastId = 0;
+    streams.clear();
+    clearInterval(watch);
+    if (before !== null) {
+      before.onopen = before.onmessage = before.onclose = null;
+      before.onerror = () => {}; // `ws` throws an error that nobody listens to
+      before.close();
+    }
+    for (const handle of handles.values()) handle.setOnline(false);
+  }
+
+  function lose(afterMs: number): void {
+    drop();
+    clearTimeout(retry);
+    if (!wanted) return setStatus('offline');
+    setStatus('connecting');
+    retry = setTimeout(() => void start(), afterMs);
+  }
+
+  async function token(): Promise<string | undefined> {
+    return typeof options.token === 'function' ? options.token() : options.token;
+  }
+
+  function watchOver(openedAt: number): void {
+    heardAt = openedAt;
+    watch = setInterval(() => {
+      const bound = welcome === null ? CONNECT_TIMEOUT_MS : 2 * welcome.ping_ms;
+      if (now() - heardAt > bound) lose(backoff.next());
+    }, 1000);
+    (watch as { unref?: () => void }).unref?.();
+  }
+
+  async function start(): Promise<void> {
+    attempt += 1;
+    const mine = attempt;
+    setStatus('connecting');
+    try {
+      const [Socket, text] = await Promise.all([socketConstructor(options.WebSocket), token()]);
+      if (mine !== attempt || !wanted || status === 'closed') return;
+      const made = new Socket(url, SUBPROTOCOL);
+      made.binaryType = 'arraybuffer';
+      socket = made;
+      watchOver(now());
+      made.onopen = () => send({
+        type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1',
+        ...(text === undefined ? {} : { token: text }),
+        ...(options.client === undefined ? {} : { client: options.client }),
+      });
+      made.onmessage = ({ data }) => { if (socket === made) receive(data); };
+      made.onclose = () => { if (socket === made) lose(backoff.next()); };
+      made.onerror = () => {}; // `onclose` follows
+    } catch (error) {
+      events.emit('error', {
+        code: 'CONNECT', text: error instanceof Error ? error.message : String(error),
+      });
+      lose(backoff.next());
+    }
+  }
+
+  function declarationsOf(name: string): FieldDeclaration[] | undefined {
+    const schema = options.schema?.[name.split('/', 1)[0] ?? ''];
+    if (schema === undefined) return undefined;
+    return Object.entries(schema).map(([field, declared], number) => {
+      const { type, of } = typeof declared === 'string' ? { type: declared, of: undefined } : declared;
+      return { number, name: field, type, ...(of === undefined ? {} : { of }) };
+    });
+  }
+
+  function open(name: string): Document {
+    if (status === 'closed') throw new Error('the client is closed');
+    const existing = handles.get(name);
+    if (existing !== undefined) return existing.document;
+    const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
+      const stream = handle.session.stream();
+      handles.delete(name);
+      if (stream !== null) {
+        streams.delete(stream);
+        send({ type: 'CLOSE', id: stream, code: '', text: '' });
+      }
+    });
+    handles.set(name, handle);
+    openStream(handle);
+    return handle.document;
+  }
+
+  const online = () => { if (wanted && status === 'connecting') { clearTimeout(retry); drop(); void start(); } };
+  globalThis.addEventListener?.('online', online);
+  void start();
+
+  return {
+    get status() { return status; },
+    open,
+    on: (name, listen) => events.on(name, listen),
+    disconnect() {
+      wanted = false;
+      attempt += 1;
+      lose(0);
+    },
+    reconnect() {
+      if (status === 'closed' || wanted) return;
+      wanted = true;
+      backoff.reset();
+      void start();
+    },
+    close() {
+      wanted = false;
+      attempt += 1;
+      lose(0);
+      setStatus('closed');
+      globalThis.removeEventListener?.('online', online);
+      for (const handle of handles.values()) handle.shut();
+    },
+  };
+}

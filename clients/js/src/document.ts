@@ -1,0 +1,232 @@
+/** A document as an app holds it: its fields, what waits, and its news. */
+import { createEvents } from './emitter.js';
+import type { Entry } from './crdt/type.js';
+import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
+import { createSession, type News, type Rejection, type Session } from './session/session.js';
+
+export type DocumentStatus = 'loading' | 'synced' | 'offline' | 'closed';
+export type DocumentEvents = {
+  change: { local: boolean };
+  status: DocumentStatus;
+  pending: number;
+  rejected: Rejection;
+  error: { code: string; text: string };
+};
+
+/** Fields stand on the document by name: `doc.likes.increment()`. Names that a document has itself are reached by `field`. */
+export type Document = DocumentCore & { readonly [field: string]: any };
+
+export type DocumentCore = {
+  readonly name: string;
+  /** All fields as plain values; sets are sorted arrays. */
+  readonly value: { [field: string]: unknown };
+  /** How many edits the hub has not acknowledged. */
+  readonly pending: number;
+  readonly status: DocumentStatus;
+  /** There is a state to show: the hub's, or an empty one of a schema that was given. */
+  readonly ready: Promise<void>;
+  /** The hub's state has arrived, and it has acknowledged what was pending then. */
+  readonly synced: Promise<void>;
+  /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. */
+  readonly saved: Promise<void>;
+  field(name: string): unknown;
+  /** The edits of `make` are shown as one change and travel as one update. */
+  transact(make: () => void): void;
+  on<Name extends keyof DocumentEvents>(
+    name: Name, listen: (event: DocumentEvents[Name]) => void): () => void;
+  changes(): AsyncIterableIterator<{ local: boolean }>;
+  close(): void;
+};
+
+/** What the client needs of a document. */
+export type DocumentHandle = {
+  document: Document;
+  session: Session;
+  receive(packet: Packet): News;
+  setOnline(online: boolean): void;
+  shut(): void;
+};
+
+export function createDocument(
+  name: string,
+  mint: () => Replica,
+  declarations: readonly FieldDeclaration[] | undefined,
+  wantFlush: () => void,
+  onClose: () => void,
+): DocumentHandle {
+  const session = createSession(name, mint);
+  const events = createEvents<DocumentEvents>();
+  const apis = new Map<string, unknown>();
+  const waiting = { ready: waiter(), synced: waiter() };
+  let saving: { resolve: () => void }[] = [];
+  let status: DocumentStatus = 'loading';
+  let depth = 0;
+  let editedInTransaction = false;
+
+  function waiter() {
+    let resolve = () => {};
+    let reject = (_error: Error) => {};
+    const promise = new Promise<void>((yes, no) => { resolve = yes; reject = no; });
+    promise.catch(() => {}); // an app that does not wait has not lost anything
+    return { promise, resolve, reject };
+  }
+
+  function setStatus(next: DocumentStatus): void {
+    if (status === next) return;
+    status = next;
+    events.emit('status', next);
+  }
+
+  function told(local: boolean): void {
+    events.emit('change', { local });
+  }
+
+  function edited(): void {
+    if (depth > 0) {
+      editedInTransaction = true;
+      return;
+    }
+    told(true);
+    events.emit('pending', session.pending());
+    wantFlush();
+  }
+
+  function makeApi(declaration: FieldDeclaration): unknown {
+    const field = session.fields().get(declaration.number);
+    if (field === undefined) return undefined;
+    return field.type.api({
+      of: field.of,
+      state: () => session.view(session.numberOf(declaration.name)),
+      edit(make: (change: unknown, entry: Entry) => void) {
+        if (status === 'closed') throw new Error(`${name} is closed`);
+        session.edit(session.numberOf(declaration.name), make);
+        edited();
+      },
+    });
+  }
+
+  function declare(): void {
+    for (const { declaration } of session.fields().values()) {
+      if (!apis.has(declaration.name)) {
+        apis.set(declaration.name, makeApi(declaration));
+        if (!(declaration.name in document)) {
+          Object.defineProperty(document, declaration.name, {
+            enumerable: true, get: () => apis.get(declaration.name),
+          });
+        }
+      }
+    }
+  }
+
+  function settleWaits(): void {
+    if (session.pending() > 0) return;
+    const done = saving;
+    saving = [];
+    for (const { resolve } of done) resolve();
+    if (session.arrived()) waiting.synced.resolve();
+  }
+
+  function receive(packet: Packet): News {
+    const news = session.receive(packet);
+    if (packet.type === 'OPENED') declare();
+    if (news.arrived) {
+      setStatus('synced');
+      waiting.ready.resolve();
+    }
+    if (news.changed) told(false);
+    if (news.pending || news.rejected.length > 0) events.emit('pending', session.pending());
+    for (const rejection of news.rejected) events.emit('rejected', rejection);
+    if (news.error !== undefined) events.emit('error', news.error);
+    settleWaits();
+    return news;
+  }
+
+  function shut(): void {
+    const error = new Error(`${name} was closed`);
+    setStatus('closed');
+    waiting.ready.reject(error);
+    waiting.synced.reject(error);
+  }
+
+  async function* changes(): AsyncIterableIterator<{ local: boolean }> {
+    const queue: { local: boolean }[] = [];
+    let wake = () => {};
+    const undo = events.on('change', (change) => {
+      // A reader that lags needs to know that something changed, not how often.
+      if (queue.length < 64) queue.push(change);
+      wake();
+    });
+    const undoStatus = events.on('status', () => wake());
+    try {
+      while (status !== 'closed') {
+        const next = queue.shift();
+        if (next !== undefined) yield next;
+        else await new Promise<void>((resolve) => { wake = resolve; });
+      }
+    } finally {
+      undo();
+      undoStatus();
+    }
+  }
+
+  const core: DocumentCore = {
+    name,
+    get value() {
+      const value: { [field: string]: unknown } = {};
+      for (const [number, { declaration, type }] of session.fields()) {
+        value[declaration.name] = type.value(session.view(number));
+      }
+      return value;
+    },
+    get pending() { return session.pending(); },
+    get status() { return status; },
+    get ready() { return waiting.ready.promise; },
+    get synced() { return waiting.synced.promise; },
+    get saved() {
+      if (session.pending() === 0) return Promise.resolve();
+      return new Promise<void>((resolve) => saving.push({ resolve }));
+    },
+    field(fieldName) {
+      const api = apis.get(fieldName);
+      if (api === undefined) {
+        throw new Error(apis.size === 0
+          ? `the schema of ${name} is not known yet: await doc.ready, or give connect() a schema`
+          : `${name} has no field ${fieldName}`);
+      }
+      return api;
+    },
+    transact(make) {
+      depth += 1;
+      try {
+        make();
+      } finally {
+        depth -= 1;
+        if (depth === 0 && editedInTransaction) {
+          editedInTransaction = false;
+          edited();
+        }
+      }
+    },
+    on: (eventName, listen) => events.on(eventName, listen),
+    changes,
+    close() {
+      shut();
+      onClose();
+    },
+  };
+  const document = core as Document;
+
+  if (declarations !== undefined) {
+    session.declare(declarations);
+    declare();
+    waiting.ready.resolve();
+  }
+
+  return {
+    document, session, receive, shut,
+    setOnline(online) {
+      if (!online) session.disconnect();
+      if (status !== 'closed') setStatus(online ? 'loading' : 'offline');
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * Elements: what sets hold, compared by their canonical msgpack (docs/protocol.md, section 3). The key of an element is that
+ * encoding as a string, which JavaScript's maps can hold.
+ */
+import { encodeValue, toHex, fromHex, decodeValues, type Value } from './values.js';
+
+export type ElementOf = 'string' | 'int' | 'float' | 'bool' | 'bytes' | 'any';
+export type Element = Value;
+
+const ELEMENT_BYTES = 4096;
+const ELEMENT_DEPTH = 8;
+
+function canonical(value: unknown, depth: number): Value {
+  if (depth > ELEMENT_DEPTH) throw new TypeError('an element is nested at most 8 deep');
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'string') {
+    if (/[\ud800-\udfff]/u.test(value)) {
+      throw new TypeError('a string with half a surrogate pair is not valid UTF-8');
+    }
+    return value;
+  }
+  if (typeof value === 'number') {
+    if (Number.isNaN(value)) throw new TypeError('NaN is no element: it equals nothing');
+    return value === 0 ? 0 : value;
+  }
+  if (value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map((item) => canonical(item, depth + 1));
+  if (typeof value === 'object') {
+    const entries = Object.entries(value).map(
+      ([key, item]) => [key, canonical(item, depth + 1), toHex(encodeValue(key))] as const,
+    );
+    entries.sort((a, b) => (a[2] < b[2] ? -1 : 1));
+    return Object.fromEntries(entries.map(([key, item]) => [key, item]));
+  }
+  throw new TypeError(`an element cannot be a ${typeof value}`);
+}
+
+function fits(value: Value, of: ElementOf): boolean {
+  switch (of) {
+    case 'string': return typeof value === 'string';
+    case 'int': return Number.isSafeInteger(value);
+    case 'float': return typeof value === 'number';
+    case 'bool': return typeof value === 'boolean';
+    case 'bytes': return value instanceof Uint8Array;
+    case 'any': return true;
+  }
+}
+
+/** The element's key; throws a TypeError or RangeError if it cannot be one of `of`. */
+export function keyOfElement(element: unknown, of: ElementOf): string {
+  const value = canonical(element, 0);
+  if (!fits(value, of)) throw new TypeError(`${String(element)} is not an element of ${of}`);
+  const bytes = encodeValue(value);
+  if (bytes.length > ELEMENT_BYTES) throw new RangeError('an element is at most 4096 bytes');
+  return toHex(bytes);
+}
+
+export function elementOfKey(key: string): Element {
+  return decodeValues(fromHex(key))[0] ?? null;
+}
+
+/** Strings by their UTF-8 bytes, everything else by its encoding. */
+export function compareKeys(a: string, b: string): number {
+  const left = textBytes(a);
+  const right = textBytes(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Cuts a string's length header off, so that strings sort as text does. */
+function textBytes(key: string): string {
+  const first = parseInt(key.slice(0, 2), 16);
+  if (first >= 0xa0 && first <= 0xbf) return key.slice(2);
+  if (first === 0xd9) return key.slice(4);
+  if (first === 0xda) return key.slice(6);
+  return key;
+}

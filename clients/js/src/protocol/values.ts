@@ -1,0 +1,145 @@
+/**
+ * Bytes to values and back, through @msgpack/msgpack. Numbers are JavaScript's exact integers; what the hub writes nine bytes wide
+ * is a `Wide` when encoded, so that both sides write the same bytes.
+ */
+import { decodeMulti, encode } from '@msgpack/msgpack';
+
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | readonly Value[]
+  | { readonly [key: string]: Value };
+
+/** A packet, or a value in one, that does not have its layout. */
+export class ProtocolError extends Error {}
+
+const options = { useBigInt64: true, maxDepth: 32 } as const;
+
+/** Nine bytes whatever the value: `uint 64`, or `int 64` when negative. */
+export function wide(value: number): number {
+  return BigInt(value) as unknown as number;
+}
+
+export function encodeValue(value: unknown): Uint8Array {
+  return encode(value, { ...options, forceFloat32: false });
+}
+
+/** Integers beyond 2^53 - 1 are never sent: one that comes is an error, not a rounded number. */
+function tame(value: unknown, depth: number): Value {
+  if (depth > 16) throw new ProtocolError('nested too deeply');
+  if (typeof value === 'bigint') {
+    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < -BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new ProtocolError('an integer beyond 2^53 - 1');
+    }
+    return Number(value);
+  }
+  if (value === null || typeof value !== 'object') {
+    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') {
+      throw new ProtocolError('a value of no known type');
+    }
+    return value as Value;
+  }
+  if (value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map((item) => tame(item, depth + 1));
+  if (Object.getPrototypeOf(value) !== Object.prototype) {
+    throw new ProtocolError('an extension type');
+  }
+  const map: { [key: string]: Value } = {};
+  for (const [key, item] of Object.entries(value)) map[key] = tame(item, depth + 1);
+  return map;
+}
+
+/** The values of a message, one after the other. */
+export function decodeValues(bytes: Uint8Array): Value[] {
+  try {
+    return [...decodeMulti(bytes, { ...options, mapKeyConverter: keyOf })].map((v) => tame(v, 0));
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    throw new ProtocolError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function keyOf(key: unknown): string {
+  if (typeof key === 'string') return key;
+  if (typeof key === 'number' || typeof key === 'bigint') return String(key);
+  throw new ProtocolError('a map key that is neither text nor integer');
+}
+
+export function asList(value: Value | undefined, least = 0): readonly Value[] {
+  if (!Array.isArray(value) || value.length < least) throw new ProtocolError('not such a list');
+  return value as readonly Value[];
+}
+
+export function asUint(value: Value | undefined): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new ProtocolError('not an unsigned integer');
+  }
+  return value;
+}
+
+export function asInt(value: Value | undefined): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
+    throw new ProtocolError('not an integer');
+  }
+  return value;
+}
+
+export function asText(value: Value | undefined): string {
+  if (typeof value !== 'string') throw new ProtocolError('not a string');
+  return value;
+}
+
+export function asBytes(value: Value | undefined, length?: number): Uint8Array {
+  if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length)) {
+    throw new ProtocolError('not such bytes');
+  }
+  return value;
+}
+
+export function asMap(value: Value | undefined): { readonly [key: string]: Value } {
+  if (value === null || typeof value !== 'object' || Array.isArray(value) ||
+      value instanceof Uint8Array) {
+    throw new ProtocolError('not a map');
+  }
+  return value as { readonly [key: string]: Value };
+}
+
+/** Field numbers are integers on the wire, which an object's keys cannot be. */
+export function encodeFields(fields: ReadonlyMap<number, unknown>): Uint8Array {
+  const parts: Uint8Array[] = [mapHeader(fields.size)];
+  for (const [number, value] of [...fields].sort(([a], [b]) => a - b)) {
+    parts.push(encodeValue(number), encodeValue(value));
+  }
+  return concatenate(parts);
+}
+
+export function mapHeader(size: number): Uint8Array {
+  if (size < 16) return Uint8Array.of(0x80 | size);
+  return Uint8Array.of(0xde, size >> 8, size & 0xff);
+}
+
+export function arrayHeader(size: number): Uint8Array {
+  if (size < 16) return Uint8Array.of(0x90 | size);
+  return Uint8Array.of(0xdc, size >> 8, size & 0xff);
+}
+
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export function fromHex(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}

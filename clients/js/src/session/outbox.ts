@@ -1,0 +1,78 @@
+/** Outboxes: a client's updates of one document that the hub has not acknowledged yet, by the session that made them. */
+import type { SeenContext } from '../crdt/context.js';
+import type { Entry } from '../crdt/type.js';
+import type { Replica } from '../protocol/packets.js';
+import { toHex } from '../protocol/values.js';
+
+export type Delta = {
+  first: number;
+  last: number;
+  position: number;
+  /** Other outboxes on this device whose dots the edits had seen. */
+  seen: readonly { replica: Replica; seq: number }[];
+  journal: Uint8Array | undefined;
+  /** By field number. */
+  changes: Map<number, unknown>;
+  /** Sent once: nothing joins it any more, and it is re-sent byte for byte. */
+  sent: boolean;
+  frozen: Uint8Array | undefined;
+  /** Took no effect; what it counted is spent. It stays until those before it are settled. */
+  rejected: boolean;
+};
+
+export type Outbox = {
+  replica: Replica;
+  name: string;
+  index: number | null;
+  seq: number;
+  deltas: Delta[];
+  /** Own entries by field: after all edits, and as far as what is confirmed includes them. */
+  claimed: Map<number, Entry>;
+  settled: Map<number, Entry>;
+  /** What the hub has acknowledged from which position on. */
+  acked: { seq: number; position: number };
+  /** The first seq to send; everything before it is under way. */
+  next: number;
+};
+
+export function createOutbox(replica: Replica): Outbox {
+  return {
+    replica, name: toHex(replica), index: null, seq: 0, deltas: [], claimed: new Map(),
+    settled: new Map(), acked: { seq: 0, position: 0 }, next: 1,
+  };
+}
+
+export function entryOf(entries: Map<number, Entry>, field: number): Entry {
+  let entry = entries.get(field);
+  if (entry === undefined) {
+    entry = { up: 0, down: 0 };
+    entries.set(field, entry);
+  }
+  return entry;
+}
+
+/** Edits join while what they had seen stands still. */
+export function canGather(delta: Delta | undefined, position: number, seen: Delta['seen']): boolean {
+  return delta !== undefined && !delta.sent && !delta.rejected &&
+    delta.position === position && delta.seen.length === seen.length &&
+    delta.seen.every(({ replica, seq }, i) => {
+      const other = seen[i];
+      return other !== undefined && other.seq === seq && toHex(other.replica) === toHex(replica);
+    });
+}
+
+/** How many edits wait for the hub. */
+export function pendingCount(outboxes: readonly Outbox[]): number {
+  let count = 0;
+  for (const { deltas } of outboxes) {
+    for (const { first, last, rejected } of deltas) count += rejected ? 0 : last - first + 1;
+  }
+  return count;
+}
+
+export function contextOf(delta: Delta, nameOf: (replica: Replica) => string): SeenContext {
+  return {
+    position: delta.position,
+    seen: new Map(delta.seen.map(({ replica, seq }) => [nameOf(replica), seq])),
+  };
+}

@@ -1,0 +1,441 @@
+/**
+ * Session: one document as a client holds it. Pure: packets and edits in, packets and news out.
+ *
+ * `confirmed` is the hub's state at the cursor; the outboxes hold what it does not include yet; the view is the outboxes applied to
+ * confirmed by the hub's own rules (design of the C side: docs/protocol.md, section 2), so it is exact while edits wait.
+ */
+import { PENDING, type ReplicaName } from '../crdt/context.js';
+import { fieldType } from '../crdt/registry.js';
+import type { AnyFieldType, Entry } from '../crdt/type.js';
+import type { ElementOf } from '../protocol/elements.js';
+import {
+  freezeDelta, thawDelta, type FieldDeclaration, type Fields, type Packet, type Replica,
+} from '../protocol/packets.js';
+import { asMap, decodeValues, ProtocolError, toHex } from '../protocol/values.js';
+import {
+  canGather, contextOf, createOutbox, entryOf, pendingCount, type Delta, type Outbox,
+} from './outbox.js';
+
+const IN_FLIGHT = 16;
+/** Grant the hub more of a transfer after this many bytes. */
+const CREDIT_BYTES = 64 * 1024;
+
+export type Rejection = { code: string; text: string; field: string | undefined; seq: number };
+
+/** What a packet or an edit changed, for the document to tell. */
+export type News = {
+  changed: boolean;
+  pending: boolean;
+  rejected: Rejection[];
+  /** The hub's state is here for the first time on this stream. */
+  arrived: boolean;
+  /** The hub ended the stream, or cannot go on with it. */
+  closed: { code: string; text: string } | undefined;
+  error: { code: string; text: string; retryMs: number | undefined } | undefined;
+};
+
+type Field = { declaration: FieldDeclaration; type: AnyFieldType; of: ElementOf; state: unknown };
+type Transfer = { packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }; parts: Uint8Array[]; got: number; granted: number };
+
+export type Session = ReturnType<typeof createSession>;
+
+export function createSession(name: string, mint: () => Replica) {
+  let fields = new Map<number, Field>();
+  let cursor: { journal: Uint8Array; position: number } | null = null;
+  let journal: Uint8Array | null = null;
+  let outboxes: Outbox[] = [createOutbox(mint())];
+  let named: Outbox[] = [];
+  let stream: number | null = null;
+  let opened = false;
+  let arrived = false;
+  let transfer: Transfer | null = null;
+  let replies: Packet[] = [];
+  let views = new Map<number, unknown>();
+
+  const own = (): Outbox => outboxes[outboxes.length - 1] as Outbox;
+  const isHeld = (box: Outbox): boolean => box.deltas.length > 0 || box === own();
+
+  function news(): News {
+    return {
+      changed: false, pending: false, rejected: [], arrived: false, closed: undefined,
+      error: undefined,
+    };
+  }
+
+  function nameOf(replica: Replica): ReplicaName {
+    const hex = toHex(replica);
+    const box = outboxes.find((candidate) => candidate.name === hex);
+    return box?.index == null ? hex : `#${box.index}`;
+  }
+
+  function boxOf(replica: Replica | null): Outbox | undefined {
+    if (replica === null) return named[0];
+    const hex = toHex(replica);
+    return outboxes.find((box) => box.name === hex);
+  }
+
+  /* --- schema --- */
+
+  /** Edits made before the hub told its numbers move to them, by name. */
+  function renumber(declarations: readonly FieldDeclaration[]): void {
+    const moves = new Map<number, number>();
+    for (const { declaration } of fields.values()) {
+      const told = declarations.find(({ name: field }) => field === declaration.name);
+      if (told !== undefined) moves.set(declaration.number, told.number);
+    }
+    if ([...moves].every(([from, to]) => from === to)) return;
+    const move = <T>(map: Map<number, T>) =>
+      new Map([...map].map(([number, item]) => [moves.get(number) ?? number, item]));
+    fields = move(fields);
+    for (const box of outboxes) {
+      box.claimed = move(box.claimed);
+      box.settled = move(box.settled);
+      for (const delta of box.deltas) delta.changes = move(delta.changes);
+    }
+  }
+
+  function declare(declarations: readonly FieldDeclaration[]): void {
+    renumber(declarations);
+    const declared = new Map<number, Field>();
+    for (const declaration of declarations) {
+      const type = fieldType(declaration.type);
+      if (type === undefined) continue; // a type that a later client knows
+      const before = fields.get(declaration.number);
+      const state = before?.type === type ? before.state : type.create();
+      const of = (declaration.of ?? 'string') as ElementOf;
+      declared.set(declaration.number, { declaration, type, of, state });
+    }
+    fields = declared;
+    views = new Map();
+  }
+
+  /* --- the view --- */
+
+  function viewOf(number: number): unknown {
+    const cached = views.get(number);
+    if (cached !== undefined) return cached;
+    const field = fields.get(number);
+    if (field === undefined) throw new Error(`no field has number ${number}`);
+    const touched = outboxes.some((box) => box.deltas.some((d) => d.changes.has(number)));
+    const view = touched ? applyPending(field, number) : field.state;
+    views.set(number, view);
+    return view;
+  }
+
+  function applyPending(field: Field, number: number): unknown {
+    const view = field.type.copy(field.state);
+    for (const box of outboxes) {
+      const entry: Entry = { ...entryOf(box.settled, number) };
+      for (const delta of box.deltas) {
+        const change = delta.changes.get(number);
+        if (change === undefined) continue;
+        if (delta.rejected) {
+          field.type.spend(entry, change);
+        } else {
+          const replica = nameOf(box.replica);
+          field.type.apply(view, entry, change, {
+            replica, first: delta.first, last: delta.last, position: PENDING,
+            context: contextOf(delta, nameOf),
+          });
+        }
+      }
+    }
+    return view;
+  }
+
+  /* --- edits --- */
+
+  function newDelta(box: Outbox, position: number, seen: Delta['seen']): Delta {
+    const delta: Delta = {
+      first: box.seq + 1, last: box.seq, position, seen, journal: cursor?.journal,
+      changes: new Map(), sent: false, frozen: undefined, rejected: false,
+    };
+    box.deltas.push(delta);
+    return delta;
+  }
+
+  /** Throws what `make` throws, and then nothing has changed. */
+  function edit(number: number, make: (change: unknown, entry: Entry) => void): void {
+    const field = fields.get(number);
+    if (field === undefined) throw new Error(`no field has number ${number}`);
+    const box = own();
+    const position = cursor?.position ?? 0;
+    const seen = outboxes
+      .filter((other) => other !== box && other.deltas.length > 0)
+      .map(({ replica, deltas }) => ({ replica, seq: (deltas[deltas.length - 1] as Delta).last }));
+    const entry = { ...entryOf(box.claimed, number) };
+    const last = box.deltas[box.deltas.length - 1];
+    const gathers = canGather(last, position, seen);
+    const change = (gathers ? last?.changes.get(number) : undefined) ?? field.type.newChange();
+    make(change, entry);
+    const delta = gathers ? (last as Delta) : newDelta(box, position, seen);
+    box.seq += 1;
+    delta.last = box.seq;
+    delta.changes.set(number, change);
+    box.claimed.set(number, entry);
+    views.delete(number);
+  }
+
+  /* --- the stream --- */
+
+  function open(id: number, connectionJournal: Uint8Array): Packet {
+    stream = id;
+    opened = false;
+    arrived = false;
+    transfer = null;
+    replies = [];
+    if (journal !== null && toHex(journal) !== toHex(connectionJournal)) refreeze();
+    journal = connectionJournal;
+    named = [own(), ...outboxes.filter((box) => box !== own() && isHeld(box))];
+    const packet: Packet & { type: 'OPEN' } = {
+      type: 'OPEN', id, name, replicas: named.map(({ replica }) => replica),
+    };
+    if (cursor !== null) packet.cursor = [cursor.journal, cursor.position];
+    return packet;
+  }
+
+  /** A context says which journal it counts in, if that is not the connection's. */
+  function refreeze(): void {
+    for (const box of outboxes) for (const delta of box.deltas) delta.frozen = undefined;
+  }
+
+  function encode(box: Outbox, delta: Delta): Uint8Array {
+    if (delta.frozen !== undefined) return delta.frozen;
+    const changes = new Map<number, unknown>();
+    for (const [number, change] of delta.changes) {
+      changes.set(number, fields.get(number)?.type.encodeChange(change));
+    }
+    const foreign = delta.journal !== undefined && journal !== null &&
+      toHex(delta.journal) !== toHex(journal);
+    delta.frozen = freezeDelta({
+      type: 'DELTA', id: 0, replica: box === named[0] ? null : box.replica, first: delta.first,
+      last: delta.last, changes,
+      context: {
+        position: delta.position, seen: delta.seen,
+        ...(foreign && delta.journal !== undefined ? { journal: delta.journal } : {}),
+      },
+    });
+    return delta.frozen;
+  }
+
+  /** What can be sent now: outboxes oldest first, each in order. */
+  function takeSends(): { packets: Packet[]; frozen: Uint8Array[] } {
+    const packets = replies;
+    const frozen: Uint8Array[] = [];
+    replies = [];
+    if (!arrived || stream === null) return { packets, frozen };
+    let room = IN_FLIGHT - outboxes.reduce(
+      (sum, box) => sum + box.deltas.filter((d) => d.sent && d.last < box.next &&
+        d.last > box.acked.seq).length, 0);
+    for (const box of outboxes) {
+      for (const delta of box.deltas) {
+        if (delta.first !== box.next || delta.rejected || room <= 0) continue;
+        frozen.push(thawDelta(stream, encode(box, delta)));
+        delta.sent = true;
+        box.next = delta.last + 1;
+        room -= 1;
+      }
+    }
+    return { packets, frozen };
+  }
+
+  /** Drops what the confirmed state includes. */
+  function settle(): void {
+    for (const box of outboxes) {
+      if (box.acked.position > (cursor?.position ?? 0)) continue;
+      while (box.deltas[0] !== undefined && box.deltas[0].last <= box.acked.seq) {
+        const delta = box.deltas.shift() as Delta;
+        for (const [number, change] of delta.changes) {
+          fields.get(number)?.type.spend(entryOf(box.settled, number), change);
+          views.delete(number);
+        }
+      }
+    }
+    outboxes = outboxes.filter(isHeld);
+  }
+
+  function acknowledge(box: Outbox | undefined, seq: number, position: number, index: number | null): void {
+    if (box === undefined) return;
+    if (index !== null && box.index === null) {
+      box.index = index;
+      views = new Map();
+    }
+    if (seq >= box.acked.seq) box.acked = { seq, position };
+    box.next = Math.max(box.next, seq + 1);
+    settle();
+  }
+
+  function onOpened(packet: Packet & { type: 'OPENED' }): void {
+    declare(packet.fields);
+    opened = true;
+    for (const [i, { index, seq }] of packet.ledger.entries()) {
+      const box = named[i];
+      if (box === undefined) throw new ProtocolError('OPENED answers for a replica not named');
+      if (index !== null) box.index = index;
+      box.acked = { seq, position: packet.position };
+      box.next = seq + 1;
+    }
+    views = new Map();
+  }
+
+  function onReject(packet: Packet & { type: 'REJECT' }, told: News): void {
+    const box = boxOf(packet.replica);
+    const delta = box?.deltas.find(({ last }) => last === packet.seq);
+    if (box === undefined || delta === undefined || delta.rejected) return;
+    delta.rejected = true;
+    views = new Map();
+    const number = packet.details['field'];
+    const field = typeof number === 'number' ? fields.get(number) : undefined;
+    told.rejected.push({
+      code: packet.code, text: packet.text, field: field?.declaration.name, seq: packet.seq,
+    });
+    told.changed = true;
+  }
+
+  function onGap(packet: Packet & { type: 'GAP' }, told: News): void {
+    const box = boxOf(packet.replica);
+    if (box === undefined) return;
+    box.next = packet.next;
+    const waiting = box.deltas.filter(({ last }) => last >= packet.next);
+    if (waiting.length > 0 && !waiting.some(({ first }) => first === packet.next)) {
+      told.error = {
+        code: 'GAP', retryMs: undefined,
+        text: `The hub expects update ${packet.next}, which this client no longer has.`,
+      };
+    }
+  }
+
+  function readContent(content: Fields, fresh: boolean): void {
+    for (const [key, value] of Object.entries(content)) {
+      const field = fields.get(Number(key));
+      if (field === undefined) continue; // of a type that a later client knows
+      if (fresh) field.state = field.type.create();
+      field.type.readContent(field.state, value, field.of === 'any' ? 'any' : field.of);
+    }
+    views = new Map();
+  }
+
+  function onContent(packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }, told: News): void {
+    if (packet.fields === null) {
+      transfer = { packet, parts: [], got: 0, granted: 0 };
+      return;
+    }
+    if (packet.type === 'UPDATE' && packet.from !== (cursor?.position ?? 0)) {
+      throw new ProtocolError(`an UPDATE from ${packet.from}, but the cursor is ${cursor?.position}`);
+    }
+    readContent(packet.fields, packet.type === 'SNAPSHOT');
+    cursor = {
+      journal: journal as Uint8Array,
+      position: packet.type === 'SNAPSHOT' ? packet.position : packet.to,
+    };
+    settle();
+    told.arrived = !arrived;
+    arrived = true;
+    told.changed = true;
+  }
+
+  function onChunk(packet: Packet & { type: 'CHUNK' }): void {
+    if (transfer === null || transfer.packet.transfer !== packet.id) {
+      throw new ProtocolError('a CHUNK of no transfer');
+    }
+    transfer.parts.push(packet.bytes);
+    transfer.got += packet.bytes.length;
+    if (transfer.got > (transfer.packet.bytes ?? 0)) {
+      throw new ProtocolError('a transfer longer than announced');
+    }
+    if (transfer.got - transfer.granted >= CREDIT_BYTES) {
+      replies.push({ type: 'CREDIT', id: packet.id, bytes: transfer.got - transfer.granted });
+      transfer.granted = transfer.got;
+    }
+  }
+
+  function onEnd(packet: Packet & { type: 'END' }, told: News): void {
+    if (transfer === null || transfer.packet.transfer !== packet.id) {
+      throw new ProtocolError('an END of no transfer');
+    }
+    const whole = new Uint8Array(transfer.got);
+    let at = 0;
+    for (const part of transfer.parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    const content = { ...transfer.packet, fields: asMap(decodeValues(whole)[0]) };
+    transfer = null;
+    onContent(content, told);
+  }
+
+  /** The session's replica is another's too: go on under a new one, and flush what is held under the old. */
+  function renew(): void {
+    outboxes.push(createOutbox(mint()));
+    outboxes = outboxes.filter(isHeld);
+    views = new Map();
+  }
+
+  function dispatch(packet: Packet, told: News): void {
+    switch (packet.type) {
+      case 'OPENED': return onOpened(packet);
+      case 'ACK': return acknowledge(boxOf(packet.replica), packet.seq, packet.position, packet.index);
+      case 'REJECT': return onReject(packet, told);
+      case 'GAP': return onGap(packet, told);
+      case 'SNAPSHOT':
+      case 'UPDATE': return onContent(packet, told);
+      case 'CHUNK': return onChunk(packet);
+      case 'END': return onEnd(packet, told);
+      case 'CLOSE':
+        stream = null;
+        arrived = false;
+        told.closed = { code: packet.code, text: packet.text };
+        if (packet.code === 'REPLICA_IN_USE') renew();
+        return;
+      case 'ERROR': {
+        const retry = packet.details['retry_ms'];
+        told.error = {
+          code: packet.code, text: packet.text,
+          retryMs: typeof retry === 'number' ? retry : undefined,
+        };
+        if (!opened) stream = null;
+        return;
+      }
+      default: throw new ProtocolError(`${packet.type} does not belong to a stream`);
+    }
+  }
+
+  return {
+    name,
+    declare,
+    edit,
+    open,
+    takeSends,
+    view: viewOf,
+    /** The hub may give a field another number than was guessed before it was asked. */
+    numberOf(field: string): number {
+      for (const [number, { declaration }] of fields) if (declaration.name === field) return number;
+      throw new Error(`${name} no longer has a field ${field}`);
+    },
+    fields: (): ReadonlyMap<number, Field> => fields,
+    stream: (): number | null => stream,
+    transferId: (): number | undefined => transfer?.packet.transfer,
+    arrived: (): boolean => arrived,
+    pending: (): number => pendingCount(outboxes),
+    replica: (): Replica => own().replica,
+    /** The connection is gone; what was under way is sent again on the next. */
+    disconnect(): void {
+      stream = null;
+      opened = false;
+      arrived = false;
+      transfer = null;
+    },
+    /** Everything that is not acknowledged is sent again. */
+    resend(): void {
+      for (const box of outboxes) box.next = box.acked.seq + 1;
+    },
+    /** Throws a ProtocolError if the packet cannot be true. */
+    receive(packet: Packet): News {
+      const told = news();
+      const before = pendingCount(outboxes);
+      dispatch(packet, told);
+      told.pending = pendingCount(outboxes) !== before;
+      return told;
+    },
+  };
+}

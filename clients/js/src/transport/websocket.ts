@@ -1,0 +1,23 @@
+/** A WebSocket with the hub's subprotocol: the browser's own, or `ws` in a Node that has none. */
+export type SocketLike = {
+  binaryType: string;
+  readyState: number;
+  send(bytes: Uint8Array): void;
+  close(code?: number, reason?: string): void;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code?: number; reason?: string }) => void) | null;
+  onerror: ((event: never) => void) | null;
+};
+export type SocketConstructor = new (url: string, protocols: string) => SocketLike;
+
+export const SUBPROTOCOL = 'syncline.v1';
+
+export async function socketConstructor(given?: SocketConstructor): Promise<SocketConstructor> {
+  if (given !== undefined) return given;
+  if (typeof globalThis.WebSocket === 'function') {
+    return globalThis.WebSocket as unknown as SocketConstructor;
+  }
+  const { WebSocket } = await import('ws');
+  return WebSocket as unknown as SocketConstructor;
+}
