@@ -36,7 +36,7 @@ Test(mistakes, keys_come_once)
                    "f:4:1: the key \"ping\" again; expected it once, and it is in line 3\n");
     check_mistakes("data: a.db\nschemas:\n  post: {a: or-set}\n  post: {a: or-set}\n",
                    "f:4:3: the key \"post\" again; expected it once, and it is in line 3\n");
-    check_mistakes(REQUIRED "? [a]\n: 1\n", "f:3:4: a list as a key; expected a name\n");
+    check_mistakes(REQUIRED "[a]: 1\n", "f:3:2: a list as a key; expected a name\n");
 }
 
 Test(mistakes, sizes_have_units_of_1024_or_none)
@@ -175,6 +175,9 @@ Test(mistakes, what_is_no_yaml_is_located)
                                      "expected well-formed YAML\n");
     check_mistakes("data: a\nping: \xff\n",
                    "f:2:1: a line with bytes that are no text; expected UTF-8\n");
+    check_mistakes(REQUIRED "? ping\n: 1s\n- ?\n",
+                   "f:3:1: a key marked with \"?\"; expected its name alone\n"
+                   "f:5:3: a key marked with \"?\"; expected its name alone\n");
     check_mistakes(REQUIRED "---\ndata: b.db\n", "f:4:1: a second document; expected one\n");
     check_mistakes("", NOTHING);
     check_mistakes("# only a comment\n", NOTHING);
