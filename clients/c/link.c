@@ -1,0 +1,385 @@
+#include "clients/c/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "clients/c/transport.h"
+
+enum { BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000, TURN_MS = 50 };
+
+struct member {
+    struct member *next;
+    struct session session;
+    uint64_t resend_ms; /* 0: not waiting */
+};
+
+struct link {
+    struct link_options options;
+    struct transport *transport;
+    struct member *members;
+    struct journal_id journal;
+    bool welcomed;
+    bool connecting;
+    int64_t last_id;
+    uint64_t retry_ms; /* when to connect again */
+    uint64_t backoff_ms;
+    struct buffer out;
+    char why[SESSION_TEXT_BYTES * 2];
+    bool failed; /* trying again would not help */
+};
+
+static uint64_t now_ms(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+    uint64_t value = 0;
+    if (getrandom(&value, sizeof value, 0) != sizeof value || bound == 0) {
+        return 0;
+    }
+    return value % bound;
+}
+
+static void explain(struct link *link, const char *what, const char *detail)
+{
+    (void)snprintf(link->why, sizeof link->why, "%s%s%s", what, detail[0] == '\0' ? "" : ": ",
+                   detail);
+}
+
+static void give_up(struct link *link, const char *what, const char *detail)
+{
+    explain(link, what, detail);
+    link->failed = true;
+}
+
+/* --- sending --- */
+
+static void flush(struct link *link, struct writer *writer)
+{
+    if (writer->status != PROTOCOL_OK ||
+        !transport_send(link->transport, buffer_bytes(&link->out))) {
+        give_up(link, "out of memory", "");
+    }
+    buffer_clear(&link->out);
+}
+
+static void send_all(struct link *link)
+{
+    struct writer writer = writer_to(&link->out);
+    for (struct member *member = link->members; member != NULL && link->welcomed;
+         member = member->next) {
+        if (member->resend_ms == 0) {
+            session_send(&member->session, &writer);
+        }
+        /* A message the hub takes: its limit is far above one delta, and far below all of them. */
+        if (link->out.length > LIMIT_MESSAGE_BYTES / 4) {
+            flush(link, &writer);
+        }
+    }
+    flush(link, &writer);
+}
+
+static void open_member(struct link *link, struct member *member)
+{
+    struct writer writer = writer_to(&link->out);
+    session_open(&member->session, ++link->last_id, &link->journal, &writer);
+    flush(link, &writer);
+}
+
+/* --- receiving --- */
+
+static void on_welcome(struct link *link, const struct packet *packet)
+{
+    link->journal = packet->welcome.journal;
+    link->welcomed = true;
+    link->backoff_ms = BACKOFF_MS;
+    for (struct member *member = link->members; member != NULL; member = member->next) {
+        member->resend_ms = 0;
+        open_member(link, member);
+    }
+}
+
+static struct member *member_of(struct link *link, int64_t id)
+{
+    for (struct member *member = link->members; member != NULL; member = member->next) {
+        if (member->session.stream == id ||
+            (id < 0 && member->session.transferring.transfer == id)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+static struct replica_id mint(void)
+{
+    uint8_t random[REPLICA_BYTES] = {0};
+    if (getrandom(random, sizeof random, 0) != sizeof random) {
+        abort(); /* two sessions with one replica would lose updates */
+    }
+    return replica_id_make(now_ms(CLOCK_REALTIME), random);
+}
+
+static void on_closed_stream(struct link *link, struct member *member,
+                             const struct session_news *news)
+{
+    if (strcmp(news->code, "REPLICA_IN_USE") == 0) {
+        member->session.replica = mint();
+        open_member(link, member);
+    } else {
+        give_up(link, news->code, news->text);
+    }
+}
+
+static void tell(struct link *link, struct member *member, const struct session_news *news)
+{
+    struct session *session = &member->session;
+    if (news->changed && !link_save(link, session)) {
+        give_up(link, "the store cannot be written", "");
+    }
+    if (news->rejected) {
+        link->options.rejected(link->options.context, session, news);
+    }
+    if (news->changed) {
+        link->options.changed(link->options.context, session);
+    }
+    if (news->closed) {
+        on_closed_stream(link, member, news);
+    } else if (news->error && news->retry_ms == 0) {
+        give_up(link, news->code, news->text);
+    } else if (news->error) {
+        explain(link, news->code, news->text);
+        member->resend_ms = now_ms(CLOCK_MONOTONIC) + news->retry_ms;
+    }
+}
+
+static void on_document(struct link *link, const struct packet *packet)
+{
+    struct member *member = member_of(link, packet->id);
+    struct session_news news;
+    if (member == NULL) {
+        return;
+    }
+    enum session_status status = session_receive(&member->session, packet, &news);
+    if (status != SESSION_OK) {
+        give_up(link, session_status_text(status), "");
+    } else {
+        tell(link, member, &news);
+    }
+}
+
+static void pong(struct link *link, uint64_t token)
+{
+    struct writer writer = writer_to(&link->out);
+    struct packet packet = {.kind = PACKET_PONG, .number = {token}};
+    packet_write(&writer, &packet);
+    flush(link, &writer);
+}
+
+static void on_packet(struct link *link, const struct packet *packet)
+{
+    switch (packet->kind) {
+    case PACKET_WELCOME:
+        on_welcome(link, packet);
+        return;
+    case PACKET_PING:
+        pong(link, packet->number.value);
+        return;
+    case PACKET_PONG:
+    case PACKET_RESULT:
+        return;
+    case PACKET_EVENT: /* goaway: the hub closes, and the back-off spreads the return */
+        return;
+    default:
+        if (packet_kind_text(packet->kind) != NULL) {
+            on_document(link, packet);
+        }
+    }
+}
+
+static void on_received(void *context, struct bytes message)
+{
+    struct link *link = context;
+    struct reader reader = reader_of(message);
+    struct packet packet;
+    while (!link->failed && packet_read(&reader, &packet)) {
+        on_packet(link, &packet);
+    }
+    if (!reader_ok(&reader)) {
+        give_up(link, "the hub sent something that is no packet", "");
+    }
+    send_all(link);
+}
+
+/* --- the connection --- */
+
+static void on_opened(void *context)
+{
+    struct link *link = context;
+    static const char agent[] = "syncline/0.1";
+    struct writer writer = writer_to(&link->out);
+    struct packet hello = {.kind = PACKET_HELLO};
+    hello.hello.version = PROTOCOL_VERSION;
+    hello.hello.agent = (struct bytes){(const uint8_t *)agent, sizeof agent - 1};
+    link->connecting = false;
+    packet_write(&writer, &hello);
+    flush(link, &writer);
+}
+
+static void on_closed(void *context, const char *reason)
+{
+    struct link *link = context;
+    explain(link, "the hub cannot be reached", reason);
+    link->connecting = false;
+    link->welcomed = false;
+    link->last_id = 0;
+    link->retry_ms = now_ms(CLOCK_MONOTONIC) + random_below(link->backoff_ms);
+    link->backoff_ms =
+        link->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : link->backoff_ms * 2;
+    for (struct member *member = link->members; member != NULL; member = member->next) {
+        session_disconnect(&member->session);
+    }
+}
+
+struct link *link_create(const struct link_options *options, const char **error)
+{
+    struct link *link = calloc(1, sizeof *link);
+    *error = "out of memory";
+    if (link == NULL) {
+        return NULL;
+    }
+    struct transport_handler handler = {on_opened, on_received, on_closed, link};
+    link->options = *options;
+    link->backoff_ms = BACKOFF_MS;
+    buffer_init(&link->out, LIMIT_BODY_BYTES);
+    link->transport = transport_create(options->hub, &handler, error);
+    if (link->transport == NULL) {
+        free(link);
+        return NULL;
+    }
+    return link;
+}
+
+void link_destroy(struct link *link)
+{
+    if (link == NULL) {
+        return;
+    }
+    transport_destroy(link->transport);
+    while (link->members != NULL) {
+        struct member *member = link->members;
+        link->members = member->next;
+        session_finish(&member->session);
+        free(member);
+    }
+    buffer_finish(&link->out);
+    free(link);
+}
+
+static bool load(struct link *link, struct session *session)
+{
+    struct buffer saved;
+    char schema[LIMIT_DOCUMENT_NAME_BYTES + 1];
+    enum session_status status = SESSION_OK;
+    buffer_init(&saved, LIMIT_BODY_BYTES);
+    (void)snprintf(schema, sizeof schema, "%s", session->name);
+    schema[strcspn(schema, "/")] = '\0';
+    if (store_get(link->options.store, session->name, &saved)) {
+        status = session_load(session, buffer_bytes(&saved));
+    } else if (store_get_schema(link->options.store, schema, &saved)) {
+        status = session_declare(session, buffer_bytes(&saved));
+    }
+    buffer_finish(&saved);
+    return status == SESSION_OK;
+}
+
+struct session *link_add(struct link *link, const char *name)
+{
+    struct member *member = calloc(1, sizeof *member);
+    struct replica_id replica = mint();
+    if (member == NULL) {
+        return NULL;
+    }
+    session_init(&member->session, name, &replica);
+    if (link->options.store != NULL && !load(link, &member->session)) {
+        session_finish(&member->session);
+        free(member);
+        return NULL;
+    }
+    member->next = link->members;
+    link->members = member;
+    return &member->session;
+}
+
+static bool save_schema(struct link *link, const struct session *session, struct buffer *bytes)
+{
+    char schema[LIMIT_DOCUMENT_NAME_BYTES + 1];
+    struct writer writer = writer_to(bytes);
+    (void)snprintf(schema, sizeof schema, "%s", session->name);
+    schema[strcspn(schema, "/")] = '\0';
+    buffer_clear(bytes);
+    session_write_fields(session, &writer);
+    return writer.status == PROTOCOL_OK &&
+           store_put_schema(link->options.store, schema, buffer_bytes(bytes));
+}
+
+bool link_save(struct link *link, const struct session *session)
+{
+    struct buffer bytes;
+    if (link->options.store == NULL || !session->declared) {
+        return true;
+    }
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    session_save(session, &writer);
+    bool saved = writer.status == PROTOCOL_OK &&
+                 store_put(link->options.store, session->name, buffer_bytes(&bytes),
+                           session_pending(session) > 0) &&
+                 save_schema(link, session, &bytes);
+    buffer_finish(&bytes);
+    return saved;
+}
+
+static void retry_members(struct link *link)
+{
+    uint64_t now = now_ms(CLOCK_MONOTONIC);
+    for (struct member *member = link->members; member != NULL; member = member->next) {
+        if (member->resend_ms != 0 && now >= member->resend_ms) {
+            member->resend_ms = 0;
+            session_resend(&member->session);
+            if (member->session.stream == 0 && link->welcomed) {
+                open_member(link, member);
+            }
+        }
+    }
+}
+
+bool link_run(struct link *link, bool (*done)(void *context), void *context, uint64_t timeout_ms,
+              const char **why)
+{
+    uint64_t deadline = now_ms(CLOCK_MONOTONIC) + timeout_ms;
+    *why = link->why;
+    while (!done(context)) {
+        uint64_t now = now_ms(CLOCK_MONOTONIC);
+        if (link->failed || now >= deadline) {
+            if (link->why[0] == '\0') {
+                explain(link, "the hub did not answer in time", "");
+            }
+            return false;
+        }
+        if (!transport_connected(link->transport) && !link->connecting && now >= link->retry_ms) {
+            link->connecting = true;
+            transport_connect(link->transport);
+        }
+        retry_members(link);
+        send_all(link);
+        transport_run(link->transport, TURN_MS);
+    }
+    return true;
+}

@@ -1,0 +1,405 @@
+/* The document and its edits; session_stream.c has the stream, session_save.c what is kept. */
+#include "clients/c/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/c/edits.h"
+#include "clients/c/session_state.h"
+#include "protocol/json.h"
+
+const char *session_status_text(enum session_status status)
+{
+    switch (status) {
+#define X(name, text)                                                                              \
+    case name:                                                                                     \
+        return text;
+        SESSION_STATUS_LIST(X)
+#undef X
+    }
+    return "unknown status";
+}
+
+void session_init(struct session *session, const char *name, const struct replica_id *replica)
+{
+    *session = (struct session){.replica = *replica};
+    size_t length = strlen(name);
+    memcpy(session->name, name, length < sizeof session->name ? length : sizeof session->name - 1);
+    buffer_init(&session->transfer, LIMIT_BODY_BYTES);
+}
+
+static void forget_fields(struct session *session)
+{
+    for (size_t i = 0; session->confirmed != NULL && i < session->schema.length; i++) {
+        if (session->confirmed[i] != NULL) {
+            session->confirmed[i]->type->destroy(session->confirmed[i]);
+        }
+    }
+    free(session->confirmed);
+    free(session->schema.fields);
+    session->confirmed = NULL;
+    session->schema = (struct schema){0};
+}
+
+void session_finish(struct session *session)
+{
+    for (size_t i = 0; i < session->length; i++) {
+        outbox_finish(&session->outboxes[i], session->schema.length);
+    }
+    free(session->outboxes);
+    free(session->named);
+    forget_fields(session);
+    buffer_finish(&session->transfer);
+}
+
+static void read_field(struct reader *reader, struct schema *schema)
+{
+    size_t more = read_tuple(reader, 4);
+    uint64_t number = read_uint(reader);
+    struct bytes name = read_string(reader, LIMIT_SCHEMA_NAME_BYTES);
+    const struct protocol_codec *codec =
+        protocol_codec_find(read_string(reader, LIMIT_SCHEMA_NAME_BYTES));
+    enum element_of of = ELEMENT_STRING;
+    size_t options = read_map(reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < options && reader_ok(reader); i++) {
+        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        if (bytes_equal(key, (struct bytes){(const uint8_t *)"of", 2})) {
+            (void)element_of_find(read_string(reader, LIMIT_CODE_BYTES), &of);
+        } else {
+            reader_skip(reader, 1);
+        }
+    }
+    reader_skip(reader, more);
+    if (!reader_ok(reader) || codec == NULL) {
+        return; /* of a type that a later client knows */
+    }
+    struct schema_field *field = schema_add_field(schema, name);
+    if (field == NULL) {
+        reader_fail(reader, PROTOCOL_NO_MEMORY);
+        return;
+    }
+    *field = (struct schema_field){.codec = codec, .of = of, .number = (uint32_t)number};
+    memcpy(field->name, name.data, name.length);
+}
+
+static bool same_fields(const struct schema *a, const struct schema *b)
+{
+    bool same = a->length == b->length;
+    for (size_t i = 0; same && i < a->length; i++) {
+        same = a->fields[i].number == b->fields[i].number &&
+               a->fields[i].codec == b->fields[i].codec && a->fields[i].of == b->fields[i].of &&
+               strcmp(a->fields[i].name, b->fields[i].name) == 0;
+    }
+    return same;
+}
+
+static enum session_status create_fields(struct session *session)
+{
+    session->confirmed = calloc(session->schema.length + 1, sizeof(*session->confirmed));
+    for (size_t i = 0; session->confirmed != NULL && i < session->schema.length; i++) {
+        session->confirmed[i] = session->schema.fields[i].codec->type->create(0);
+        if (session->confirmed[i] == NULL) {
+            return SESSION_NO_MEMORY;
+        }
+    }
+    return session->confirmed == NULL ? SESSION_NO_MEMORY : SESSION_OK;
+}
+
+/* Fields that came meanwhile: everything held is carried over by number. */
+static enum session_status widen(struct session *session, struct schema *schema)
+{
+    struct buffer saved;
+    struct session wider;
+    buffer_init(&saved, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&saved);
+    session_save(session, &writer);
+    session_init(&wider, session->name, &session->replica);
+    wider.schema = *schema;
+    wider.declared = true;
+    enum session_status status = create_fields(&wider);
+    if (status == SESSION_OK && writer.status == PROTOCOL_OK) {
+        status = session_restore(&wider, buffer_bytes(&saved));
+    }
+    buffer_finish(&saved);
+    if (status != SESSION_OK) {
+        session_finish(&wider);
+        return status;
+    }
+    session_adopt_stream(&wider, session);
+    session_finish(session);
+    *session = wider;
+    return SESSION_OK;
+}
+
+enum session_status session_declare(struct session *session, struct bytes fields)
+{
+    struct schema schema = {0};
+    struct reader reader = reader_of(fields);
+    size_t length = read_array(&reader, LIMIT_FIELDS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        read_field(&reader, &schema);
+    }
+    if (!reader_ok(&reader)) {
+        free(schema.fields);
+        return SESSION_PROTOCOL;
+    }
+    if (session->declared && same_fields(&session->schema, &schema)) {
+        free(schema.fields);
+        return SESSION_OK;
+    }
+    if (session->declared) {
+        return widen(session, &schema);
+    }
+    session->schema = schema;
+    session->declared = true;
+    return create_fields(session);
+}
+
+struct outbox *session_own(struct session *session)
+{
+    if (session->length > 0) {
+        struct outbox *last = &session->outboxes[session->length - 1];
+        if (replica_id_equal(&last->replica, &session->replica)) {
+            return last;
+        }
+    }
+    struct outbox *grown =
+        realloc(session->outboxes, (session->length + 1) * sizeof *session->outboxes);
+    if (grown == NULL) {
+        return NULL;
+    }
+    session->outboxes = grown;
+    struct outbox *own = &grown[session->length];
+    if (!outbox_init(own, &session->replica, session->schema.length)) {
+        return NULL;
+    }
+    own->index = (crdt_replica_id)OUTBOX_LOCAL_INDEX + session->local_indexes++;
+    session->length++;
+    return own;
+}
+
+/* The last dots of the other outboxes: an edit has seen what they hold. */
+static bool seen_others(const struct session *session, const struct outbox *own,
+                        struct packet_seen **seen, size_t *length)
+{
+    *length = 0;
+    *seen = calloc(session->length + 1, sizeof **seen);
+    for (size_t i = 0; *seen != NULL && i < session->length; i++) {
+        const struct outbox *box = &session->outboxes[i];
+        if (box != own && box->length > 0) {
+            (*seen)[(*length)++] = (struct packet_seen){.replica = box->replica,
+                                                        .seq = box->deltas[box->length - 1].last};
+        }
+    }
+    return *seen != NULL;
+}
+
+static bool gathers(const struct session *session, const struct delta *delta,
+                    const struct packet_seen *seen, size_t length)
+{
+    bool same = !delta->sent && !delta->rejected &&
+                delta->position == (session->has_cursor ? session->cursor : 0) &&
+                delta->seen_length == length;
+    for (size_t i = 0; same && i < length; i++) {
+        same = delta->seen[i].seq == seen[i].seq &&
+               replica_id_equal(&delta->seen[i].replica, &seen[i].replica);
+    }
+    return same;
+}
+
+/* The delta that the next edit joins: the last one, or a new one. */
+static struct delta *take_delta(struct session *session, struct outbox *own)
+{
+    struct packet_seen *seen;
+    size_t length;
+    if (!seen_others(session, own, &seen, &length)) {
+        return NULL;
+    }
+    struct delta *last = own->length == 0 ? NULL : &own->deltas[own->length - 1];
+    if (last != NULL && gathers(session, last, seen, length)) {
+        free(seen);
+        return last;
+    }
+    struct delta *delta = outbox_push(own, session->schema.length);
+    if (delta == NULL) {
+        free(seen);
+        return NULL;
+    }
+    delta->seen = seen;
+    delta->seen_length = length;
+    delta->position = session->has_cursor ? session->cursor : 0;
+    delta->journal = session->cursor_journal;
+    return delta;
+}
+
+static enum session_status gather(struct session *session, size_t index, struct crdt_change *made,
+                                  struct crdt_entry entry)
+{
+    struct outbox *own = session_own(session);
+    struct delta *delta = own == NULL ? NULL : take_delta(session, own);
+    if (delta == NULL) {
+        made->type->change_destroy(made);
+        return SESSION_NO_MEMORY;
+    }
+    own->claimed[index] = entry;
+    own->seq++;
+    delta->last = own->seq;
+    struct crdt_change *held = delta->changes[index];
+    if (held == NULL) {
+        delta->changes[index] = made;
+        return SESSION_OK;
+    }
+    enum crdt_status status = made->type->gather(held, made);
+    made->type->change_destroy(made);
+    return status == CRDT_OK ? SESSION_OK : SESSION_NO_MEMORY;
+}
+
+enum session_status session_edit(struct session *session, const char *name, const struct edit *edit)
+{
+    if (!session->declared) {
+        return SESSION_NO_SCHEMA;
+    }
+    const struct schema_field *field =
+        schema_field_by_name(&session->schema, (struct bytes){(const uint8_t *)name, strlen(name)});
+    if (field == NULL) {
+        return SESSION_NO_FIELD;
+    }
+    size_t index = (size_t)(field - session->schema.fields);
+    struct outbox *own = session_own(session);
+    struct crdt_change *change = field->codec->type->change_create();
+    if (own == NULL || change == NULL) {
+        field->codec->type->change_destroy(change);
+        return SESSION_NO_MEMORY;
+    }
+    struct crdt_entry entry = own->claimed[index];
+    if (!edit_apply(edit, field, change, &entry)) {
+        field->codec->type->change_destroy(change);
+        return SESSION_BAD_EDIT;
+    }
+    return gather(session, index, change, entry);
+}
+
+/* The vector of a delta in the numbers that the view's dots carry. */
+static size_t vector_of(const struct session *session, const struct delta *delta,
+                        struct crdt_seen *vector)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < delta->seen_length; i++) {
+        for (size_t k = 0; k < session->length; k++) {
+            const struct outbox *box = &session->outboxes[k];
+            if (replica_id_equal(&box->replica, &delta->seen[i].replica)) {
+                vector[length++] =
+                    (struct crdt_seen){.seq = delta->seen[i].seq, .replica = box->index};
+            }
+        }
+    }
+    for (size_t i = 1; i < length; i++) { /* few, and nearly in order */
+        for (size_t k = i; k > 0 && vector[k - 1].replica > vector[k].replica; k--) {
+            struct crdt_seen swapped = vector[k];
+            vector[k] = vector[k - 1];
+            vector[k - 1] = swapped;
+        }
+    }
+    return length;
+}
+
+static enum crdt_status apply_delta(const struct session *session, const struct outbox *box,
+                                    const struct delta *delta, size_t index,
+                                    struct crdt_field *view, struct crdt_entry *entry)
+{
+    const struct crdt_change *change = delta->changes[index];
+    if (change == NULL) {
+        return CRDT_OK;
+    }
+    if (delta->rejected) {
+        change->type->spend(entry, change);
+        return CRDT_OK;
+    }
+    struct crdt_seen *vector = calloc(delta->seen_length + 1, sizeof *vector);
+    if (vector == NULL) {
+        return CRDT_NO_MEMORY;
+    }
+    struct crdt_update update = {
+        .first = delta->first,
+        .last = delta->last,
+        .position = CRDT_POSITION_PENDING,
+        .context = {.position = delta->position,
+                    .seen = vector,
+                    .length = vector_of(session, delta, vector)},
+        .replica = box->index,
+    };
+    enum crdt_status status = change->type->check(view, entry, change);
+    if (status == CRDT_OK) {
+        status = change->type->apply(view, entry, change, &update);
+    } else {
+        change->type->spend(entry, change); /* the hub will reject it */
+        status = CRDT_OK;
+    }
+    free(vector);
+    return status;
+}
+
+struct crdt_field *session_view(const struct session *session, size_t index)
+{
+    const struct crdt_field *confirmed = session->confirmed[index];
+    struct crdt_field *view = confirmed->type->copy(confirmed);
+    enum crdt_status status = view == NULL ? CRDT_NO_MEMORY : CRDT_OK;
+    for (size_t i = 0; i < session->length && status == CRDT_OK; i++) {
+        const struct outbox *box = &session->outboxes[i];
+        struct crdt_entry entry = box->settled[index];
+        for (size_t k = 0; k < box->length && status == CRDT_OK; k++) {
+            status = apply_delta(session, box, &box->deltas[k], index, view, &entry);
+        }
+    }
+    if (status != CRDT_OK) {
+        confirmed->type->destroy(view);
+        return NULL;
+    }
+    return view;
+}
+
+static enum session_status write_field(const struct session *session, size_t index,
+                                       struct writer *writer)
+{
+    struct crdt_field *view = session_view(session, index);
+    if (view == NULL) {
+        return SESSION_NO_MEMORY;
+    }
+    session->schema.fields[index].codec->write_json(writer, view);
+    view->type->destroy(view);
+    return writer->status == PROTOCOL_OK ? SESSION_OK : SESSION_NO_MEMORY;
+}
+
+enum session_status session_json(const struct session *session, const char *field,
+                                 struct writer *writer)
+{
+    if (!session->declared) {
+        return SESSION_NO_SCHEMA;
+    }
+    bool found = field == NULL;
+    enum session_status status = SESSION_OK;
+    json_raw(writer, field == NULL ? "{" : "");
+    for (size_t i = 0; i < session->schema.length && status == SESSION_OK; i++) {
+        const char *name = session->schema.fields[i].name;
+        if (field == NULL) {
+            json_raw(writer, i == 0 ? "" : ",");
+            json_string(writer, (struct bytes){(const uint8_t *)name, strlen(name)});
+            json_raw(writer, ":");
+            status = write_field(session, i, writer);
+        } else if (strcmp(field, name) == 0) {
+            found = true;
+            status = write_field(session, i, writer);
+        }
+    }
+    json_raw(writer, field == NULL ? "}" : "");
+    return found ? status : SESSION_NO_FIELD;
+}
+
+uint64_t session_pending(const struct session *session)
+{
+    uint64_t pending = 0;
+    for (size_t i = 0; i < session->length; i++) {
+        pending += outbox_pending(&session->outboxes[i]);
+    }
+    return pending;
+}
