@@ -1,5 +1,6 @@
 #include "protocol/reader.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "protocol/limits.h"
@@ -38,6 +39,7 @@ static uint64_t take_big_endian(struct reader *reader, size_t length)
 /* The sign bit of a two's complement number of that many bytes, carried up to 64 bits. */
 static uint64_t extend_sign(uint64_t value, size_t length)
 {
+    assert(length > 0);
     uint64_t sign = (uint64_t)1 << (length * 8 - 1);
     return (value ^ sign) - sign;
 }

@@ -4,7 +4,9 @@
 
 #include "server/net/net.h"
 
-extern const struct net_page assets[];
-extern const size_t asset_count;
+enum { ASSETS_MAX = 8 };
+
+/* Fills in the pages and answers their number; their content stays for ever. */
+size_t assets_list(struct net_page pages[ASSETS_MAX]);
 
 #endif

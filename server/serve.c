@@ -17,6 +17,8 @@ struct server {
     uv_signal_t terminate;
     uv_signal_t interrupt;
     uv_timer_t drain;
+    struct net_page pages[ASSETS_MAX];
+    size_t page_count;
     uint64_t drain_left_ms;
     bool draining;
 };
@@ -142,6 +144,7 @@ static bool replay(struct server *server)
 static bool listen_for_clients(struct server *server, const struct config *config)
 {
     char error[512];
+    server->page_count = assets_list(server->pages);
     struct net_config net = {
         .loop = &server->loop.uv,
         .address = config->listen.host,
@@ -149,8 +152,8 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .message_bytes = config->hub.message_bytes,
         .origins = (const char *const *)config->allowed_origins,
         .origin_count = config->allowed_origin_count,
-        .pages = assets,
-        .page_count = asset_count,
+        .pages = server->pages,
+        .page_count = server->page_count,
         .event = loop_net_event,
         .status = loop_status,
         .context = &server->loop,

@@ -1,5 +1,6 @@
 #include "server/net/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ static int refuse(struct net_session *session, uint16_t code, const char *text)
 {
     char copy[124];
     size_t length = strlen(text);
+    assert(length < sizeof copy);
     memcpy(copy, text, length);
     lws_close_reason(session->wsi, (enum lws_close_status)code, (unsigned char *)copy, length);
     return -1;

@@ -17,11 +17,16 @@ static struct bytes text_bytes(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
+static _Noreturn void stop(const char *what)
+{
+    (void)fprintf(stderr, "world: %s\n", what);
+    abort();
+}
+
 static void require(bool good, const char *what)
 {
     if (!good) {
-        (void)fprintf(stderr, "world: %s\n", what);
-        abort();
+        stop(what);
     }
 }
 
