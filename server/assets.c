@@ -13,6 +13,7 @@
 ASSET(asset_page, "index.html");
 ASSET(asset_style, "style.css");
 ASSET(asset_script, "demo.js");
+ASSET(asset_icon, "icon.svg");
 
 size_t assets_list(struct net_page pages[ASSETS_MAX])
 {
@@ -26,6 +27,9 @@ size_t assets_list(struct net_page pages[ASSETS_MAX])
         {"/demo.js",
          "text/javascript; charset=utf-8",
          {asset_script_start, (size_t)(asset_script_end - asset_script_start)}},
+        {"/icon.svg",
+         "image/svg+xml",
+         {asset_icon_start, (size_t)(asset_icon_end - asset_icon_start)}},
     };
     size_t count = sizeof list / sizeof *list;
     for (size_t i = 0; i < count; i++) {

@@ -1,0 +1,94 @@
+/** Real processes for the tests: a hub on a free port with its own folder, the command line, a browser. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const root = new URL('../..', import.meta.url).pathname;
+export const bin = process.env.SYNCLINE_BIN ?? join(root, 'build/dev/bin');
+
+export const postSchema = 'post: {likes: g-counter, stock: pn-counter, tags: {type: or-set, of: string}}';
+
+export function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'syncline-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until `check` holds; fails with what it saw last. */
+export async function until(check, what, ms = 20000) {
+  const deadline = Date.now() + ms;
+  let seen;
+  for (;;) {
+    try {
+      seen = await check();
+      if (seen) return seen;
+    } catch (error) {
+      seen = error;
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: still ${seen?.stack ?? JSON.stringify(seen)}`);
+    await sleep(20);
+  }
+}
+
+/** A hub that can be killed and started again on the same port and file. */
+export async function startHub(t, { schemas = postSchema, config = '', wrap = [] } = {}) {
+  const dir = folder(t);
+  const data = join(dir, 'hub.db');
+  const file = join(dir, 'hub.yaml');
+  writeFileSync(file, `listen: 127.0.0.1:0\ndata: ${data}\n${config}\nschemas:\n  ${schemas}\n`);
+  const hub = { dir, data, file, port: 0, log: '', process: undefined };
+
+  hub.start = async () => {
+    const args = ['serve', '--config', file, '--listen', `127.0.0.1:${hub.port}`];
+    const [command, ...rest] = [...wrap, join(bin, 'synclined'), ...args];
+    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    hub.process = child;
+    child.stderr.on('data', (data) => { hub.log += data; });
+    const line = await Promise.race([
+      once(createInterface(child.stdout), 'line').then(([text]) => text),
+      once(child, 'exit').then(([code]) => { throw new Error(`the hub exited ${code}: ${hub.log}`); }),
+    ]);
+    hub.port = Number(/:(\d+)\/$/.exec(line)[1]);
+    hub.url = `ws://127.0.0.1:${hub.port}/`;
+    hub.http = `http://127.0.0.1:${hub.port}`;
+  };
+  hub.stop = async (signal = 'SIGTERM') => {
+    const child = hub.process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = await exited;
+    return code;
+  };
+  hub.kill = () => hub.stop('SIGKILL');
+  t.after(() => hub.kill());
+  await hub.start();
+  return hub;
+}
+
+/** Runs a program; answers its exit code and what it printed. */
+export function run(program, args, { input } = {}) {
+  return new Promise((resolve) => {
+    const child = execFile(join(bin, program), args, { timeout: 60000, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }));
+    child.stdin.end(input ?? '');
+  });
+}
+
+export function sql(file, query) {
+  return new Promise((resolve, reject) => {
+    execFile('sqlite3', ['-readonly', '-json', file, query], { maxBuffer: 1 << 26 }, (error, stdout) => {
+      if (error !== null) reject(error);
+      else resolve(stdout.trim() === '' ? [] : JSON.parse(stdout));
+    });
+  });
+}
+
+export async function health(hub) {
+  return (await fetch(`${hub.http}/health`)).json();
+}
