@@ -18,7 +18,7 @@ const JS_CLIENTS = 14;
 const C_CLIENTS = 6;
 const KILLS = 5;
 const schemas = 'airport: {departures: g-counter, minutes_late: pn-counter, destinations: {type: or-set, of: string}}';
-const file = createRequire(import.meta.url).resolve('vega-datasets/data/flights-20k.json');
+const file = join(createRequire(import.meta.url).resolve('vega-datasets'), '../../data/flights-20k.json');
 const flights = JSON.parse(readFileSync(file, 'utf8'));
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
