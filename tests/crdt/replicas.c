@@ -67,8 +67,7 @@ size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *ed
     delta->first = replica->seen[at].seq + 1;
     delta->last = delta->first;
     memcpy(delta->seen, replica->seen, sizeof delta->seen);
-    require(delta->change != NULL &&
-            edit_apply(edit, &replicas->declared, delta->change, &entry));
+    require(delta->change != NULL && edit_apply(edit, &replicas->declared, delta->change, &entry));
     apply(replicas, replica, delta);
     return replicas->delta_count++;
 }

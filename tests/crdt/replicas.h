@@ -1,6 +1,7 @@
 /*
- * Replicas: some copies of one field that exchange deltas and full states without a hub, each with its entries and the dots it has
- * seen. What the property tests and the conformance scenarios run on.
+ * Replicas: some copies of one field that exchange deltas and full states without a hub, each with
+ * its entries and the dots it has seen. What the property tests and the conformance scenarios run
+ * on.
  */
 #ifndef TESTS_REPLICAS_H
 #define TESTS_REPLICAS_H

@@ -1,8 +1,9 @@
 /*
- * Goal:   replicas that have seen the same edits show the same value, whatever the network did, and it is the one that the type's
- *         definition says: a sum, or the adds that no remove had seen.
- * Method: four replicas take 60 random steps: an edit, a delta (late, repeated, out of order), or a peer's full state. Then every
- *         delta reaches every replica. The oracle keeps all edits with what each had seen. A failure names its seed.
+ * Goal:   replicas that have seen the same edits show the same value, whatever the network did, and
+ * it is the one that the type's definition says: a sum, or the adds that no remove had seen.
+ * Method: four replicas take 60 random steps: an edit, a delta (late, repeated, out of order), or a
+ * peer's full state. Then every delta reaches every replica. The oracle keeps all edits with what
+ * each had seen. A failure names its seed.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
