@@ -1,5 +1,6 @@
 #include "server/storage/database.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { BUSY_TIMEOUT_MS = 2000 };
@@ -16,7 +17,7 @@ void database_rollback(sqlite3 *database)
     }
 }
 
-int database_open(sqlite3 **out, const char *path, bool relaxed)
+int database_open(sqlite3 **out, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(path, out, flags, NULL);
@@ -26,24 +27,51 @@ int database_open(sqlite3 **out, const char *path, bool relaxed)
     if (rc == SQLITE_OK) {
         rc = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
     }
-    if (rc == SQLITE_OK) {
-        /* NORMAL may lose the last commits on power loss: that is what `relaxed` means. */
-        rc = database_exec(*out, relaxed ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
-                                         : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    }
-    if (rc == SQLITE_OK) {
-        rc = database_exec(*out, "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 10000");
+    /* SQLite opens what cannot be written for reading, and says nothing. */
+    if (rc == SQLITE_OK && sqlite3_db_readonly(*out, "main") == 1) {
+        rc = SQLITE_READONLY;
     }
     return rc;
+}
+
+int database_set_up(sqlite3 *database)
+{
+    return database_exec(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                   "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 10000;"
+                                   /* Debian's default writes zeros over whatever is trimmed. */
+                                   "PRAGMA secure_delete = FAST");
+}
+
+int database_relax(sqlite3 *database)
+{
+    return database_exec(database, "PRAGMA synchronous = NORMAL");
 }
 
 int database_open_reader(sqlite3 **out, const char *path)
 {
     int rc = sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
+        rc = sqlite3_extended_result_codes(*out, 1);
+    }
+    if (rc == SQLITE_OK) {
         rc = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
     }
     return rc;
+}
+
+void database_reason(sqlite3 *database, int rc, char reason[DATABASE_REASON_BYTES])
+{
+    /* Some failures are found by this room, not by SQLite, whose message is of the call before. */
+    bool known = sqlite3_extended_errcode(database) == rc || sqlite3_errcode(database) == rc;
+    const char *text = known ? sqlite3_errmsg(database) : sqlite3_errstr(rc);
+    int primary = rc & 0xff;
+    int system = sqlite3_system_errno(database);
+    if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && system != 0) {
+        (void)snprintf(reason, DATABASE_REASON_BYTES, "%.120s: %.80s (SQLite %d)", text,
+                       strerror(system), rc);
+    } else {
+        (void)snprintf(reason, DATABASE_REASON_BYTES, "%.200s (SQLite %d)", text, rc);
+    }
 }
 
 int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql)
@@ -86,7 +114,22 @@ struct bytes column_bytes(sqlite3_stmt *statement, int index)
     return (struct bytes){data, (size_t)sqlite3_column_bytes(statement, index)};
 }
 
-static struct bytes text_bytes(const char *text)
+bool column_take_uint(sqlite3_stmt *statement, int index, uint64_t *value)
+{
+    bool good = sqlite3_column_type(statement, index) == SQLITE_INTEGER &&
+                sqlite3_column_int64(statement, index) >= 0;
+    *value = good ? (uint64_t)sqlite3_column_int64(statement, index) : 0;
+    return good;
+}
+
+bool column_take_bytes(sqlite3_stmt *statement, int index, struct bytes *value)
+{
+    bool good = sqlite3_column_type(statement, index) == SQLITE_BLOB;
+    *value = good ? column_bytes(statement, index) : (struct bytes){0};
+    return good;
+}
+
+struct bytes bytes_of_text(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
@@ -97,7 +140,7 @@ static int meta_find(sqlite3 *database, const char *key, sqlite3_stmt **statemen
     if (rc != SQLITE_OK) {
         return rc;
     }
-    bind_text(*statement, 1, text_bytes(key));
+    bind_text(*statement, 1, bytes_of_text(key));
     rc = sqlite3_step(*statement);
     return rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
 }
@@ -135,7 +178,7 @@ static int meta_put(sqlite3 *database, const char *key, sqlite3_stmt **statement
                               "INSERT INTO meta(key, value) VALUES (?1, ?2) "
                               "ON CONFLICT DO UPDATE SET value = excluded.value");
     if (rc == SQLITE_OK) {
-        bind_text(*statement, 1, text_bytes(key));
+        bind_text(*statement, 1, bytes_of_text(key));
     }
     return rc;
 }

@@ -6,6 +6,8 @@
 #define STORAGE_DATABASE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "crdt/bytes.h"
@@ -13,12 +15,23 @@
 
 #define STORAGE_CHECKED CRDT_CHECKED
 
-/* Opens the file with the pragmas of docs/storage.md; `*out` is set even on failure, for
- * sqlite3_errmsg, and to be closed. */
-STORAGE_CHECKED int database_open(sqlite3 **out, const char *path, bool relaxed);
+enum { DATABASE_REASON_BYTES = 256 };
+
+/* Opens or makes the file, and changes nothing in it. `*out` is set even on failure, for
+ * `database_reason`, and to be closed. */
+STORAGE_CHECKED int database_open(sqlite3 **out, const char *path);
+
+/* Write-ahead log, commits that wait for the disk, and sizes: docs/storage.md. */
+STORAGE_CHECKED int database_set_up(sqlite3 *database);
+
+/* From now on commits do not wait for the disk: a power loss may take the last of them. */
+STORAGE_CHECKED int database_relax(sqlite3 *database);
 
 /* A second connection that only reads. */
 STORAGE_CHECKED int database_open_reader(sqlite3 **out, const char *path);
+
+/* Why the last call failed with `rc`, in words for the operator. To be asked before a rollback. */
+void database_reason(sqlite3 *database, int rc, char reason[DATABASE_REASON_BYTES]);
 
 STORAGE_CHECKED int database_exec(sqlite3 *database, const char *sql);
 
@@ -29,7 +42,8 @@ void database_rollback(sqlite3 *database);
 /* Prepares a statement that stays: it is looked up rarely and run often. */
 STORAGE_CHECKED int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql);
 
-/* Binding that never fails on its own: a statement bound badly fails when it is run. */
+/* Binds borrowed bytes, which takes no memory, so it fails only for what is longer than SQLite's
+ * limit; that is bound as NULL, which no column takes. */
 void bind_bytes(sqlite3_stmt *statement, int index, struct bytes bytes);
 void bind_text(sqlite3_stmt *statement, int index, struct bytes text);
 void bind_uint(sqlite3_stmt *statement, int index, uint64_t value);
@@ -38,6 +52,12 @@ void bind_uint(sqlite3_stmt *statement, int index, uint64_t value);
 STORAGE_CHECKED int database_run(sqlite3_stmt *statement);
 
 struct bytes column_bytes(sqlite3_stmt *statement, int index);
+
+/* For a row that may be damaged: false, unless the column holds an integer >= 0, or a blob. */
+bool column_take_uint(sqlite3_stmt *statement, int index, uint64_t *value);
+bool column_take_bytes(sqlite3_stmt *statement, int index, struct bytes *value);
+
+struct bytes bytes_of_text(const char *text);
 
 /* One integer or blob from `meta`; SQLITE_NOTFOUND: no such key. */
 STORAGE_CHECKED int meta_read_int(sqlite3 *database, const char *key, int64_t *value);

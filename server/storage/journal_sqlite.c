@@ -35,8 +35,14 @@ static int journal_read(struct journal *base, uint64_t position, journal_visit *
     int rc = sqlite3_step(journal->read);
     int stopped = 0;
     while (rc == SQLITE_ROW && stopped == 0) {
-        stopped = visit(context, (uint64_t)sqlite3_column_int64(journal->read, 0),
-                        column_bytes(journal->read, 1));
+        uint64_t at = 0;
+        struct bytes batch;
+        if (!column_take_uint(journal->read, 0, &at) ||
+            !column_take_bytes(journal->read, 1, &batch)) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        stopped = visit(context, at, batch);
         rc = stopped == 0 ? sqlite3_step(journal->read) : rc;
     }
     (void)sqlite3_reset(journal->read);

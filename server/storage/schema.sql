@@ -30,7 +30,7 @@ CREATE TABLE entries(
     document INTEGER NOT NULL,
     field INTEGER NOT NULL,
     key BLOB NOT NULL,           -- the element as canonical msgpack; empty for a field of one value
-    value,                       -- for people: an integer, or JSON text
+    value NOT NULL,              -- for people: an integer, or JSON text
     detail BLOB NOT NULL,        -- for the hub: a counter's total, an element's dots
     position INTEGER NOT NULL,   -- that last changed it
     PRIMARY KEY(document, field, key)

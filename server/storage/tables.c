@@ -1,5 +1,8 @@
 #include "server/storage/tables.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +27,8 @@
     X(drop_removal, "DELETE FROM removals WHERE document = ?1 AND field = ?2 AND key = ?3")        \
     X(put_replica, "INSERT INTO replicas(document, replica, number, seq, position, at, detail, "   \
                    "principal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE "     \
-                   "SET seq = excluded.seq, position = excluded.position, at = excluded.at, "      \
+                   "SET number = excluded.number, seq = excluded.seq, position = "                 \
+                   "excluded.position, at = excluded.at, "                                         \
                    "detail = excluded.detail, principal = excluded.principal")                     \
     X(put_rejected, "INSERT OR REPLACE INTO rejected(document, replica, seq, at, code, text, "     \
                     "packet) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
@@ -44,7 +48,9 @@ struct tables {
 #define X(name, sql) sqlite3_stmt *name;
     STATEMENT_LIST(X)
 #undef X
-    int64_t document; /* that the rows being stored belong to */
+    int64_t document;  /* that the rows belong to; 0: none yet */
+    struct bytes name; /* of the document being loaded; borrowed */
+    char damage[512];
 };
 
 static struct tables *tables_open(sqlite3 *database, bool writer)
@@ -133,21 +139,31 @@ static int store_field(struct tables *tables, const struct row *row)
     return database_run(tables->forget_removals);
 }
 
+/* The shape of a JSON integer, and within SQLite's range. */
+static bool read_integer(struct bytes text, sqlite3_int64 *number)
+{
+    char digits[24];
+    char *end = digits;
+    if (text.length == 0 || text.length >= sizeof digits ||
+        (text.data[0] != '-' && (text.data[0] < '0' || text.data[0] > '9'))) {
+        return false;
+    }
+    memcpy(digits, text.data, text.length);
+    digits[text.length] = '\0';
+    errno = 0;
+    *number = strtoll(digits, &end, 10);
+    return errno == 0 && end == digits + text.length;
+}
+
 /* A plain number is stored as one, so that SQL can add it up. */
 static void bind_shown(sqlite3_stmt *statement, int index, struct bytes shown)
 {
-    char text[24];
-    char *end = text;
-    if (shown.length > 0 && shown.length < sizeof text) {
-        memcpy(text, shown.data, shown.length);
-        text[shown.length] = '\0';
-        long long number = strtoll(text, &end, 10);
-        if (end == text + shown.length) {
-            (void)sqlite3_bind_int64(statement, index, number);
-            return;
-        }
+    sqlite3_int64 number = 0;
+    if (read_integer(shown, &number)) {
+        (void)sqlite3_bind_int64(statement, index, number);
+    } else {
+        bind_text(statement, index, shown);
     }
-    bind_text(statement, index, shown);
 }
 
 static int store_entry(struct tables *tables, const struct row *row)
@@ -204,6 +220,9 @@ static int store_rejected(struct tables *tables, const struct row *row)
 
 static int store_row(struct tables *tables, const struct row *row)
 {
+    if (row->kind != ROW_DOCUMENT && tables->document == 0) {
+        return SQLITE_MISMATCH;
+    }
     switch (row->kind) {
     case ROW_DOCUMENT:
         return store_document(tables, row);
@@ -221,62 +240,107 @@ static int store_row(struct tables *tables, const struct row *row)
     return SQLITE_MISMATCH;
 }
 
-int tables_store(struct tables *tables, struct bytes rows)
+int tables_store_some(struct tables *tables, struct reader *rows, size_t step_bytes, bool *more)
 {
-    struct reader reader = reader_of(rows);
+    struct reader reader = *rows;
+    struct reader before = reader;
     struct row row;
     int rc = SQLITE_OK;
+    tables->document = 0;
     while (rc == SQLITE_OK && row_read(&reader, &row)) {
+        size_t written = rows->left.length - before.left.length;
+        if (row.kind == ROW_DOCUMENT && written >= step_bytes) {
+            reader = before;
+            break;
+        }
         rc = store_row(tables, &row);
+        before = reader;
     }
     if (rc == SQLITE_OK && !reader_ok(&reader)) {
         rc = SQLITE_MISMATCH;
     }
+    if (rc == SQLITE_OK) {
+        *rows = reader;
+        *more = reader.left.length > 0;
+    }
     return rc;
 }
 
-/* Takes the columns of the current row. */
-typedef void take_row(sqlite3_stmt *statement, struct row *row);
+int tables_store(struct tables *tables, struct bytes rows)
+{
+    struct reader reader = reader_of(rows);
+    bool more = false;
+    return tables_store_some(tables, &reader, SIZE_MAX, &more);
+}
 
-static void take_field(sqlite3_stmt *statement, struct row *row)
+/* --- loading --- */
+
+/* Takes the columns of the current row. False: they are not what was written there. */
+typedef bool take_row(sqlite3_stmt *statement, struct row *row);
+
+static bool take_number(sqlite3_stmt *statement, struct row *row)
+{
+    uint64_t number = 0;
+    bool good = column_take_uint(statement, 0, &number) && number <= UINT32_MAX;
+    row->field = (uint32_t)number;
+    return good;
+}
+
+/* Every column is taken, so that the report of a damaged row has what is left of it. */
+static bool take_field(sqlite3_stmt *statement, struct row *row)
 {
     row->kind = ROW_FIELD;
-    row->field = (uint32_t)sqlite3_column_int64(statement, 0);
-    row->position = (uint64_t)sqlite3_column_int64(statement, 1);
-    row->horizon = (uint64_t)sqlite3_column_int64(statement, 2);
+    bool number = take_number(statement, row);
+    bool position = column_take_uint(statement, 1, &row->position);
+    return column_take_uint(statement, 2, &row->horizon) && number && position;
 }
 
-static void take_removal(sqlite3_stmt *statement, struct row *row)
+static bool take_removal(sqlite3_stmt *statement, struct row *row)
 {
     row->kind = ROW_REMOVAL;
-    row->field = (uint32_t)sqlite3_column_int64(statement, 0);
-    row->key = column_bytes(statement, 1);
-    row->position = (uint64_t)sqlite3_column_int64(statement, 2);
+    bool number = take_number(statement, row);
+    bool key = column_take_bytes(statement, 1, &row->key);
+    return column_take_uint(statement, 2, &row->position) && number && key;
 }
 
-static void take_entry(sqlite3_stmt *statement, struct row *row)
+static bool take_entry(sqlite3_stmt *statement, struct row *row)
 {
-    take_removal(statement, row);
+    bool good = take_removal(statement, row);
     row->kind = ROW_ENTRY;
-    row->detail = column_bytes(statement, 3);
+    return column_take_bytes(statement, 3, &row->detail) && good;
 }
 
-static void take_replica(sqlite3_stmt *statement, struct row *row)
+static bool take_replica(sqlite3_stmt *statement, struct row *row)
 {
     row->kind = ROW_REPLICA;
-    row->index = (uint64_t)sqlite3_column_int64(statement, 0);
-    row->seq = (uint64_t)sqlite3_column_int64(statement, 1);
-    row->position = (uint64_t)sqlite3_column_int64(statement, 2);
-    row->at_ms = (uint64_t)sqlite3_column_int64(statement, 3);
-    row->detail = column_bytes(statement, 4);
-    row->principal = column_bytes(statement, 5);
+    bool position = column_take_uint(statement, 2, &row->position);
+    return column_take_uint(statement, 0, &row->index) &&
+           column_take_uint(statement, 1, &row->seq) &&
+           column_take_uint(statement, 3, &row->at_ms) &&
+           column_take_bytes(statement, 4, &row->detail) &&
+           column_take_bytes(statement, 5, &row->principal) && position;
 }
 
-static int load_all(sqlite3_stmt *statement, struct row row, take_row *take, struct writer *writer)
+static int note_damage(struct tables *tables, const char *table, const struct row *row)
+{
+    (void)snprintf(tables->damage, sizeof tables->damage,
+                   "a row of the table %s is damaged: document %.*s (%" PRId64 "), field %" PRIu32
+                   ", position %" PRIu64,
+                   table, (int)tables->name.length, (const char *)tables->name.data,
+                   tables->document, row->field, row->position);
+    return SQLITE_CORRUPT;
+}
+
+/* `row` holds what the columns do not tell. */
+static int load_all(struct tables *tables, const char *table, sqlite3_stmt *statement,
+                    take_row *take, struct row row, struct writer *writer)
 {
     int rc = sqlite3_step(statement);
     while (rc == SQLITE_ROW && writer->status == PROTOCOL_OK) {
-        take(statement, &row);
+        if (!take(statement, &row)) {
+            rc = note_damage(tables, table, &row);
+            break;
+        }
         row_write(writer, &row);
         rc = sqlite3_step(statement);
     }
@@ -284,48 +348,62 @@ static int load_all(sqlite3_stmt *statement, struct row row, take_row *take, str
     if (writer->status != PROTOCOL_OK) {
         return writer->status == PROTOCOL_NO_MEMORY ? SQLITE_NOMEM : SQLITE_TOOBIG;
     }
+    if ((rc & 0xff) == SQLITE_CORRUPT && tables->damage[0] == '\0') {
+        return note_damage(tables, table, &row); /* found by SQLite, after the row told here */
+    }
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* SQLITE_NOTFOUND: there is no such document. */
-static int load_document(struct tables *tables, struct bytes name, bool write,
-                         struct writer *writer)
+static bool take_document(sqlite3_stmt *statement, struct row *row)
+{
+    row->kind = ROW_DOCUMENT;
+    return column_take_uint(statement, 1, &row->position) &&
+           column_take_uint(statement, 2, &row->next_index);
+}
+
+/* Leaves `document` 0 where there is no such document. */
+static int load_document(struct tables *tables, bool write, struct writer *writer)
 {
     struct bytes schema;
     struct bytes key;
-    if (!split_name(name, &schema, &key)) {
+    struct row row = {.name = tables->name};
+    if (!split_name(tables->name, &schema, &key)) {
         return SQLITE_MISMATCH;
     }
     bind_text(tables->get_document, 1, schema);
     bind_text(tables->get_document, 2, key);
     int rc = sqlite3_step(tables->get_document);
     if (rc == SQLITE_ROW) {
-        struct row row = {
-            .kind = ROW_DOCUMENT,
-            .name = name,
-            .position = (uint64_t)sqlite3_column_int64(tables->get_document, 1),
-            .next_index = (uint64_t)sqlite3_column_int64(tables->get_document, 2),
-        };
         tables->document = sqlite3_column_int64(tables->get_document, 0);
-        if (write) {
-            row_write(writer, &row);
-        }
+        bool good = take_document(tables->get_document, &row);
+        rc = good ? SQLITE_DONE : note_damage(tables, "documents", &row);
     }
     (void)sqlite3_reset(tables->get_document);
-    if (rc == SQLITE_DONE) {
-        return SQLITE_NOTFOUND;
+    if (rc == SQLITE_DONE && tables->document != 0 && write) {
+        row_write(writer, &row);
     }
-    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+    if ((rc & 0xff) == SQLITE_CORRUPT && tables->damage[0] == '\0') {
+        return note_damage(tables, "documents", &row);
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int load_rows(struct tables *tables, struct writer *writer)
 {
-    sqlite3_stmt *statements[] = {tables->get_fields, tables->get_entries, tables->get_removals};
-    take_row *const takes[] = {take_field, take_entry, take_removal};
+    const struct {
+        const char *table;
+        sqlite3_stmt *statement;
+        take_row *take;
+    } parts[] = {
+        {"document_fields", tables->get_fields, take_field},
+        {"entries", tables->get_entries, take_entry},
+        {"removals", tables->get_removals, take_removal},
+    };
     int rc = SQLITE_OK;
-    for (size_t i = 0; i < sizeof takes / sizeof(*takes) && rc == SQLITE_OK; i++) {
-        bind_uint(statements[i], 1, (uint64_t)tables->document);
-        rc = load_all(statements[i], (struct row){0}, takes[i], writer);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && rc == SQLITE_OK; i++) {
+        bind_uint(parts[i].statement, 1, (uint64_t)tables->document);
+        rc = load_all(tables, parts[i].table, parts[i].statement, parts[i].take, (struct row){0},
+                      writer);
     }
     return rc;
 }
@@ -337,9 +415,9 @@ static int load_replicas(struct tables *tables, struct row_request *request, str
     while (rc == SQLITE_OK && row_request_next(request, &row.replica)) {
         bind_uint(tables->get_replica, 1, (uint64_t)tables->document);
         bind_bytes(tables->get_replica, 2, replica_id_bytes(&row.replica));
-        rc = load_all(tables->get_replica, row, take_replica, writer);
+        rc = load_all(tables, "replicas", tables->get_replica, take_replica, row, writer);
     }
-    return rc;
+    return rc == SQLITE_OK && !reader_ok(&request->left) ? SQLITE_MISMATCH : rc;
 }
 
 int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
@@ -347,15 +425,20 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     struct reader reader = reader_of(bytes);
     struct row_request request;
     struct writer writer = writer_to(rows);
+    tables->damage[0] = '\0';
+    tables->document = 0;
     if (!row_request_read(&reader, &request)) {
         return SQLITE_MISMATCH;
     }
-    int rc = load_document(tables, request.name, request.document, &writer);
-    if (rc == SQLITE_NOTFOUND) {
-        return SQLITE_OK;
+    tables->name = request.name;
+    int rc = load_document(tables, request.document, &writer);
+    if (rc != SQLITE_OK || tables->document == 0) {
+        return rc;
     }
-    if (rc == SQLITE_OK && request.document) {
+    if (request.document) {
         rc = load_rows(tables, &writer);
     }
     return rc == SQLITE_OK ? load_replicas(tables, &request, &writer) : rc;
 }
+
+const char *tables_damage(const struct tables *tables) { return tables->damage; }

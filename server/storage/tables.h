@@ -14,10 +14,25 @@ struct tables *tables_open_writer(sqlite3 *database);
 struct tables *tables_open_reader(sqlite3 *database);
 void tables_close(struct tables *tables);
 
-/* Writes every row; the transaction is the caller's. SQLITE_MISMATCH: the rows are malformed. */
+/* Writes every row; the transaction is the caller's. SQLITE_MISMATCH: the rows are malformed, or
+ * one comes before any DOCUMENT row. */
 STORAGE_CHECKED int tables_store(struct tables *tables, struct bytes rows);
 
-/* Appends the rows asked for. SQLITE_TOOBIG: they do not fit into the buffer. */
+/*
+ * Writes whole documents from `rows` until they pass `step_bytes`, and moves `rows` behind them;
+ * `*more`: there are others. On failure `rows` has not moved.
+ */
+STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows, size_t step_bytes,
+                                      bool *more);
+
+/*
+ * Appends the rows asked for: DOCUMENT, FIELD rows, ENTRY rows and REMOVAL rows, each in ascending
+ * position, then REPLICA rows. A document that is not there gives none. SQLITE_TOOBIG: they do not
+ * fit into the buffer. SQLITE_MISMATCH: the request is malformed. SQLITE_CORRUPT: `tables_damage`.
+ */
 STORAGE_CHECKED int tables_load(struct tables *tables, struct bytes request, struct buffer *rows);
+
+/* After tables_load: which row is damaged, in words; empty: none is. */
+const char *tables_damage(const struct tables *tables);
 
 #endif
