@@ -1,11 +1,16 @@
 /*
- * Storage: the journal and the tables behind two threads. One writes: it takes all that waits as
- * one commit. One reads documents, on a connection of its own, so that a load never waits for the
- * disk's flush. Requests return at once; completions are taken with `storage_poll` after the
- * wake-up callback, all on the caller's thread.
+ * Storage: the journal and the tables behind two threads. One writes: it takes all appends that
+ * wait as one commit. One reads documents, on a connection of its own, so that a load never waits
+ * for the disk's flush. Requests return at once; completions are taken with `storage_poll` after
+ * the wake-up callback. All calls come from one thread.
  *
  * Order at start: `storage_open` (numbers the fields, locks the file), `storage_info`,
- * `storage_replay`, `storage_start`; then requests.
+ * `storage_replay`, `storage_start`. Requests may be made from the replay on; they are served once
+ * the threads run.
+ *
+ * A write that fails (disk full, read-only, I/O error) is rolled back and reported; the next one
+ * tries again, and works when the disk has healed. What is acknowledged is on disk; docs/storage.md
+ * tells the rest.
  */
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
@@ -31,14 +36,15 @@ struct storage_info {
 };
 
 enum storage_completion_kind {
-    STORAGE_APPENDED,      /* position */
-    STORAGE_APPEND_FAILED, /* text */
-    STORAGE_STORED,
-    STORAGE_STORE_FAILED, /* text */
-    STORAGE_LOADED,       /* request, bytes: to be freed with storage_completion_finish */
-    STORAGE_LOAD_FAILED   /* request, text */
+    STORAGE_APPENDED,      /* position: the batch is durable there */
+    STORAGE_APPEND_FAILED, /* text; nothing of the batch is in the journal */
+    STORAGE_STORED,        /* every row is durable */
+    STORAGE_STORE_FAILED,  /* text; of each document all rows are in, or none: to be stored again */
+    STORAGE_LOADED,        /* request, bytes: the rows, none for a document that is not there */
+    STORAGE_LOAD_FAILED    /* request, text */
 };
 
+/* To be ended with `storage_completion_finish`. */
 struct storage_completion {
     enum storage_completion_kind kind;
     uint64_t position;
@@ -48,27 +54,37 @@ struct storage_completion {
 };
 
 /*
- * Opens or makes the file and numbers the fields of `schemas`. False: `error` holds a sentence that
- * names the file. `relaxed` commits without waiting for the disk.
+ * Opens or makes the file, numbers the fields of `schemas` and sorts them by number. False: `error`
+ * holds a sentence that names the file; the file is as it was. `relaxed` commits without waiting
+ * for the disk.
  */
 CRDT_CHECKED bool storage_open(struct storage **out, const char *path, bool relaxed,
                                struct schema_set *schemas, char error[STORAGE_ERROR_BYTES]);
 
 void storage_info(const struct storage *storage, struct storage_info *info);
 
-/* Visits what the tables may lack, in order. False: `error` says which row. Before `storage_start`.
+/*
+ * Visits what the tables may lack, in order. Before `storage_start`. False: a batch cannot be read,
+ * and `error` says which, or `visit` has stopped the walk.
  */
 CRDT_CHECKED bool storage_replay(struct storage *storage, journal_visit *visit, void *context,
                                  char error[STORAGE_ERROR_BYTES]);
 
-/* Starts the threads; `wake` is called from them when a completion waits. False: no threads to be
- * had. */
+/*
+ * Starts the threads. `wake` is called from them after completions were queued, once for a group;
+ * it must not call back into the storage. False: no threads to be had.
+ */
 CRDT_CHECKED bool storage_start(struct storage *storage, void (*wake)(void *context),
                                 void *context);
 
 /*
- * Requests. Bytes are copied. At most one append and one store may be under way. False: no memory;
- * nothing was asked.
+ * Requests. Bytes are copied. False: no memory; nothing was asked.
+ *
+ * Appends are answered in order, those that waited together by one commit. A store writes each
+ * document of `rows` (protocol/rows.h) in one transaction, many documents in several, and lets
+ * appends pass between them. A load is `row_request` bytes. `at_ms` is the wall clock, kept for
+ * people. A trim is not answered: it forgets batches at or below `position` bit by bit, and what
+ * fails is trimmed with a later one.
  */
 CRDT_CHECKED bool storage_append(struct storage *storage, struct bytes batch, uint64_t at_ms);
 CRDT_CHECKED bool storage_store(struct storage *storage, struct bytes rows);
@@ -79,7 +95,11 @@ void storage_trim(struct storage *storage, uint64_t position);
 bool storage_poll(struct storage *storage, struct storage_completion *completion);
 void storage_completion_finish(struct storage_completion *completion);
 
-/* Finishes what was asked, marks the clean stop, and closes. Takes NULL. */
-void storage_close(struct storage *storage);
+/*
+ * Finishes what was asked, marks the clean stop, moves the log into the file and closes it. Takes
+ * NULL. False: the clean stop could not be noted, so the next start takes it for a crash; that
+ * costs a replay, and after `relaxed` perhaps a new journal id, but no data.
+ */
+bool storage_close(struct storage *storage);
 
 #endif

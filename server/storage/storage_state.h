@@ -1,33 +1,16 @@
-/* The storage's inside, shared by opening and running. */
+/* The storage's inside, shared by opening, the threads, and the requests. */
 #ifndef STORAGE_STORAGE_STATE_H
 #define STORAGE_STORAGE_STATE_H
 
 #include <pthread.h>
 
 #include "server/storage/database.h"
-#include "server/storage/storage.h"
+#include "server/storage/request.h"
 #include "server/storage/tables.h"
 
-/* What waits for the writing thread; empty bytes with `asked` false: nothing. */
-struct pending {
-    struct buffer bytes;
-    uint64_t at_ms;
-    bool asked;
-};
-
-struct done {
-    struct done *next;
-    struct storage_completion completion;
-};
-
-struct load_request {
-    struct load_request *next;
-    struct done *done; /* its answer to be */
-    uint64_t request;
-    struct buffer bytes;
-};
-
 struct storage {
+    char *path;
+    bool relaxed;
     sqlite3 *writer;
     sqlite3 *reader;
     struct journal *journal;
@@ -47,18 +30,20 @@ struct storage {
     pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t writer_wanted;
     pthread_cond_t reader_wanted;
-    struct pending append;
-    struct pending store;
-    uint64_t trim;
-    struct load_request *loads_first;
-    struct load_request *loads_last;
-    struct done *done_first;
-    struct done *done_last;
-    /* Made beforehand, so that the threads never fail to answer: one for the append, one for the
-     * store. */
-    struct done *spare_append;
-    struct done *spare_store;
+    struct request_queue appends;
+    struct request_queue stores;
+    struct request_queue loads;
+    struct request_queue done;
+    uint64_t trim; /* 0: nothing to trim */
     bool stopping;
 };
+
+/* The threads' functions; `context` is the storage. They return once `stopping` is set and all that
+ * was asked is done. */
+void *storage_write_loop(void *context);
+void *storage_read_loop(void *context);
+
+/* Makes requests completions, and wakes the caller. */
+void storage_finish_requests(struct storage *storage, struct request_queue *requests);
 
 #endif
