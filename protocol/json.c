@@ -40,7 +40,7 @@ static void escape(struct writer *writer, uint8_t byte)
     }
 }
 
-void json_string(struct writer *writer, struct bytes text)
+void json_quoted(struct writer *writer, struct bytes text)
 {
     json_raw(writer, "\"");
     size_t start = 0;
@@ -153,7 +153,7 @@ static void json_nested(struct writer *writer, struct reader *reader, size_t dep
         json_float(writer, read_float(reader));
         return;
     case READER_STRING:
-        json_string(writer, read_string(reader, LIMIT_BODY_BYTES));
+        json_quoted(writer, read_string(reader, LIMIT_BODY_BYTES));
         return;
     case READER_BIN:
         json_bin(writer, read_bin(reader, LIMIT_BODY_BYTES));

@@ -12,7 +12,7 @@
 void json_raw(struct writer *writer, const char *text);
 
 /* Appends a quoted, escaped string. */
-void json_string(struct writer *writer, struct bytes text);
+void json_quoted(struct writer *writer, struct bytes text);
 
 void json_int(struct writer *writer, int64_t value);
 

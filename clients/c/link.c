@@ -193,7 +193,6 @@ static void on_packet(struct link *link, const struct packet *packet)
         return;
     case PACKET_PONG:
     case PACKET_RESULT:
-        return;
     case PACKET_EVENT: /* goaway: the hub closes, and the back-off spreads the return */
         return;
     default:

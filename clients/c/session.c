@@ -383,7 +383,7 @@ enum session_status session_json(const struct session *session, const char *fiel
         const char *name = session->schema.fields[i].name;
         if (field == NULL) {
             json_raw(writer, i == 0 ? "" : ",");
-            json_string(writer, (struct bytes){(const uint8_t *)name, strlen(name)});
+            json_quoted(writer, (struct bytes){(const uint8_t *)name, strlen(name)});
             json_raw(writer, ":");
             status = write_field(session, i, writer);
         } else if (strcmp(field, name) == 0) {

@@ -66,7 +66,7 @@ static int print(const struct session *session, const char *field)
     }
     buffer_finish(&text);
     if (status == SESSION_NO_FIELD) {
-        return fail(EXIT_USAGE, session_status_text(status), field);
+        return fail(EXIT_USAGE, session_status_text(status), field == NULL ? "" : field);
     }
     return status == SESSION_OK ? EXIT_SUCCESS
                                 : fail(EXIT_FAILURE, session_status_text(status), "");

@@ -1,6 +1,5 @@
 #include "server/net/session.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,11 +45,9 @@ void session_destroy(struct net *net, struct net_session *session)
 
 static int refuse(struct net_session *session, uint16_t code, const char *text)
 {
-    char copy[124];
-    size_t length = strlen(text);
-    assert(length < sizeof copy);
-    memcpy(copy, text, length);
-    lws_close_reason(session->wsi, (enum lws_close_status)code, (unsigned char *)copy, length);
+    /* libwebsockets copies the text; that it wants to write to it is its header's mistake. */
+    lws_close_reason(session->wsi, (enum lws_close_status)code, (unsigned char *)(uintptr_t)text,
+                     strlen(text));
     return -1;
 }
 

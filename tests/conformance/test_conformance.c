@@ -11,7 +11,7 @@
 
 #include "tests/crdt/replicas.h"
 
-enum { VALUES_MAX = 16, ITEMS_MAX = 64 };
+enum { VALUES_MAX = 16, ITEMS_MAX = 64, TEXT_BYTES = 4096 };
 
 struct scenario {
     const json_t *json;
@@ -67,18 +67,18 @@ static char *comparable(const json_t *value)
 {
     char *items[ITEMS_MAX];
     size_t length = json_array_size(value);
-    char *text = calloc(1, 4096);
+    size_t used = 0;
     if (!json_is_array(value)) {
-        free(text);
         return json_dumps(value, JSON_ENCODE_ANY);
     }
+    char *text = calloc(1, TEXT_BYTES);
     cr_assert(length <= ITEMS_MAX && text != NULL);
     for (size_t i = 0; i < length; i++) {
         items[i] = json_dumps(json_array_get(value, i), JSON_ENCODE_ANY);
     }
     qsort(items, length, sizeof(*items), by_text);
     for (size_t i = 0; i < length; i++) {
-        (void)strcat(strcat(text, items[i]), " ");
+        used += (size_t)snprintf(text + used, TEXT_BYTES - used, "%s ", items[i]);
         free(items[i]);
     }
     return text;

@@ -14,7 +14,7 @@
 #include "crdt/orset.h"
 #include "tests/crdt/replicas.h"
 
-enum { REPLICAS = 4, STEPS = 60, SEEDS = 2000, ELEMENTS = 4 };
+enum { REPLICAS = 4, STEPS = 60, SEEDS = 2000, ELEMENTS = 4, EXPECTED_BYTES = 256 };
 
 struct oracle_edit {
     char verb; /* + - a r c */
@@ -95,12 +95,13 @@ static void expected_set(const struct replicas *replicas, char *text)
 {
     size_t at = 0;
     text[at++] = '[';
-    for (char element = 'a'; element < 'a' + ELEMENTS; element++) {
-        if (is_in(replicas, element)) {
-            at += (size_t)sprintf(text + at, "%s\"%c\"", at == 1 ? "" : ",", element);
+    for (int element = 'a'; element < 'a' + ELEMENTS; element++) {
+        if (is_in(replicas, (char)element)) {
+            at += (size_t)snprintf(text + at, EXPECTED_BYTES - at, "%s\"%c\"", at == 1 ? "" : ",",
+                                   element);
         }
     }
-    (void)strcpy(text + at, "]");
+    (void)snprintf(text + at, EXPECTED_BYTES - at, "]");
 }
 
 static void expected_counter(const struct replicas *replicas, char *text)
@@ -109,13 +110,13 @@ static void expected_counter(const struct replicas *replicas, char *text)
     for (size_t i = 0; i < replicas->delta_count; i++) {
         total += oracle[i].verb == '-' ? -oracle[i].amount : oracle[i].amount;
     }
-    (void)sprintf(text, "%ld", total);
+    (void)snprintf(text, EXPECTED_BYTES, "%ld", total);
 }
 
 static void run(const struct protocol_codec *codec, uint64_t seed)
 {
     static struct replicas replicas;
-    char expected[256];
+    char expected[EXPECTED_BYTES];
     state = seed * 0x9e3779b97f4a7c15ULL + 1;
     replicas_init(&replicas, codec, REPLICAS);
     for (size_t step = 0; step < STEPS; step++) {

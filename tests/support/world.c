@@ -207,7 +207,9 @@ static void append(struct world *world, uint64_t position)
 {
     struct world_batch *grown =
         realloc(world->journal, (world->journal_length + 1) * sizeof *grown);
-    require(grown != NULL, "no memory");
+    if (grown == NULL) {
+        stop("no memory");
+    }
     world->journal = grown;
     struct world_batch *batch = &grown[world->journal_length++];
     batch->position = position;
