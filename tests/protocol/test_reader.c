@@ -94,14 +94,13 @@ Test(reader, strings_are_valid_utf8)
     }
 }
 
-#define ID "00000000000070008000000000000000"
 
 /* clang-format off */
 static const char *const packets[] = {
     "[\"HELLO\",0,1,{\"token\":\"t\",\"client\":\"c\",\"agent\":\"a\"}]",
     "[\"AUTH\",1,\"token\"]",
-    "[\"OPEN\",1,\"post/1\",[{\"$bytes\":\"" ID "\"}],{\"mode\":\"once\"}]",
-    "[\"DELTA\",1,null,1,2,[3,[[{\"$bytes\":\"" ID "\"},4]]],{\"0\":5}]",
+    "[\"OPEN\",1,\"post/1\",[{\"$bytes\":\"00000000000070008000000000000000\"}],{\"mode\":\"once\"}]",
+    "[\"DELTA\",1,null,1,2,[3,[[{\"$bytes\":\"00000000000070008000000000000000\"},4]]],{\"0\":5}]",
     "[\"STATE\",1,null,2,[3,[]],{\"0\":[[null,5]]}]",
     "[\"ACK\",1,null,1,2,3]",
     "[\"REJECT\",1,null,1,\"CODE\",\"text\",{}]",

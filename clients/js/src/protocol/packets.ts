@@ -77,8 +77,10 @@ function defined(map: { [key: string]: unknown }): { [key: string]: unknown } {
   return Object.fromEntries(Object.entries(map).filter(([, item]) => item !== undefined));
 }
 
+/** A content that is a bare number is a total, which the hub writes nine bytes wide. */
 function fieldsPart(fields: Fields): Part {
-  return raw(encodeFields(new Map(Object.entries(fields).map(([k, v]) => [Number(k), v]))));
+  return raw(encodeFields(new Map(Object.entries(fields).map(
+    ([number, content]) => [Number(number), typeof content === 'number' ? wide(content) : content]))));
 }
 
 function contentParts(fields: Fields | null, transfer?: number, bytes?: number): Part[] {

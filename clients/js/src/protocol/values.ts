@@ -23,8 +23,19 @@ export function wide(value: number): number {
   return BigInt(value) as unknown as number;
 }
 
+/** The library writes integers beyond 32 bits as floats, unless they are BigInts. */
+function widen(value: unknown): unknown {
+  if (typeof value === 'number') {
+    const narrow = value <= 0xffffffff && value >= -0x80000000;
+    return narrow || !Number.isSafeInteger(value) ? value : BigInt(value);
+  }
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(widen);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, widen(item)]));
+}
+
 export function encodeValue(value: unknown): Uint8Array {
-  return encode(value, { ...options, forceFloat32: false });
+  return encode(widen(value), options);
 }
 
 /** Integers beyond 2^53 - 1 are never sent: one that comes is an error, not a rounded number. */
