@@ -158,8 +158,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .status = loop_status,
         .context = &server->loop,
     };
-    server->loop.net = net_open(&net, error, sizeof error);
-    if (server->loop.net == NULL) {
+    if (!net_open(&server->loop.net, &net, error, sizeof error)) {
         log_error("listen-failed reason=\"%s\"", error);
         return false;
     }

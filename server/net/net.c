@@ -13,6 +13,7 @@ enum {
     RECEIVE_BYTES = 2048, /* per connection, for its whole life: small */
     SEND_BYTES = 1 << 20, /* one lws_write hands the kernel at most this much */
     HANDSHAKE_SECONDS = 10,
+    CLOSE_RETRY_USECS = 20000,
     HTTP_REQUEST_BYTES = 1024
 };
 
@@ -48,18 +49,31 @@ static void closed(struct net *net, struct net_session **slot)
     }
 }
 
+/*
+ * Closes with code and reason, once what was sent before is gone. From this callback libwebsockets
+ * says them; from SERVER_WRITEABLE it would close without a word.
+ */
+static int on_timer(struct net_session *session)
+{
+    if (session->close_code == 0) {
+        return 0;
+    }
+    if (lws_partial_buffered(session->wsi)) {
+        lws_set_timer_usecs(session->wsi, CLOSE_RETRY_USECS);
+        return 0;
+    }
+    lws_close_reason(session->wsi, (enum lws_close_status)session->close_code,
+                     (unsigned char *)session->close_text, strlen(session->close_text));
+    return -1;
+}
+
 static int writeable(struct net *net, struct net_session *session)
 {
     if (lws_partial_buffered(session->wsi)) {
         lws_callback_on_writable(session->wsi);
         return 0;
     }
-    if (session->close_code != 0) {
-        lws_close_reason(session->wsi, (enum lws_close_status)session->close_code,
-                         (unsigned char *)session->close_text, strlen(session->close_text));
-        return -1;
-    }
-    if (session->blocked) {
+    if (session->blocked && session->close_code == 0) {
         session->blocked = false;
         tell(net, NET_WRITABLE, session->id);
     }
@@ -87,6 +101,8 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
         return *slot == NULL ? -1 : session_receive(net, *slot, (struct bytes){in, length});
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return *slot == NULL ? -1 : writeable(net, *slot);
+    case LWS_CALLBACK_TIMER:
+        return *slot == NULL ? -1 : on_timer(*slot);
     case LWS_CALLBACK_CLOSED:
         closed(net, slot);
         return 0;
@@ -134,7 +150,7 @@ static bool open_context(struct net *net)
         .gid = (int)-1,
         .uid = (int)-1,
     };
-    lws_set_log_level(LLL_ERR, NULL);
+    lws_set_log_level(0, NULL); /* what it has to say is said by us, as a sentence */
     net->context = lws_create_context(&info);
     return net->context != NULL;
 }
@@ -154,32 +170,31 @@ static bool open_vhost(struct net *net)
     return net->vhost != NULL;
 }
 
-struct net *net_open(const struct net_config *config, char *error, size_t size)
+bool net_open(struct net **out, const struct net_config *config, char *error, size_t size)
 {
+    *out = NULL;
     struct net *net = calloc(1, sizeof *net);
     if (net == NULL) {
         (void)snprintf(error, size, "out of memory");
-        return NULL;
+        return false;
     }
     net->config = *config;
     if (!open_context(net)) {
         (void)snprintf(error, size,
                        "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
         free(net);
-        return NULL;
+        return false;
     }
+    *out = net;
     if (!open_vhost(net)) {
         (void)snprintf(error, size,
                        "%s:%d cannot be listened on: is the port in use, or the address another "
                        "machine's?",
                        config->address, config->port);
-        net_close(net);
-        (void)uv_run(config->loop, UV_RUN_NOWAIT);
-        net_finish(net);
-        return NULL;
+        return false;
     }
     net->port = lws_get_vhost_listen_port(net->vhost);
-    return net;
+    return true;
 }
 
 int net_port(const struct net *net) { return net->port; }
@@ -215,7 +230,7 @@ void net_close_connection(struct net *net, uint64_t connection, uint16_t code, c
     (void)snprintf(session->close_text, sizeof session->close_text, "%s", text);
     /* A peer that does not read gets no reason, and no more than this long. */
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, HANDSHAKE_SECONDS);
-    lws_callback_on_writable(session->wsi);
+    lws_set_timer_usecs(session->wsi, 1);
 }
 
 void net_pause(struct net *net, uint64_t connection, bool paused)

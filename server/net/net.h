@@ -57,8 +57,12 @@ struct net_config {
     void *context;
 };
 
-/* Starts to listen. NULL: `error` holds a sentence. */
-struct net *net_open(const struct net_config *config, char *error, size_t size);
+/*
+ * Starts to listen. False: `error` holds a sentence. `*out` is to be closed either way, NULL
+ * included: libwebsockets' handles close in the loop, not before.
+ */
+CRDT_CHECKED bool net_open(struct net **out, const struct net_config *config, char *error,
+                           size_t size);
 
 int net_port(const struct net *net);
 

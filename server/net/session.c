@@ -54,6 +54,9 @@ static int refuse(struct net_session *session, uint16_t code, const char *text)
 int session_receive(struct net *net, struct net_session *session, struct bytes piece)
 {
     struct buffer *message = &session->message;
+    if (session->close_code != 0) {
+        return 0;
+    }
     size_t room = message->limit - message->length;
     /* The frame says how much is to come: a message too long is refused at its first piece. */
     if (piece.length > room || lws_remaining_packet_payload(session->wsi) > room - piece.length) {
@@ -75,5 +78,5 @@ int session_receive(struct net *net, struct net_session *session, struct bytes p
         net->config.event(net->config.context, &event);
         buffer_finish(message);
     }
-    return session->close_code == 0 ? 0 : -1;
+    return 0; /* what the hub closes is closed when it has said why: in TIMER */
 }

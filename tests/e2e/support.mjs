@@ -76,6 +76,7 @@ export function run(program, args, { input } = {}) {
   return new Promise((resolve) => {
     const child = execFile(join(bin, program), args, { timeout: 60000, maxBuffer: 1 << 26 },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }));
+    child.stdin.on('error', () => {}); // a program that stops early does not read
     child.stdin.end(input ?? '');
   });
 }
