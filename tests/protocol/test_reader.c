@@ -94,7 +94,6 @@ Test(reader, strings_are_valid_utf8)
     }
 }
 
-
 /* clang-format off */
 static const char *const packets[] = {
     "[\"HELLO\",0,1,{\"token\":\"t\",\"client\":\"c\",\"agent\":\"a\"}]",

@@ -1,0 +1,92 @@
+/**
+ * Goal:   the command line does what README.md says, with the exit codes it promises.
+ * Method: the README's own configuration and commands, run against a hub on a free port; then what must be refused.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { bin, folder, run, sql, startHub } from './support.mjs';
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+test('the README’s first app', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const dir = folder(t);
+  const yaml = /Write `hub.yaml`:\s+```yaml\n([\s\S]*?)```/.exec(readme)[1].replaceAll(/^ {3}/gm, '');
+  writeFileSync(join(dir, 'hub.yaml'), yaml);
+  assert.deepEqual(await run('synclined', ['check', '--config', join(dir, 'hub.yaml')]).then(({ code }) => code), 0);
+  const shell = /Edit from the shell[^\n]*\s+```sh\n([\s\S]*?)```/.exec(readme)[1];
+  const commands = shell.split('\n').map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '' && !line.includes('watch'));
+  assert.ok(commands.length >= 6);
+  for (const command of commands) {
+    const words = command.split(/\s+/).slice(1).map((word) => (word === 'my.db' ? join(dir, 'my.db') : word));
+    const { code, stderr } = await run('syncline', ['--hub', hub.url, ...words]);
+    assert.equal(code, 0, `${command}: ${stderr}`);
+  }
+  assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/42'])).stdout, '{"likes":6,"stock":0,"tags":["blue","red"]}\n');
+  await hub.stop();
+  const query = /sqlite3 -readonly hub.db '([^']*)'/.exec(readme)[1];
+  assert.deepEqual(await sql(hub.data, query), [{ key: '42', likes: 6, tags: '["blue","red"]' }]);
+});
+
+test('watch prints a line for each change', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t);
+  const child = spawn(join(bin, 'syncline'), ['--hub', hub.url, '--count', '3', 'watch', 'post/1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async () => JSON.parse((await lines.next()).value);
+  assert.deepEqual(await next(), { likes: 0, stock: 0, tags: [] });
+  await run('syncline', ['--hub', hub.url, 'increment', 'post/1', 'likes']);
+  assert.deepEqual(await next(), { likes: 1, stock: 0, tags: [] });
+  const exited = once(child, 'exit');
+  await run('syncline', ['--hub', hub.url, 'add', 'post/1', 'tags', 'x']);
+  assert.deepEqual(await next(), { likes: 1, stock: 0, tags: ['x'] });
+  assert.equal((await exited)[0], 0);
+});
+
+test('exit codes and sentences', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const at = ['--hub', hub.url];
+  for (const [args, code, said] of [
+    [[...at, 'increment', 'post/1', 'nothing'], 2, /no such field/],
+    [[...at, 'add', 'post/1', 'likes', 'x'], 2, /does not know this edit/],
+    [[...at, 'increment', 'post/1', 'likes', '0'], 2, /does not know this edit/],
+    [[...at, 'get', 'nothing/1'], 1, /UNKNOWN_SCHEMA/],
+    [[...at, 'get', 'post'], 2, /schema\/key/],
+    [[...at, 'frobnicate', 'post/1'], 2, /no such command/],
+    [['--offline', 'increment', 'post/1', 'likes'], 2, /--store/],
+    [['--hub', 'http://x', 'get', 'post/1'], 2, /ws:/],
+    [['--hub', 'ws://127.0.0.1:1/', '--timeout', '1', 'get', 'post/1'], 1, /cannot be reached/],
+    [['--store', join(folder(t), 'new.db'), '--offline', 'increment', 'post/1', 'likes'], 1, /not known yet/],
+  ]) {
+    const result = await run('syncline', args);
+    assert.equal(result.code, code, `${args}: ${result.stderr}`);
+    assert.match(result.stderr, said, `${args}`);
+  }
+  await run('syncline', [...at, 'increment', 'post/1', 'likes', '9007199254740991']);
+  const rejected = await run('syncline', [...at, 'increment', 'post/1', 'likes']);
+  assert.equal(rejected.code, 1);
+  assert.match(rejected.stderr, /OVERFLOW: The counter would exceed/);
+});
+
+test('an offline edit survives the process that made it, and counts once however often it is sent', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const store = ['--hub', hub.url, '--store', join(folder(t), 'store.db')];
+  assert.equal((await run('syncline', [...store, 'get', 'post/1'])).code, 0);
+  await hub.kill();
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await run('syncline', [...store, '--offline', 'increment', 'post/1', 'likes'])).code, 0);
+  }
+  const stored = await run('syncline', [...store, '--timeout', '1', 'increment', 'post/1', 'likes']);
+  assert.equal(stored.code, 1);
+  assert.match(stored.stderr, /stored/);
+  await hub.start();
+  assert.equal((await run('syncline', [...store, 'sync'])).code, 0);
+  assert.equal((await run('syncline', [...store, 'sync'])).code, 0);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'likes'])).stdout, '4\n');
+});
