@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/hub/hub.h"
+#include "server/net/masking.h"
 #include "server/net/session.h"
 
 enum {
@@ -114,9 +115,10 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t length)
 {
-    (void)in;
-    (void)length;
     switch (reason) {
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+        masking_watch((int)(intptr_t)in);
+        return 0;
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return http_handle(net_of(wsi), wsi, reason, user);

@@ -14,8 +14,9 @@ import { WebSocket } from 'ws';
 import { folder, health, postSchema, run, sleep, startHub, until } from './support.mjs';
 
 /** A frame as a client sends it; `masked` false is against RFC 6455. */
-function frame(payload, { opcode = 2, fin = true, length = payload.length } = {}) {
+function frame(payload, { opcode = 2, fin = true, length = payload.length, masked = true } = {}) {
   const mask = randomBytes(4);
+  if (!masked) return Buffer.concat([Buffer.from([0x80 | opcode, length]), payload]);
   const head = length < 126 ? Buffer.from([0, 0x80 | length])
     : length < 65536 ? Buffer.from([0, 0x80 | 126, length >> 8, length & 255])
       : Buffer.concat([Buffer.from([0, 0x80 | 127]), (() => { const b = Buffer.alloc(8); b.writeBigUInt64BE(BigInt(length)); return b; })()]);
@@ -80,6 +81,8 @@ test('bad frames and packets end their own connection', { timeout: 60000 }, asyn
     ['a message beyond the limit', [frame(hello), frame(Buffer.alloc(10), { length: 70000 })], 1009],
     ['a frame that announces 2^40 bytes', [frame(hello), frame(Buffer.alloc(10), { length: 2 ** 40 })], 1009],
     ['fragments beyond the limit', [frame(hello), frame(Buffer.alloc(60000, 0xc0), { fin: false }), frame(Buffer.alloc(60000, 0xc0), { opcode: 0 })], 1009],
+    ['an unmasked frame', [frame(hello), frame(Buffer.from([0x93, 22, 0, 1]), { masked: false })], 1002],
+    ['an unmasked first frame', [frame(hello, { masked: false })], 1002],
     ['a text frame', [frame(Buffer.from('hello'), { opcode: 1 })], 1003],
   ];
   for (const [name, frames, code] of cases) {

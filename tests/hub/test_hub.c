@@ -210,6 +210,25 @@ Test(hub, a_restart_after_the_rows_were_stored_shows_the_same)
               text);
 }
 
+Test(hub, the_journal_keeps_what_the_rows_lack)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_commit(&world));
+    world_tick(&world, 1000);
+    cr_assert(world.has_store);
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"0\":4}]");
+    cr_assert(world_commit(&world));
+    cr_assert(world_store(&world));
+    cr_assert(eq(u64, world.trimmed, 1));
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 2);
+    cr_assert(strstr(world_read(&world, 2), "[\"SNAPSHOT\",1,2,{\"0\":4,") != NULL);
+}
+
 Test(hub, a_cursor_gets_the_changes_since)
 {
     char text[256];
