@@ -109,6 +109,8 @@ static void say_why(int socket)
     (void)send(socket, reason, sizeof reason - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved
+ */
 ssize_t recv(int socket, void *buffer, size_t length, int flags)
 {
     ssize_t got = recvfrom(socket, buffer, length, flags, NULL, NULL);
