@@ -314,6 +314,92 @@ Test(hub, a_full_disk_is_told_and_nothing_is_lost_or_taken)
     expect(1, "[\"ACK\",1,null,1,2,0]\n[\"UPDATE\",1,0,2,{\"0\":3}]\n");
 }
 
+Test(hub, a_full_state_joins_counts_once_and_raises_the_ledger)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1,\"2\":[false,[\"a\",\"b\"],[]]}]");
+    skip(1);
+    skip(2);
+    /* It holds update 1, a second increment, a new tag, and has removed b. */
+    static const char *const state = "[\"STATE\",1,null,3,[1,[]],{\"0\":[[null,5]],\"2\":[[[[0,1]],"
+                                     "[\"a\"]],[[[null,3]],[\"c\"]]]}]";
+    world_send(&world, 1, state);
+    expect(1, "[\"ACK\",1,null,3,2,0]\n"
+              "[\"UPDATE\",1,1,2,{\"0\":5,\"2\":[[[],[\"b\"]],[[[0,3,2]],[\"c\"]]]}]\n");
+    skip(2);
+    world_send(&world, 1, state);
+    expect(1, "[\"ACK\",1,null,3,3,0]\n[\"UPDATE\",1,2,3,{}]\n");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"0\":3}]");
+    expect(1, "[\"ACK\",1,null,3,3,0]\n");
+    world_crash(&world);
+    world_connect(&world, 3);
+    open_post(3, 1, 1);
+    const char *text = world_read(&world, 3);
+    cr_assert(strstr(text, ",[[0,3]]]\n[\"SNAPSHOT\",1,3,{\"0\":5,\"1\":0,\"2\":[[[[0,1,1]],"
+                           "[\"a\"]],[[[0,3,2]],[\"c\"]]]}]\n") != NULL,
+              "%s", text);
+}
+
+Test(hub, a_full_state_keeps_what_it_had_not_seen)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\"],[]]}]");
+    world_send(&world, 2, "[\"DELTA\",1,null,1,1,[1,[]],{\"2\":[false,[\"b\"],[]]}]");
+    skip(1);
+    /* Made at position 1: it has removed a, and never saw b. */
+    world_send(&world, 1, "[\"STATE\",1,null,2,[1,[]],{\"2\":[]}]");
+    expect(1, "[\"ACK\",1,null,2,3,0]\n[\"UPDATE\",1,2,3,{\"2\":[[[],[\"a\"]]]}]\n");
+}
+
+Test(hub, a_state_that_names_a_stranger_is_rejected_alone)
+{
+    char text[512];
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    (void)snprintf(text, sizeof text, "[\"STATE\",1,null,1,[0,[]],{\"0\":[[%s,5]]}]",
+                   world_replica(7));
+    world_send(&world, 1, text);
+    cr_assert(strstr(world_read(&world, 1), "[\"REJECT\",1,null,1,\"BAD_CHANGE\",") != NULL);
+    cr_assert(eq(u16, world.connections[1].closed, 0));
+}
+
+Test(hub, a_document_too_many_is_refused_until_there_is_room)
+{
+    world.config.memory_limit = 1;
+    world_crash(&world);
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    cr_assert(strstr(world_read(&world, 1), "SNAPSHOT") != NULL);
+    char text[256];
+    (void)snprintf(text, sizeof text, "[\"OPEN\",2,\"post/2\",[%s],{}]", world_replica(2));
+    world_send(&world, 1, text);
+    cr_assert(strstr(world_read(&world, 1), "[\"ERROR\",2,\"BUSY\",") != NULL);
+    world_send(&world, 1, "[\"CLOSE\",1,\"\",\"\"]");
+    (void)snprintf(text, sizeof text, "[\"OPEN\",3,\"post/2\",[%s],{}]", world_replica(2));
+    world_send(&world, 1, text);
+    cr_assert(strstr(world_read(&world, 1), "SNAPSHOT") != NULL);
+}
+
+Test(hub, a_replica_silent_too_long_is_refused_and_spends_nothing)
+{
+    world.config.replica_ttl_ms = 1000;
+    world_crash(&world);
+    world.now_ms += 5000;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
+    cr_assert(strstr(world_read(&world, 1), "\"REPLICA_EXPIRED\"") != NULL);
+    cr_assert(eq(u64, world.last_position, 0));
+}
+
 Test(hub, the_newest_connection_keeps_the_replica)
 {
     world_connect(&world, 1);

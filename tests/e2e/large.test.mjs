@@ -1,0 +1,40 @@
+/**
+ * Goal:   a document far larger than a message arrives whole, in chunks under the receiver's credit, at both clients.
+ * Method: 12,000 tags of about 60 bytes (over 700 KB, the window is 256 KiB); a fresh JavaScript client, the command line, and a
+ *         client that is live on another document meanwhile.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connect } from 'syncline';
+import { run, startHub, until } from './support.mjs';
+
+test('a large snapshot and a large update travel in chunks', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t);
+  const tags = Array.from({ length: 12000 }, (_, i) => `tag-${String(i).padStart(5, '0')}-${'x'.repeat(50)}`);
+  const clients = [1, 2, 3].map(() => connect(hub.url));
+  t.after(() => clients.forEach((client) => client.close()));
+  const [writer, watcher, fresh] = clients;
+  const watched = watcher.open('post/big');
+  const live = watcher.open('post/live');
+  const big = writer.open('post/big');
+  await Promise.all([big.ready, watched.ready, live.ready]);
+  for (let i = 0; i < tags.length; i += 1000) {
+    big.transact(() => tags.slice(i, i + 1000).forEach((tag) => big.tags.add(tag)));
+  }
+  await big.saved;
+  live.likes.increment();
+  await live.saved;
+  await until(() => watched.tags.size === tags.length, 'the watcher');
+  const again = fresh.open('post/big');
+  await again.ready;
+  assert.deepEqual(again.tags.value, tags);
+  const { stdout, code } = await run('syncline', ['--hub', hub.url, 'get', 'post/big', 'tags']);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), tags);
+  watcher.disconnect();
+  big.tags.clear();
+  big.tags.add('last');
+  await big.saved;
+  watcher.reconnect(); // what it must un-show comes from the removal log, as one large update, or as a snapshot
+  await until(() => watched.tags.value.join() === 'last', 'the watcher that was away');
+});
