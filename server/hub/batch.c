@@ -69,6 +69,7 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
         return;
     }
     document_pin(stream->document);
+    row->references++;
     batch->origins[batch->length++] = (struct batch_origin){.connection = connection->id,
                                                             .stream = stream->id,
                                                             .document = stream->document,
@@ -126,6 +127,7 @@ static void clear(struct batch *batch)
 static void unpin_all(struct hub *hub, struct batch *batch)
 {
     for (size_t i = 0; i < batch->length; i++) {
+        ledger_release(hub, batch->origins[i].document, batch->origins[i].row);
         document_unpin(hub, batch->origins[i].document);
     }
 }

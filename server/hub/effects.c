@@ -3,8 +3,6 @@
 
 #include "server/hub/state.h"
 
-enum { EFFECTS_MIN = 16 };
-
 void list_init(struct link *head)
 {
     head->previous = head;
@@ -48,7 +46,7 @@ struct hub_effect *effect_add(struct hub *hub, enum hub_effect_kind kind)
     /* After a failure the step's effects are void, so the last one may be written over. */
     static const size_t spare = 1;
     if (hub->effect_count + spare > hub->effect_capacity) {
-        size_t capacity = hub->effect_capacity == 0 ? EFFECTS_MIN : hub->effect_capacity * 2;
+        size_t capacity = hub->effect_capacity * 2;
         struct hub_effect *grown = realloc(hub->effects, capacity * sizeof *grown);
         if (grown == NULL) {
             hub_fail(hub, HUB_NO_MEMORY);

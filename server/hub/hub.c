@@ -6,6 +6,8 @@
 
 #include "server/hub/state.h"
 
+enum { EFFECTS_MIN = 16 };
+
 const char *hub_status_text(enum hub_status status)
 {
     switch (status) {
@@ -78,6 +80,13 @@ struct hub *hub_create(const struct hub_config *config)
         free(hub);
         return NULL;
     }
+    hub->effects = calloc(EFFECTS_MIN, sizeof *hub->effects);
+    if (hub->effects == NULL) {
+        free(hub->ancestors);
+        free(hub);
+        return NULL;
+    }
+    hub->effect_capacity = EFFECTS_MIN;
     hub->config = *config;
     hub->config.ancestors = hub->ancestors;
     hub->schema_hash = hash_schemas(config->schemas);

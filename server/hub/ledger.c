@@ -1,5 +1,6 @@
 /* The ledger of a document: its replicas' rows that are in memory. Rows come with `document_load`,
  * or new. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "server/hub/state.h"
@@ -43,11 +44,28 @@ static bool can_leave(const struct document *document, const struct ledger_row *
     return row->references == 0 && row->position <= document->stored && row->submitted <= row->seq;
 }
 
-/* A row that was asked for while it leaves would come back as it was stored before: none leaves
- * while a load is under way. */
-void ledger_evict(struct document *document)
+/*
+ * A row that was asked for while it leaves would come back as it was stored before, and a replay
+ * counts on what it has loaded: none leaves meanwhile.
+ */
+static bool may_evict(const struct hub *hub, const struct document *document)
 {
-    if (document->loads > 0 || document->pins > 0) {
+    return document->loads == 0 && hub->replay_first == NULL;
+}
+
+void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row)
+{
+    assert(row->references > 0);
+    row->references--;
+    if (may_evict(hub, document) && can_leave(document, row)) {
+        table_remove(&document->ledger, hash_of(&row->replica), row);
+        free(row);
+    }
+}
+
+void ledger_evict(struct hub *hub, struct document *document)
+{
+    if (!may_evict(hub, document)) {
         return;
     }
     /* A removal moves the last row into the gap, so walk from the end. */

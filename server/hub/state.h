@@ -42,7 +42,7 @@ struct ledger_row {
     uint64_t position;   /* that last changed the row */
     uint64_t at_ms;      /* when, by the journal's clock */
     uint32_t index;      /* in the document; only if `interned` */
-    uint32_t references; /* streams that name it */
+    uint32_t references; /* streams that name it, and records in batches */
     bool interned;
     uint64_t acks; /* counts answers due: streams compare with what they have told */
     uint64_t gaps;
@@ -150,7 +150,7 @@ struct batch_origin {
     uint64_t connection;
     int64_t stream;
     struct document *document;
-    struct ledger_row *row; /* kept alive by the pin on its document */
+    struct ledger_row *row; /* held */
 };
 
 struct batch {
@@ -315,7 +315,11 @@ struct ledger_row *ledger_find(const struct document *document, const struct rep
 struct ledger_row *ledger_take(struct hub *hub, struct document *document,
                                const struct replica_id *replica);
 table_match ledger_row_matches;
-void ledger_evict(struct document *document);
+/* Lets go of a row that a stream or a batch held; it leaves if it is stored and nobody else holds
+ * it. */
+void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row);
+/* Lets every row leave that nobody holds and that is stored. */
+void ledger_evict(struct hub *hub, struct document *document);
 void ledger_finish(struct document *document);
 void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uint32_t field);
 void ledger_intern(struct document *document, struct ledger_row *row);

@@ -160,7 +160,7 @@ static void settle(struct hub *hub, struct document *document)
         list_push(&hub->dirty_documents, &document->dirty);
     }
     drop_rejected(document);
-    ledger_evict(document);
+    ledger_evict(hub, document);
     document_weigh(hub, document);
 }
 

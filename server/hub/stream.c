@@ -1,6 +1,5 @@
 /* Streams: a client's open documents. Opening waits for the document's rows and for those of the
  * replicas that OPEN names. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,8 +195,7 @@ void stream_close(struct hub *hub, struct stream *stream)
         if (row->owner == stream) {
             row->owner = NULL;
         }
-        assert(row->references > 0);
-        row->references--;
+        ledger_release(hub, document, row);
     }
     stream_drop_transfer(stream);
     list_remove(&stream->dirty);
@@ -208,7 +206,6 @@ void stream_close(struct hub *hub, struct stream *stream)
     free(stream->replicas);
     free(stream);
     document_unpin(hub, document);
-    ledger_evict(document);
 }
 
 void stream_end(struct hub *hub, struct stream *stream, enum hub_code code)
