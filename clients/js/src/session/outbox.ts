@@ -29,8 +29,10 @@ export type Outbox = {
   /** Own entries by field: after all edits, and as far as what is confirmed includes them. */
   claimed: Map<number, Entry>;
   settled: Map<number, Entry>;
-  /** What the hub has acknowledged from which position on. */
-  acked: { seq: number; position: number };
+  /** The highest seq that the hub has acknowledged. */
+  acked: number;
+  /** Which seqs are included from which position on, as far as the cursor has not come there. */
+  acks: readonly { seq: number; position: number }[];
   /** The first seq to send; everything before it is under way. */
   next: number;
 };
@@ -38,7 +40,7 @@ export type Outbox = {
 export function createOutbox(replica: Replica): Outbox {
   return {
     replica, name: toHex(replica), index: null, seq: 0, deltas: [], claimed: new Map(),
-    settled: new Map(), acked: { seq: 0, position: 0 }, next: 1,
+    settled: new Map(), acked: 0, acks: [], next: 1,
   };
 }
 
@@ -51,10 +53,17 @@ export function entryOf(entries: Map<number, Entry>, field: number): Entry {
   return entry;
 }
 
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && toHex(a) === toHex(b));
+}
+
 /** Edits join while what they had seen stands still. */
-export function canGather(delta: Delta | undefined, position: number, seen: Delta['seen']): boolean {
+export function canGather(
+  delta: Delta | undefined, position: number, journal: Uint8Array | undefined, seen: Delta['seen'],
+): boolean {
   return delta !== undefined && !delta.sent && !delta.rejected &&
-    delta.position === position && delta.seen.length === seen.length &&
+    delta.position === position && (position === 0 || sameBytes(delta.journal, journal)) &&
+    delta.seen.length === seen.length &&
     delta.seen.every(({ replica, seq }, i) => {
       const other = seen[i];
       return other !== undefined && other.seq === seq && toHex(other.replica) === toHex(replica);

@@ -53,7 +53,10 @@ export function createSession(name: string, mint: () => Replica) {
   let views = new Map<number, unknown>();
 
   const own = (): Outbox => outboxes[outboxes.length - 1] as Outbox;
-  const isHeld = (box: Outbox): boolean => box.deltas.length > 0 || box === own();
+  /** An outbox whose dots a held context names stands by: the hub needs it named, the view its index. */
+  const isHeld = (box: Outbox): boolean =>
+    box === own() || box.deltas.length > 0 || outboxes.some(({ deltas }) =>
+      deltas.some(({ seen }) => seen.some(({ replica }) => toHex(replica) === box.name)));
 
   function news(): News {
     return {
@@ -165,7 +168,7 @@ export function createSession(name: string, mint: () => Replica) {
       .map(({ replica, deltas }) => ({ replica, seq: (deltas[deltas.length - 1] as Delta).last }));
     const entry = { ...entryOf(box.claimed, number) };
     const last = box.deltas[box.deltas.length - 1];
-    const gathers = canGather(last, position, seen);
+    const gathers = canGather(last, position, cursor?.journal, seen);
     const change = (gathers ? last?.changes.get(number) : undefined) ?? field.type.newChange();
     make(change, entry);
     const delta = gathers ? (last as Delta) : newDelta(box, position, seen);
@@ -184,7 +187,8 @@ export function createSession(name: string, mint: () => Replica) {
     arrived = false;
     transfer = null;
     replies = [];
-    if (journal !== null && toHex(journal) !== toHex(connectionJournal)) refreeze();
+    const moved = journal !== null && toHex(journal) !== toHex(connectionJournal);
+    if (moved || named[0] !== own()) refreeze();
     journal = connectionJournal;
     named = [own(), ...outboxes.filter((box) => box !== own() && isHeld(box))];
     const packet: Packet & { type: 'OPEN' } = {
@@ -194,7 +198,7 @@ export function createSession(name: string, mint: () => Replica) {
     return packet;
   }
 
-  /** A context says which journal it counts in, if that is not the connection's. */
+  /** A context says which journal it counts in, if not the connection's; an update, whose it is, if not the stream's own. */
   function refreeze(): void {
     for (const box of outboxes) for (const delta of box.deltas) delta.frozen = undefined;
   }
@@ -226,7 +230,7 @@ export function createSession(name: string, mint: () => Replica) {
     if (!arrived || stream === null) return { packets, frozen };
     let room = IN_FLIGHT - outboxes.reduce(
       (sum, box) => sum + box.deltas.filter((d) => d.sent && d.last < box.next &&
-        d.last > box.acked.seq).length, 0);
+        d.last > box.acked).length, 0);
     for (const box of outboxes) {
       for (const delta of box.deltas) {
         if (delta.first !== box.next || delta.rejected || room <= 0) continue;
@@ -242,8 +246,12 @@ export function createSession(name: string, mint: () => Replica) {
   /** Drops what the confirmed state includes. */
   function settle(): void {
     for (const box of outboxes) {
-      if (box.acked.position > (cursor?.position ?? 0)) continue;
-      while (box.deltas[0] !== undefined && box.deltas[0].last <= box.acked.seq) {
+      const position = cursor?.position ?? 0;
+      const reached = box.acks.filter((ack) => ack.position <= position);
+      if (reached.length === 0) continue;
+      const included = Math.max(...reached.map(({ seq }) => seq));
+      box.acks = box.acks.filter((ack) => ack.position > position);
+      while (box.deltas[0] !== undefined && box.deltas[0].last <= included) {
         const delta = box.deltas.shift() as Delta;
         for (const [number, change] of delta.changes) {
           fields.get(number)?.type.spend(entryOf(box.settled, number), change);
@@ -260,7 +268,10 @@ export function createSession(name: string, mint: () => Replica) {
       box.index = index;
       views = new Map();
     }
-    if (seq >= box.acked.seq) box.acked = { seq, position };
+    if (!box.acks.some((ack) => ack.seq >= seq && ack.position <= position)) {
+      box.acks = [...box.acks, { seq, position }];
+    }
+    box.acked = Math.max(box.acked, seq);
     box.next = Math.max(box.next, seq + 1);
     settle();
   }
@@ -272,7 +283,8 @@ export function createSession(name: string, mint: () => Replica) {
       const box = named[i];
       if (box === undefined) throw new ProtocolError('OPENED answers for a replica not named');
       if (index !== null) box.index = index;
-      box.acked = { seq, position: packet.position };
+      box.acked = seq;
+      box.acks = [{ seq, position: packet.position }];
       box.next = seq + 1;
     }
     views = new Map();
@@ -306,10 +318,10 @@ export function createSession(name: string, mint: () => Replica) {
   }
 
   function readContent(content: Fields, fresh: boolean): void {
+    if (fresh) for (const field of fields.values()) field.state = field.type.create();
     for (const [key, value] of Object.entries(content)) {
       const field = fields.get(Number(key));
       if (field === undefined) continue; // of a type that a later client knows
-      if (fresh) field.state = field.type.create();
       field.type.readContent(field.state, value, field.of === 'any' ? 'any' : field.of);
     }
     views = new Map();
@@ -352,6 +364,10 @@ export function createSession(name: string, mint: () => Replica) {
   function onEnd(packet: Packet & { type: 'END' }, told: News): void {
     if (transfer === null || transfer.packet.transfer !== packet.id) {
       throw new ProtocolError('an END of no transfer');
+    }
+    if (packet.status !== 0) throw new ProtocolError(`a transfer ended with status ${packet.status}`);
+    if (transfer.got !== transfer.packet.bytes) {
+      throw new ProtocolError('a transfer shorter than announced');
     }
     const whole = new Uint8Array(transfer.got);
     let at = 0;
@@ -427,7 +443,7 @@ export function createSession(name: string, mint: () => Replica) {
     },
     /** Everything that is not acknowledged is sent again. */
     resend(): void {
-      for (const box of outboxes) box.next = box.acked.seq + 1;
+      for (const box of outboxes) box.next = box.acked + 1;
     },
     /** Throws a ProtocolError if the packet cannot be true. */
     receive(packet: Packet): News {

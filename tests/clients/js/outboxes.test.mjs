@@ -1,0 +1,195 @@
+/**
+ * Goal:   nothing that an outbox holds is lost or counted twice when the session, the connection or the journal changes.
+ * Method: one session and the packets that a hub would send, each test the shortest way to one mistake.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
+import { encodeValue, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
+import { createSession } from '../../../clients/js/dist/session/session.js';
+
+const JOURNAL = new Uint8Array(16).fill(1);
+const OTHER_JOURNAL = new Uint8Array(16).fill(2);
+const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }, { number: 2, name: 'tags', type: 'or-set', of: 'string' }];
+const hexOf = (text) => toHex(encodeValue(text));
+
+function start() {
+  let minted = 0;
+  const session = createSession('post/1', () => new Uint8Array(16).fill(++minted));
+  session.declare(FIELDS);
+  return session;
+}
+
+/** Opens a stream, and the hub answers with `ledger` ([index, seq] for each replica named) and a snapshot. */
+function open(session, id, { position = 0, ledger = {}, fields = { 0: 0, 2: [] }, journal = JOURNAL, reply = 'SNAPSHOT' } = {}) {
+  const packet = session.open(id, journal);
+  session.receive({
+    type: 'OPENED', id, fields: FIELDS, rights: 3, position,
+    ledger: packet.replicas.map((replica) => {
+      const [index, seq] = ledger[replica[0]] ?? [null, 0];
+      return { index, seq };
+    }),
+  });
+  session.receive(reply === 'SNAPSHOT'
+    ? { type: 'SNAPSHOT', id, position, fields }
+    : { type: 'UPDATE', id, from: packet.cursor[1], to: position, fields });
+  return packet;
+}
+
+const add = (session, text) => session.edit(2, (change) => { change.removed.delete(hexOf(text)); change.added.add(hexOf(text)); });
+const remove = (session, text) => session.edit(2, (change) => { change.added.delete(hexOf(text)); change.removed.add(hexOf(text)); });
+const count = (session, amount) => session.edit(0, (change, entry) => { entry.up += amount; change.entry.up = entry.up; });
+const likes = (session) => session.view(0).total;
+const tags = (session) => [...session.view(2).dots.keys()].sort();
+const sent = (session) => session.takeSends().frozen.flatMap((bytes) => decodeMessage(bytes));
+const inUse = (session, id) => session.receive({ type: 'CLOSE', id, code: 'REPLICA_IN_USE', text: '' });
+
+test('what was sent as a session’s own names its replica once another session has taken over', () => {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  assert.equal(sent(session)[0].replica, null);
+  inUse(session, 1);
+  const { replicas } = open(session, 2);
+  assert.deepEqual(replicas.map(([first]) => first), [2, 1]);
+  const [again] = sent(session);
+  assert.equal(again.replica?.[0], 1);
+});
+
+test('a second session’s edits have seen those of the first', () => {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  remove(session, 'a');
+  assert.deepEqual(tags(session), []);
+  open(session, 2);
+  const [, delta] = sent(session);
+  assert.deepEqual(delta.context.seen.map(({ replica, seq }) => [replica[0], seq]), [[1, 1]]);
+  assert.equal(delta.replica, null);
+});
+
+test('OPEN names the replicas of held contexts, also when their own outbox is empty', () => {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  remove(session, 'a');
+  open(session, 2, { position: 1, ledger: { 1: [0, 1] }, fields: { 0: 0, 2: [[[[0, 1, 1]], ['a']]] } });
+  assert.deepEqual(tags(session), [], 'the pending remove still covers the first session’s add');
+  session.disconnect();
+  const { replicas } = open(session, 3, { position: 1, ledger: { 1: [0, 1] }, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(replicas.map(([first]) => first), [2, 1]);
+  assert.deepEqual(tags(session), []);
+  session.receive({ type: 'ACK', id: 3, replica: null, seq: 1, position: 2, index: 1 });
+  session.receive({ type: 'UPDATE', id: 3, from: 1, to: 2, fields: { 2: [[[], ['a']]] } });
+  session.disconnect();
+  assert.deepEqual(session.open(4, JOURNAL).replicas.map(([first]) => first), [2], 'and not for ever');
+});
+
+test('an update forgets exactly what it includes, though more is acknowledged', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 5);
+  sent(session);
+  count(session, 1);
+  sent(session);
+  session.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 1, index: 0 });
+  session.receive({ type: 'ACK', id: 1, replica: null, seq: 2, position: 2, index: 0 });
+  assert.equal(likes(session), 6);
+  session.receive({ type: 'UPDATE', id: 1, from: 0, to: 1, fields: { 0: 5 } });
+  assert.equal(likes(session), 6);
+  assert.equal(session.pending(), 1);
+  session.receive({ type: 'UPDATE', id: 1, from: 1, to: 2, fields: { 0: 6 } });
+  assert.equal(likes(session), 6);
+  assert.equal(session.pending(), 0);
+});
+
+test('a repeated acknowledgement at a later position does not delay the first', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 5);
+  sent(session);
+  session.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 1, index: 0 });
+  session.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 4, index: 0 });
+  session.receive({ type: 'UPDATE', id: 1, from: 0, to: 1, fields: { 0: 5 } });
+  assert.equal(likes(session), 5);
+});
+
+test('a snapshot replaces fields that it does not name', () => {
+  const session = start();
+  open(session, 1, { position: 3, fields: { 0: 7, 2: [[[[0, 1, 3]], ['a']]] } });
+  session.disconnect();
+  open(session, 2, { position: 4, fields: {} });
+  assert.equal(likes(session), 0);
+  assert.deepEqual(tags(session), []);
+});
+
+test('edits do not gather across journals', () => {
+  const session = start();
+  open(session, 1, { position: 5 });
+  add(session, 'a');
+  session.disconnect();
+  open(session, 2, { position: 5, journal: OTHER_JOURNAL });
+  add(session, 'b');
+  const [first, second] = sent(session);
+  assert.deepEqual(first.context.journal, JOURNAL);
+  assert.equal(second?.context.journal, undefined);
+  assert.deepEqual(second?.changes.get(2), [false, ['b'], []]);
+});
+
+/* --- transfers --- */
+
+function transferring(bytes) {
+  const session = start();
+  const { id } = session.open(1, JOURNAL);
+  session.receive({ type: 'OPENED', id, fields: FIELDS, rights: 3, position: 9, ledger: [{ index: null, seq: 0 }] });
+  session.receive({ type: 'SNAPSHOT', id, position: 9, fields: null, transfer: -1, bytes });
+  return session;
+}
+const chunk = (session, bytes) => session.receive({ type: 'CHUNK', id: -1, bytes });
+const end = (session, status = 0) => session.receive({ type: 'END', id: -1, status });
+const BODY = encodeValue({ 0: 4, 2: [[[[0, 1, 9]], ['a', 'b']]] });
+
+test('a body in chunks is the body', () => {
+  const session = transferring(BODY.length);
+  for (const byte of BODY) chunk(session, Uint8Array.of(byte));
+  assert.equal(session.arrived(), false);
+  assert.equal(end(session).arrived, true);
+  assert.equal(likes(session), 4);
+  assert.deepEqual(tags(session), ['a', 'b'].map(hexOf));
+});
+
+test('credit is granted for all that came, and nothing else', () => {
+  const session = transferring(300000);
+  let granted = 0;
+  for (let i = 0; i < 20; i++) {
+    chunk(session, new Uint8Array(10000));
+    for (const { type, bytes } of session.takeSends().packets) {
+      assert.equal(type, 'CREDIT');
+      granted += bytes;
+    }
+    assert.ok(granted <= (i + 1) * 10000 && granted > (i + 1) * 10000 - 65536);
+  }
+});
+
+test('a transfer that is cut, too long, aborted or of nobody is refused', () => {
+  const cut = transferring(BODY.length);
+  chunk(cut, BODY.slice(0, -1));
+  assert.throws(() => end(cut), ProtocolError);
+  const long = transferring(BODY.length - 1);
+  assert.throws(() => chunk(long, BODY), ProtocolError);
+  const aborted = transferring(BODY.length);
+  chunk(aborted, BODY);
+  assert.throws(() => end(aborted, 1), ProtocolError);
+  assert.throws(() => chunk(start(), BODY), ProtocolError);
+  assert.throws(() => end(start()), ProtocolError);
+});
+
+test('an update that does not start at the cursor is refused', () => {
+  const session = start();
+  open(session, 1, { position: 3 });
+  assert.throws(() => session.receive({ type: 'UPDATE', id: 1, from: 2, to: 4, fields: {} }), ProtocolError);
+});
