@@ -1,6 +1,6 @@
 /** Observed-remove set: an add that no remove has seen keeps its element (the C side's crdt/orset.h). */
 import {
-  compareKeys, elementOfKey, keyOfElement, type Element, type ElementOf,
+  compareKeys, elementOfKey, encodedOfKey, keyOfElement, type Element, type ElementOf,
 } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
@@ -79,7 +79,7 @@ export const orSet: FieldType<State, Change, OrSet> = {
   },
 
   encodeChange: ({ clear, added, removed }) => [
-    clear, [...added].map(elementOfKey), [...removed].map(elementOfKey),
+    clear, [...added].map(encodedOfKey), [...removed].map(encodedOfKey),
   ],
 
   decodeChange(value, of) {

@@ -2,40 +2,53 @@
  * Elements: what sets hold, compared by their canonical msgpack (docs/protocol.md, section 3). The key of an element is that
  * encoding as a string, which JavaScript's maps can hold.
  */
-import { encodeValue, toHex, fromHex, decodeValues, type Value } from './values.js';
+import { decodeValues, Encoded, encodeValue, fromHex, toHex, type Value } from './values.js';
 
 export type ElementOf = 'string' | 'int' | 'float' | 'bool' | 'bytes' | 'any';
 export type Element = Value;
 
+type Canonical =
+  | null | boolean | number | string | Uint8Array | readonly Canonical[] | ReadonlyMap<string, Canonical>;
+
 const ELEMENT_BYTES = 4096;
 const ELEMENT_DEPTH = 8;
 
-function canonical(value: unknown, depth: number): Value {
+function checkText(text: string): string {
+  if (/[\ud800-\udfff]/u.test(text)) {
+    throw new TypeError('a string with half a surrogate pair is not valid UTF-8');
+  }
+  return text;
+}
+
+/** A map's keys in the order of their bytes, which no object's keys can have if they look like numbers. */
+function canonicalMap(value: object, depth: number): Map<string, Canonical> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    throw new TypeError(`an element cannot be a ${value.constructor.name}`);
+  }
+  const entries = Object.entries(value).map(([key, item]) => {
+    if (key === '__proto__') throw new TypeError('an element cannot have the key __proto__');
+    return [checkText(key), canonical(item, depth + 1), toHex(encodeValue(key))] as const;
+  });
+  entries.sort((a, b) => (a[2] < b[2] ? -1 : 1));
+  return new Map(entries.map(([key, item]) => [key, item]));
+}
+
+function canonical(value: unknown, depth: number): Canonical {
   if (depth > ELEMENT_DEPTH) throw new TypeError('an element is nested at most 8 deep');
   if (value === null || typeof value === 'boolean') return value;
-  if (typeof value === 'string') {
-    if (/[\ud800-\udfff]/u.test(value)) {
-      throw new TypeError('a string with half a surrogate pair is not valid UTF-8');
-    }
-    return value;
-  }
+  if (typeof value === 'string') return checkText(value);
   if (typeof value === 'number') {
     if (Number.isNaN(value)) throw new TypeError('NaN is no element: it equals nothing');
     return value === 0 ? 0 : value;
   }
   if (value instanceof Uint8Array) return value;
-  if (Array.isArray(value)) return value.map((item) => canonical(item, depth + 1));
-  if (typeof value === 'object') {
-    const entries = Object.entries(value).map(
-      ([key, item]) => [key, canonical(item, depth + 1), toHex(encodeValue(key))] as const,
-    );
-    entries.sort((a, b) => (a[2] < b[2] ? -1 : 1));
-    return Object.fromEntries(entries.map(([key, item]) => [key, item]));
-  }
+  if (Array.isArray(value)) return Array.from(value, (item) => canonical(item, depth + 1));
+  if (typeof value === 'object') return canonicalMap(value, depth);
   throw new TypeError(`an element cannot be a ${typeof value}`);
 }
 
-function fits(value: Value, of: ElementOf): boolean {
+function fits(value: Canonical, of: ElementOf): boolean {
   switch (of) {
     case 'string': return typeof value === 'string';
     case 'int': return Number.isSafeInteger(value);
@@ -53,6 +66,11 @@ export function keyOfElement(element: unknown, of: ElementOf): string {
   const bytes = encodeValue(value);
   if (bytes.length > ELEMENT_BYTES) throw new RangeError('an element is at most 4096 bytes');
   return toHex(bytes);
+}
+
+/** The element's bytes, as they are sent. */
+export function encodedOfKey(key: string): Encoded {
+  return new Encoded(fromHex(key));
 }
 
 export function elementOfKey(key: string): Element {

@@ -29,13 +29,28 @@ function widen(value: unknown): unknown {
     const narrow = value <= 0xffffffff && value >= -0x80000000;
     return narrow || !Number.isSafeInteger(value) ? value : BigInt(value);
   }
-  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
-  if (Array.isArray(value)) return value.map(widen);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, widen(item)]));
+  return value;
 }
 
+/** Bytes that are msgpack already. */
+export class Encoded {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
+/** An object's keys have JavaScript's order; a Map's have their own. */
 export function encodeValue(value: unknown): Uint8Array {
-  return encode(widen(value), options);
+  if (value instanceof Encoded) return value.bytes;
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) {
+    return encode(widen(value), options);
+  }
+  if (Array.isArray(value)) {
+    return concatenate([arrayHeader(value.length), ...value.map(encodeValue)]);
+  }
+  const entries = value instanceof Map ? [...value] : Object.entries(value);
+  return concatenate([
+    mapHeader(entries.length),
+    ...entries.flatMap(([key, item]) => [encodeValue(key), encodeValue(item)]),
+  ]);
 }
 
 /** Integers beyond 2^53 - 1 are never sent: one that comes is an error, not a rounded number. */
@@ -127,14 +142,18 @@ export function encodeFields(fields: ReadonlyMap<number, unknown>): Uint8Array {
   return concatenate(parts);
 }
 
+function header(short: number, long: number, size: number): Uint8Array {
+  if (size < 16) return Uint8Array.of(short | size);
+  if (size < 65536) return Uint8Array.of(long, size >> 8, size & 0xff);
+  return Uint8Array.of(long + 1, size >>> 24, (size >> 16) & 0xff, (size >> 8) & 0xff, size & 0xff);
+}
+
 export function mapHeader(size: number): Uint8Array {
-  if (size < 16) return Uint8Array.of(0x80 | size);
-  return Uint8Array.of(0xde, size >> 8, size & 0xff);
+  return header(0x80, 0xde, size);
 }
 
 export function arrayHeader(size: number): Uint8Array {
-  if (size < 16) return Uint8Array.of(0x90 | size);
-  return Uint8Array.of(0xdc, size >> 8, size & 0xff);
+  return header(0x90, 0xdc, size);
 }
 
 export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
