@@ -159,7 +159,6 @@ static void apply_parts(const struct merge *merge, const struct part *parts, siz
         if (field->type->apply(field, entry, parts[i].change, &update) != CRDT_OK) {
             hub_fail(merge->hub, HUB_NO_MEMORY);
         }
-        field->type->trim(field, merge->hub->config.removals_max);
     }
     settle_row(merge, merge->row, merge->update.last);
 }
@@ -302,7 +301,6 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
         if (field->type->join(field, parts[i].state, &join) != CRDT_OK) {
             hub_fail(merge->hub, HUB_NO_MEMORY);
         }
-        field->type->trim(field, merge->hub->config.removals_max);
     }
     /* `seen` and `rows` are in different orders by now: the vector's seqs go to the rows by index.
      */

@@ -149,6 +149,18 @@ static void drop_rejected(struct document *document)
     document->rejected_storing = 0;
 }
 
+/* Removals are forgotten once they are stored: before, their elements would still stand in the
+ * rows. */
+static void trim_removals(const struct hub *hub, struct document *document)
+{
+    for (size_t i = 0; i < document->schema->length; i++) {
+        struct crdt_field *field = document->fields[i];
+        if (field->position <= document->stored) {
+            field->type->trim(field, hub->config.removals_max);
+        }
+    }
+}
+
 static void settle(struct hub *hub, struct document *document)
 {
     list_remove(&document->dirty);
@@ -160,6 +172,7 @@ static void settle(struct hub *hub, struct document *document)
         list_push(&hub->dirty_documents, &document->dirty);
     }
     drop_rejected(document);
+    trim_removals(hub, document);
     ledger_evict(hub, document);
     document_weigh(hub, document);
 }

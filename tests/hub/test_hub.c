@@ -256,6 +256,7 @@ Test(hub, a_cursor_behind_the_removal_log_gets_the_snapshot)
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\",\"b\",\"c\"],[]]}]");
     world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[false,[],[\"a\"]]}]");
     world_send(&world, 1, "[\"DELTA\",1,null,3,3,[1,[]],{\"2\":[false,[],[\"b\"]]}]");
+    world_tick(&world, 1000); /* removals are forgotten once they are stored */
     for (int cursor = 1; cursor <= 2; cursor++) {
         world_connect(&world, 2);
         (void)snprintf(text, sizeof text,
@@ -268,6 +269,24 @@ Test(hub, a_cursor_behind_the_removal_log_gets_the_snapshot)
         cr_assert(snapshot == (cursor == 1), "%d: %s", cursor, got);
         world_disconnect(&world, 2);
     }
+}
+
+Test(hub, forgotten_removals_do_not_come_back_after_a_crash)
+{
+    world.config.removals_max = 2;
+    world_crash(&world);
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1,
+               "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\",\"b\",\"c\",\"d\"],[]]}]");
+    world_tick(&world, 1000);
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[true,[],[]]}]");
+    world_tick(&world, 1000);
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 2);
+    const char *text = world_read(&world, 2);
+    cr_assert(strstr(text, "\"2\":[]}]\n") != NULL, "%s", text);
 }
 
 Test(hub, a_blocked_connection_gets_the_converged_state_and_no_backlog)
