@@ -27,7 +27,7 @@ export type DocumentCore = {
   readonly ready: Promise<void>;
   /** The hub's state has arrived, and it has acknowledged what was pending then. */
   readonly synced: Promise<void>;
-  /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. */
+  /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. Fails if the document closes first. */
   readonly saved: Promise<void>;
   field(name: string): unknown;
   /** The edits of `make` are shown as one change and travel as one update. */
@@ -58,7 +58,7 @@ export function createDocument(
   const events = createEvents<DocumentEvents>();
   const apis = new Map<string, unknown>();
   const waiting = { ready: waiter(), synced: waiter() };
-  let saving: { resolve: () => void }[] = [];
+  let saving: ReturnType<typeof waiter>[] = [];
   let status: DocumentStatus = 'loading';
   let depth = 0;
   let editedInTransaction = false;
@@ -141,11 +141,15 @@ export function createDocument(
     return news;
   }
 
-  function shut(): void {
+  function giveUp(): void {
     const error = new Error(`${name} was closed`);
+    for (const wait of [waiting.ready, waiting.synced, ...saving]) wait.reject(error);
+    saving = [];
+  }
+
+  function shut(): void {
     setStatus('closed');
-    waiting.ready.reject(error);
-    waiting.synced.reject(error);
+    giveUp();
   }
 
   async function* changes(): AsyncIterableIterator<{ local: boolean }> {
@@ -184,7 +188,10 @@ export function createDocument(
     get synced() { return waiting.synced.promise; },
     get saved() {
       if (session.pending() === 0) return Promise.resolve();
-      return new Promise<void>((resolve) => saving.push({ resolve }));
+      const wait = waiter();
+      saving.push(wait);
+      if (status === 'closed') giveUp();
+      return wait.promise;
     },
     field(fieldName) {
       const api = apis.get(fieldName);
