@@ -14,6 +14,33 @@ test('waiting doubles its bound, up to the cap, and is spread over all of it', (
   assert.equal(createBackoff(() => 0).next(), 0);
 });
 
+test('waiting is full jitter: even over all of the bound, at every attempt', () => {
+  let state = 7;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const fourths = Array.from({ length: 10 }, () => [0, 0, 0, 0]);
+  for (let run = 0; run < 2000; run++) {
+    const backoff = createBackoff(random, 100, 3000);
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const bound = Math.min(3000, 100 * 2 ** attempt);
+      const wait = backoff.next();
+      assert.ok(Number.isInteger(wait) && wait >= 0 && wait < bound, `attempt ${attempt}: ${wait}`);
+      fourths[attempt][Math.floor((4 * wait) / bound)] += 1;
+    }
+  }
+  for (const [attempt, counts] of fourths.entries()) {
+    for (const count of counts) assert.ok(count > 400 && count < 600, `attempt ${attempt}: ${counts}`);
+  }
+});
+
+test('a hundred thousand failures later the bound is still the cap', () => {
+  const backoff = createBackoff(() => 0.999999);
+  for (let i = 0; i < 100000; i++) backoff.next();
+  assert.equal(backoff.next(), 14999);
+});
+
 test('equal elements have equal keys, and others are refused', () => {
   assert.equal(keyOfElement(-0, 'float'), keyOfElement(0, 'float'));
   assert.equal(keyOfElement({ b: 1, a: 2 }, 'any'), keyOfElement({ a: 2, b: 1 }, 'any'));
