@@ -25,6 +25,7 @@ enum {
         256 << 10,              /* bytes of a transfer sent before the receiver grants more */
     LIMIT_BODY_BYTES = 1 << 30, /* a document's encoded state */
     LIMIT_REMOVALS = 10000,     /* (config) removals a field remembers: bounds the log */
+    LIMIT_ROW_WALK_BYTES = 24,  /* where a walk through the replicas' rows goes on: a row's key */
     LIMIT_REJECTIONS = 16, /* refused updates that a replica is told of again after a lost REJECT */
 };
 

@@ -4,11 +4,12 @@
 
 static void write_document(struct writer *writer, const struct row *row)
 {
-    write_array(writer, 4);
+    write_array(writer, 5);
     write_uint(writer, row->kind);
     write_bin(writer, row->name);
     write_uint(writer, row->position);
     write_uint(writer, row->next_index);
+    write_uint(writer, row->retired_ms);
 }
 
 static void write_field(struct writer *writer, const struct row *row)
@@ -65,6 +66,14 @@ static void write_rejected(struct writer *writer, const struct row *row)
     write_bin(writer, row->detail);
 }
 
+/* RETIRED, SILENT and WALKED. */
+static void write_one(struct writer *writer, const struct row *row, struct bytes value)
+{
+    write_array(writer, 2);
+    write_uint(writer, row->kind);
+    write_bin(writer, value);
+}
+
 void row_write(struct writer *writer, const struct row *row)
 {
     switch (row->kind) {
@@ -85,6 +94,13 @@ void row_write(struct writer *writer, const struct row *row)
         return;
     case ROW_REJECTED:
         write_rejected(writer, row);
+        return;
+    case ROW_RETIRED:
+    case ROW_SILENT:
+        write_one(writer, row, replica_id_bytes(&row->replica));
+        return;
+    case ROW_WALKED:
+        write_one(writer, row, row->key);
         return;
     }
 }
@@ -107,6 +123,7 @@ static void read_fields(struct reader *reader, struct row *row)
         row->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
         row->position = read_uint(reader);
         row->next_index = read_uint(reader);
+        row->retired_ms = read_uint(reader);
         return;
     case ROW_FIELD:
         row->field = (uint32_t)read_uint(reader);
@@ -142,6 +159,13 @@ static void read_fields(struct reader *reader, struct row *row)
         row->text = read_blob(reader);
         row->detail = read_blob(reader);
         return;
+    case ROW_RETIRED:
+    case ROW_SILENT:
+        row->replica = read_replica(reader);
+        return;
+    case ROW_WALKED:
+        row->key = read_bin(reader, LIMIT_ROW_WALK_BYTES);
+        return;
     }
     reader_fail(reader, PROTOCOL_MALFORMED);
 }
@@ -162,9 +186,11 @@ bool row_read(struct reader *reader, struct row *row)
 
 void row_request_write(struct writer *writer, const struct row_request *request)
 {
-    write_array(writer, 3);
+    write_array(writer, 5);
     write_bin(writer, request->name);
     write_bool(writer, request->document);
+    write_uint(writer, request->silent_before_ms);
+    write_bin(writer, request->after);
     write_array(writer, request->length);
     for (size_t i = 0; i < request->length; i++) {
         write_bin(writer, replica_id_bytes(&request->replicas[i]));
@@ -173,10 +199,12 @@ void row_request_write(struct writer *writer, const struct row_request *request)
 
 bool row_request_read(struct reader *reader, struct row_request *request)
 {
-    (void)read_tuple(reader, 3);
+    (void)read_tuple(reader, 5);
     *request = (struct row_request){0};
     request->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
     request->document = read_bool(reader);
+    request->silent_before_ms = read_uint(reader);
+    request->after = read_bin(reader, LIMIT_ROW_WALK_BYTES);
     request->length = read_array(reader, LIMIT_OBJECTS);
     request->left = *reader;
     return reader_ok(reader);

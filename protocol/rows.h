@@ -4,7 +4,8 @@
  * it, then perhaps the next document.
  *
  * What the hub stores are the rows that changed; what it loads are all FIELD, ENTRY and REMOVAL
- * rows of a document and the REPLICA rows that it asked for.
+ * rows of a document and the REPLICA rows that it asked for. What it finds by looking for silent
+ * replicas are DOCUMENT rows with their SILENT ones, and WALKED at the end.
  */
 #ifndef PROTOCOL_ROWS_H
 #define PROTOCOL_ROWS_H
@@ -14,12 +15,15 @@
 #include "protocol/writer.h"
 
 enum row_kind {
-    ROW_DOCUMENT = 1, /* name, position, next_index */
+    ROW_DOCUMENT = 1, /* name, position, next_index, retired_ms */
     ROW_FIELD,        /* field, position, horizon: removals at or below the horizon are forgotten */
     ROW_ENTRY,        /* field, key, position, shown, detail: replaces the removal with that key */
     ROW_REMOVAL,      /* field, key, position: replaces the entry with that key */
     ROW_REPLICA,      /* replica, index, seq, position, at_ms, detail, principal */
-    ROW_REJECTED      /* replica, seq, at_ms, code, text, detail (the update): for the operator */
+    ROW_REJECTED,     /* replica, seq, at_ms, code, text, detail (the update): for the operator */
+    ROW_RETIRED,      /* replica: its REPLICA row leaves */
+    ROW_SILENT,       /* replica: one that was found */
+    ROW_WALKED        /* key: where the walk goes on; empty: it is at its end */
 };
 
 struct row {
@@ -28,6 +32,7 @@ struct row {
     uint64_t position; /* of DOCUMENT: the journal up to here is in these rows */
     uint64_t horizon;
     uint64_t next_index; /* of DOCUMENT: the index the next new replica gets */
+    uint64_t retired_ms; /* of DOCUMENT: replicas older than this that have no row are retired */
     uint64_t index;      /* of REPLICA */
     uint64_t seq;
     uint64_t at_ms;
@@ -48,13 +53,16 @@ void row_write(struct writer *writer, const struct row *row);
  * a failure. */
 bool row_read(struct reader *reader, struct row *row);
 
-/* What the hub asks for: a document's rows, unless it has them, and some of its replicas. */
+/* What the hub asks for: a document's rows, unless it has them, and some of its replicas; or, in
+ * all documents, for replicas that were silent for long: a bounded step of a walk through them. */
 struct row_request {
     struct bytes name;
     bool document;                     /* false: only the replicas */
     const struct replica_id *replicas; /* when writing */
     size_t length;
-    struct reader left; /* when reading: `row_request_next` */
+    uint64_t silent_before_ms; /* 0: not this, but a document; else `name` and replicas are empty */
+    struct bytes after;        /* where the walk goes on; empty: it begins */
+    struct reader left;        /* when reading: `row_request_next` */
 };
 
 void row_request_write(struct writer *writer, const struct row_request *request);

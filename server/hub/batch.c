@@ -23,7 +23,7 @@ static void write_head(struct hub *hub, struct batch *batch)
     }
 }
 
-static void write_record(struct writer *writer, const struct record *record)
+void record_write(struct writer *writer, const struct record *record)
 {
     write_array(writer, 7);
     write_uint(writer, record->kind);
@@ -50,32 +50,50 @@ static bool reserve_origin(struct batch *batch)
     return true;
 }
 
+/* The record's bytes, or 0: no memory, and the batch is as it was. */
+static size_t add_record(struct hub *hub, const struct record *record,
+                         const struct batch_origin *origin)
+{
+    struct batch *batch = &hub->gathering;
+    if (batch->bytes.length == 0) {
+        write_head(hub, batch);
+    }
+    size_t start = batch->bytes.length;
+    struct writer writer = writer_to(&batch->bytes);
+    record_write(&writer, record);
+    if (writer.status != PROTOCOL_OK || !reserve_origin(batch)) {
+        batch->bytes.length = start;
+        return 0;
+    }
+    document_pin(origin->document);
+    batch->origins[batch->length++] = *origin;
+    return batch->bytes.length - start;
+}
+
+/* What finds no memory is found again by the next walk. */
+void batch_add(struct hub *hub, struct document *document, const struct record *record)
+{
+    (void)add_record(hub, record, &(struct batch_origin){.document = document});
+}
+
 /* On no memory the update was not taken, and its sender tries again. */
 void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last)
 {
     struct batch *batch = &hub->gathering;
     struct connection *connection = stream->connection;
-    size_t before = batch->bytes.length;
-    if (before == 0) {
-        write_head(hub, batch);
-    }
-    size_t start = batch->bytes.length;
-    struct writer writer = writer_to(&batch->bytes);
-    write_record(&writer, record);
-    if (writer.status != PROTOCOL_OK || !reserve_origin(batch)) {
-        batch->bytes.length = start;
+    struct batch_origin origin = {.connection = connection->id,
+                                  .stream = stream->id,
+                                  .document = stream->document,
+                                  .row = row};
+    size_t length = add_record(hub, record, &origin);
+    if (length == 0) {
         connection_error(hub, connection, stream->id, CODE_BUSY, READ_ONLY_RETRY_MS);
         return;
     }
-    document_pin(stream->document);
     row->references++;
-    batch->origins[batch->length++] = (struct batch_origin){.connection = connection->id,
-                                                            .stream = stream->id,
-                                                            .document = stream->document,
-                                                            .row = row};
     row->submitted = last > row->submitted ? last : row->submitted;
-    connection->batch_bytes += batch->bytes.length - start;
+    connection->batch_bytes += length;
     if (batch->bytes.length > hub->config.batch_bytes ||
         connection->batch_bytes > hub->config.batch_bytes / BATCH_SHARE) {
         connection_pause(hub, connection, PAUSE_BATCH);
@@ -127,7 +145,9 @@ static void clear(struct batch *batch)
 static void unpin_all(struct hub *hub, struct batch *batch)
 {
     for (size_t i = 0; i < batch->length; i++) {
-        ledger_release(hub, batch->origins[i].document, batch->origins[i].row);
+        if (batch->origins[i].row != NULL) {
+            ledger_release(hub, batch->origins[i].document, batch->origins[i].row);
+        }
         document_unpin(hub, batch->origins[i].document);
     }
 }
@@ -146,6 +166,9 @@ static void refuse(struct hub *hub, struct batch *batch)
 {
     for (size_t i = 0; i < batch->length; i++) {
         struct batch_origin *origin = &batch->origins[i];
+        if (origin->row == NULL) {
+            continue;
+        }
         origin->row->submitted = origin->row->seq;
         struct connection *connection = connection_find(hub, origin->connection);
         bool told = false;
@@ -206,7 +229,8 @@ bool record_read(struct reader *reader, struct record *record)
     record->packet = read_bin(reader, LIMIT_BODY_BYTES);
     reader_skip(reader, more);
     if ((record->verdict == CODE_NONE && verdict.length > 0) ||
-        (record->kind != PACKET_DELTA && record->kind != PACKET_STATE)) {
+        (record->kind != PACKET_DELTA && record->kind != PACKET_STATE &&
+         record->kind != RECORD_RETIRE)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return reader_ok(reader);

@@ -75,6 +75,26 @@ struct document *document_create(struct hub *hub, struct bytes name, const struc
     return document;
 }
 
+struct document *document_take(struct hub *hub, struct bytes name)
+{
+    struct bytes schema_name;
+    struct bytes key;
+    struct document *document = document_find(hub, name);
+    if (document != NULL) {
+        return document;
+    }
+    if (!document_name_valid(name, &schema_name, &key)) {
+        hub_fail(hub, HUB_CORRUPT);
+        return NULL;
+    }
+    const struct schema *schema = schema_find(hub->config.schemas, schema_name);
+    if (schema == NULL) {
+        hub_fail(hub, HUB_CORRUPT);
+        return NULL;
+    }
+    return document_create(hub, name, schema);
+}
+
 void document_destroy(struct hub *hub, struct document *document)
 {
     assert(list_empty(&document->streams) && document->pins == 0);
@@ -175,7 +195,7 @@ static bool is_loading(const struct hub *hub, const struct document *document)
 }
 
 uint64_t document_load(struct hub *hub, struct document *document,
-                       const struct replica_id *replicas, size_t length)
+                       const struct replica_id *replicas, size_t length, size_t *loads)
 {
     bool ask_document = !document->ready && !is_loading(hub, document);
     buffer_clear(&hub->scratch);
@@ -202,6 +222,6 @@ uint64_t document_load(struct hub *hub, struct document *document,
     if (writer.status != PROTOCOL_OK) {
         hub_fail(hub, HUB_NO_MEMORY);
     }
-    effect->request = load_ask(hub, document, ask_document);
+    effect->request = load_ask(hub, document, ask_document, loads);
     return effect->request;
 }

@@ -102,6 +102,7 @@ struct hub *hub_create(const struct hub_config *config)
     buffer_init(&hub->committing.bytes, LIMIT_BODY_BYTES);
     buffer_init(&hub->store_bytes, LIMIT_BODY_BYTES);
     buffer_init(&hub->scratch, LIMIT_BODY_BYTES);
+    buffer_init(&hub->retirement.records, LIMIT_BODY_BYTES);
     buffer_init(&hub->arena, SIZE_MAX / 2);
     return hub;
 }
@@ -123,6 +124,7 @@ void hub_destroy(struct hub *hub)
     loads_finish(hub);
     table_finish(&hub->connections);
     table_finish(&hub->documents);
+    buffer_finish(&hub->retirement.records);
     batch_finish(&hub->gathering);
     batch_finish(&hub->committing);
     buffer_finish(&hub->store_bytes);
@@ -214,6 +216,7 @@ static uint64_t next_wake(const struct hub *hub)
     if (!hub->storing && !list_empty(&hub->dirty_documents)) {
         wake_ms = earliest(wake_ms, hub->next_store_ms);
     }
+    wake_ms = earliest(wake_ms, retire_wake_ms(hub));
     if (hub->read_only && !hub->appending) {
         wake_ms = earliest(wake_ms, hub->retry_ms);
     }
@@ -235,6 +238,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     effects_clear(hub);
     dispatch(hub, event);
     replay_pump(hub);
+    retire_pump(hub);
     batch_pump(hub);
     connections_sweep(hub);
     connections_flush(hub);

@@ -83,6 +83,7 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
             document->position = row->position;
             document->stored = row->position;
             document->next_index = (uint32_t)row->next_index;
+            document->retired_ms = row->retired_ms;
         }
         return;
     case ROW_FIELD:
@@ -94,19 +95,28 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
         load_replica(hub, document, row, rows);
         return;
     case ROW_REJECTED:
+    case ROW_RETIRED:
+    case ROW_SILENT:
+    case ROW_WALKED:
         return;
     }
 }
 
-uint64_t load_ask(struct hub *hub, struct document *document, bool rows)
+uint64_t load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads)
 {
     struct load *load = malloc(sizeof *load);
     if (load == NULL) {
         hub_fail(hub, HUB_NO_MEMORY);
         return 0;
     }
-    *load = (struct load){
-        .next = hub->loads, .document = document, .request = ++hub->last_request, .rows = rows};
+    *load = (struct load){.next = hub->loads,
+                          .document = document,
+                          .request = ++hub->last_request,
+                          .rows = rows,
+                          .loads = loads};
+    if (loads != NULL) {
+        ++*loads;
+    }
     hub->loads = load;
     document->loads++;
     return load->request;
@@ -122,6 +132,9 @@ static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
             *at = found->next;
             free(found);
             taken->document->loads--;
+            if (taken->loads != NULL) {
+                --*taken->loads;
+            }
             return true;
         }
     }
@@ -146,8 +159,6 @@ static void wake(struct hub *hub, const struct load *load)
     struct stream *stream = waiting_stream(load);
     if (stream != NULL) {
         stream_loaded(hub, stream);
-    } else if (hub->replay_loads > 0) {
-        hub->replay_loads--;
     }
     if (load->rows) {
         document_touch(hub, load->document);
@@ -159,7 +170,7 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     struct load load;
     struct reader reader = reader_of(rows);
     struct row row;
-    if (!take_load(hub, request, &load)) {
+    if (retire_loaded(hub, request, rows) || !take_load(hub, request, &load)) {
         return;
     }
     while (hub->status == HUB_OK && row_read(&reader, &row)) {
@@ -179,7 +190,7 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
 void load_failed(struct hub *hub, uint64_t request)
 {
     struct load load;
-    if (!take_load(hub, request, &load)) {
+    if (retire_load_failed(hub, request) || !take_load(hub, request, &load)) {
         return;
     }
     if (hub->replay_first != NULL) {

@@ -178,8 +178,8 @@ static void merge_next(const struct merge *merge)
     }
 }
 
-/* The context's vector with the replicas' rows. For a DELTA, false: it names a dot that the ledger
- * lacks. */
+/* The context's vector with the replicas' rows. False: it names a retired replica, or, for a DELTA,
+ * a dot that the ledger lacks. */
 static bool read_vector(struct merge *merge, bool raise)
 {
     struct reader reader = reader_of(merge->update.context);
@@ -188,11 +188,14 @@ static bool read_vector(struct merge *merge, bool raise)
     for (size_t i = 0; i < context.length; i++) {
         struct packet_seen seen = packet_read_seen(&context.seen);
         struct ledger_row *row = ledger_take(merge->hub, merge->document, &seen.replica);
-        if (row == NULL || (!raise && seen.seq > row->seq)) {
+        if (row == NULL) {
             return false;
         }
         if (seen.seq == 0) {
             continue;
+        }
+        if (replica_is_retired(merge->document, row) || (!raise && seen.seq > row->seq)) {
+            return false;
         }
         ledger_intern(merge->document, row);
         merge->rows[merge->seen_length] = row;
@@ -210,7 +213,9 @@ static bool merge_delta(struct merge *merge)
         row->acks++;
         return false;
     }
-    if (merge->update.first != row->seq + 1 || !read_vector(merge, false)) {
+    bool refused = merge->record->verdict != CODE_NONE;
+    if (replica_is_retired(merge->document, row) || merge->update.first != row->seq + 1 ||
+        (!refused && !read_vector(merge, false))) {
         row->gaps++;
         row->submitted = row->seq;
         return false;
@@ -309,9 +314,13 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
     }
 }
 
-static void merge_state(struct merge *merge)
+/* True: the document changed. */
+static bool merge_state(struct merge *merge)
 {
-    (void)read_vector(merge, true);
+    if (replica_is_retired(merge->document, merge->row) || !read_vector(merge, true)) {
+        merge->row->gaps++;
+        return false;
+    }
     ledger_intern(merge->document, merge->row);
     struct ledger_row *named = row_of(merge, merge->row->index);
     if (named == NULL) {
@@ -322,7 +331,7 @@ static void merge_state(struct merge *merge)
     qsort(merge->seen, merge->seen_length, sizeof *merge->seen, by_replica);
     if (merge->record->verdict != CODE_NONE) {
         reject(merge, merge->record->verdict, merge->record->field);
-        return;
+        return true;
     }
     struct codec_names names = {
         .sender = merge->row->index, .find = find_name, .index = find_index, .context = merge};
@@ -332,6 +341,7 @@ static void merge_state(struct merge *merge)
     for (size_t i = 0; i < count; i++) {
         part_finish(merge, &parts[i]);
     }
+    return true;
 }
 
 void merge_record(struct hub *hub, struct document *document, const struct record *record,
@@ -350,12 +360,7 @@ void merge_record(struct hub *hub, struct document *document, const struct recor
     if (merge.row == NULL) {
         return;
     }
-    bool changed = true;
-    if (record->kind == PACKET_DELTA) {
-        changed = merge_delta(&merge);
-    } else {
-        merge_state(&merge);
-    }
+    bool changed = record->kind == PACKET_DELTA ? merge_delta(&merge) : merge_state(&merge);
     if (changed) {
         document->position = position;
         store_mark(hub, document, position);
@@ -374,6 +379,8 @@ void merge_batch(struct hub *hub, uint64_t position, struct bytes bytes)
         struct document *document = document_find(hub, record.name);
         if (document == NULL || !document->ready) {
             hub_fail(hub, HUB_CORRUPT);
+        } else if (position > document->stored && record.kind == RECORD_RETIRE) {
+            retire_merge(hub, document, &record, position);
         } else if (position > document->stored) {
             merge_record(hub, document, &record, position, at_ms);
         }

@@ -25,31 +25,32 @@ void replay_add(struct hub *hub, uint64_t position, struct bytes bytes)
     hub->replay_last = replay;
 }
 
+/* A replay goes on beyond the limit: what is stored leaves as soon as it can. */
 static struct document *take_document(struct hub *hub, struct bytes name)
 {
-    struct document *document = document_find(hub, name);
-    struct bytes schema_name;
-    struct bytes key;
-    if (document != NULL) {
-        return document;
+    if (document_find(hub, name) == NULL) {
+        (void)documents_make_room(hub);
     }
-    (void)documents_make_room(
-        hub); /* a replay goes on beyond the limit: what is stored leaves as soon as it can */
-    if (!document_name_valid(name, &schema_name, &key)) {
-        hub_fail(hub, HUB_CORRUPT);
-        return NULL;
+    return document_take(hub, name);
+}
+
+static size_t retired_replicas(const struct record *record, struct replica_id *replicas)
+{
+    struct reader reader;
+    uint64_t before_ms;
+    size_t length = retire_read(record, &reader, &before_ms);
+    for (size_t i = 0; i < length; i++) {
+        replicas[i] = packet_read_replica(&reader);
     }
-    const struct schema *schema = schema_find(hub->config.schemas, schema_name);
-    if (schema == NULL) {
-        hub_fail(hub, HUB_CORRUPT);
-        return NULL;
-    }
-    return document_create(hub, name, schema);
+    return length;
 }
 
 /* The replicas that a record names: its own and its context's. */
 static size_t replicas_of(const struct record *record, struct replica_id *replicas)
 {
+    if (record->kind == RECORD_RETIRE) {
+        return retired_replicas(record, replicas);
+    }
     struct reader reader = reader_of(record->packet);
     struct packet packet;
     replicas[0] = record->replica;
@@ -72,7 +73,7 @@ static void pin_and_load(struct hub *hub, struct document *document, const struc
     struct replica_id replicas[LIMIT_NAMED_REPLICAS + 1];
     size_t length = replicas_of(record, replicas);
     document_pin(document);
-    hub->replay_loads += document_load(hub, document, replicas, length) != 0;
+    (void)document_load(hub, document, replicas, length, &hub->replay_loads);
 }
 
 static void unpin(struct hub *hub, struct document *document, const struct record *record)

@@ -44,6 +44,7 @@ struct ledger_row {
     uint32_t index;      /* in the document; only if `interned` */
     uint32_t references; /* streams that name it, and records in batches */
     bool interned;
+    bool retired;  /* forgotten, and to be taken out of the rows */
     uint64_t acks; /* counts answers due: streams compare with what they have told */
     uint64_t gaps;
     uint64_t rejects; /* rejections ever; the last ones are kept */
@@ -70,6 +71,7 @@ struct document {
     struct table ledger;        /* of struct ledger_row */
     uint32_t next_index;
     uint64_t position;    /* of the last batch that changed it */
+    uint64_t retired_ms;  /* replicas made before this that have no row are refused */
     uint64_t stored;      /* its rows hold everything up to here */
     uint64_t storing;     /* 0: not part of the STORE under way */
     uint64_t dirty_since; /* first position that the rows lack */
@@ -147,10 +149,10 @@ struct connection {
 
 /* One record of a batch, and whom to tell if the journal refuses it. */
 struct batch_origin {
-    uint64_t connection;
+    uint64_t connection; /* 0: the hub itself */
     int64_t stream;
     struct document *document;
-    struct ledger_row *row; /* held */
+    struct ledger_row *row; /* held; NULL: the hub's own */
 };
 
 struct batch {
@@ -168,12 +170,24 @@ struct replay {
     uint8_t bytes[];
 };
 
-/* A LOAD under way, for a stream, or for the replay. */
+/* A LOAD of a document's rows under way. */
 struct load {
     struct load *next;
     struct document *document;
     uint64_t request;
-    bool rows; /* the document's own rows are part of it */
+    bool rows;     /* the document's own rows are part of it */
+    size_t *loads; /* counts what somebody waits for; NULL: a stream that knows the request */
+};
+
+/* A walk through all replicas, to find the silent ones. */
+struct retirement {
+    uint64_t next_ms;
+    uint64_t before_ms; /* silent since */
+    uint64_t request;   /* the step under way; 0: none */
+    uint8_t after[LIMIT_ROW_WALK_BYTES];
+    size_t after_length;   /* 0: the walk begins */
+    struct buffer records; /* found, for the journal; each pins its document */
+    size_t loads;          /* that the records wait for */
 };
 
 struct hub {
@@ -211,6 +225,7 @@ struct hub {
     bool replay_asked;
 
     struct load *loads;
+    struct retirement retirement;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -301,13 +316,16 @@ void document_touch(struct hub *hub, struct document *document); /* wakes its st
 void document_weigh(struct hub *hub, struct document *document);
 struct bytes document_name(const struct document *document);
 table_match document_matches;
+/* The document, made if it is not in memory and its schema is declared; NULL: the step failed. */
+struct document *document_take(struct hub *hub, struct bytes name);
 /* Makes room for one more document. False: there is none. */
 bool documents_make_room(struct hub *hub);
 void documents_evict(struct hub *hub);
 /* Asks for the document's rows, unless it has them, and for the replicas that are not in memory. 0:
- * nothing to ask. */
+ * nothing to ask. `loads` is raised until the rows are here, or cannot be had; NULL: the caller is
+ * a stream. */
 uint64_t document_load(struct hub *hub, struct document *document,
-                       const struct replica_id *replicas, size_t length);
+                       const struct replica_id *replicas, size_t length, size_t *loads);
 
 /* ledger.c */
 struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica);
@@ -325,8 +343,10 @@ void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uin
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
+enum { RECORD_RETIRE = 128 }; /* beyond the packets' kinds */
+
 struct record {
-    uint64_t kind; /* PACKET_DELTA or PACKET_STATE */
+    uint64_t kind; /* PACKET_DELTA, PACKET_STATE or RECORD_RETIRE */
     struct bytes name;
     struct replica_id replica;
     uint64_t position; /* of the context, in this journal */
@@ -338,12 +358,15 @@ struct record {
 /* Adds a record that ends at seq `last` of the row. */
 void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last);
+/* Adds a record of the hub's own. */
+void batch_add(struct hub *hub, struct document *document, const struct record *record);
 void batch_pump(struct hub *hub);
 void batch_appended(struct hub *hub, uint64_t position);
 void batch_failed(struct hub *hub);
 void batch_finish(struct batch *batch);
 /* Reads a batch's head and answers its clock; then its records one by one. */
 uint64_t batch_read(struct reader *reader);
+void record_write(struct writer *writer, const struct record *record);
 bool record_read(struct reader *reader, struct record *record);
 
 /* update.c: DELTA and STATE on their way in */
@@ -360,6 +383,19 @@ void replay_add(struct hub *hub, uint64_t position, struct bytes bytes);
 void replay_pump(struct hub *hub);
 void replay_finish(struct hub *hub);
 
+/* retire.c */
+void retire_pump(struct hub *hub);
+uint64_t retire_wake_ms(const struct hub *hub); /* UINT64_MAX: nothing is due by time alone */
+/* False: the request is another's. */
+bool retire_loaded(struct hub *hub, uint64_t request, struct bytes rows);
+bool retire_load_failed(struct hub *hub, uint64_t request);
+/* The record's time, and the number of replicas that the reader is then at. */
+size_t retire_read(const struct record *record, struct reader *reader, uint64_t *before_ms);
+void retire_merge(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position);
+/* Whether the ledger has forgotten the replica, or may have. */
+bool replica_is_retired(const struct document *document, const struct ledger_row *row);
+
 /* store.c */
 void store_pump(struct hub *hub);
 void store_done(struct hub *hub);
@@ -368,7 +404,7 @@ void store_mark(struct hub *hub, struct document *document, uint64_t position);
 
 /* load.c */
 /* Notes a request and answers its number; 0: no memory. */
-uint64_t load_ask(struct hub *hub, struct document *document, bool rows);
+uint64_t load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads);
 void load_done(struct hub *hub, uint64_t request, struct bytes rows);
 void load_failed(struct hub *hub, uint64_t request);
 void loads_finish(struct hub *hub);

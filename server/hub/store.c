@@ -50,6 +50,10 @@ static void write_detail(struct writer *writer, const struct document *document,
 static void write_replica(struct hub *hub, struct writer *writer, const struct document *document,
                           const struct ledger_row *from)
 {
+    if (from->retired) {
+        row_write(writer, &(struct row){.kind = ROW_RETIRED, .replica = from->replica});
+        return;
+    }
     buffer_clear(&hub->scratch);
     struct writer detail = writer_to(&hub->scratch);
     write_detail(&detail, document, from);
@@ -71,7 +75,8 @@ static void write_document(struct hub *hub, struct writer *writer, struct docume
     struct row head = {.kind = ROW_DOCUMENT,
                        .name = document_name(document),
                        .position = document->position,
-                       .next_index = document->next_index};
+                       .next_index = document->next_index,
+                       .retired_ms = document->retired_ms};
     row_write(writer, &head);
     for (size_t i = 0; i < document->schema->length; i++) {
         const struct crdt_field *field = document->fields[i];

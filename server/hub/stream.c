@@ -145,7 +145,7 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     hub->stream_count++;
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
-    stream->request = document_load(hub, document, stream->named, stream->length);
+    stream->request = document_load(hub, document, stream->named, stream->length, NULL);
     if (stream->request == 0) {
         stream_loaded(hub, stream);
     }

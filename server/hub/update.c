@@ -70,11 +70,11 @@ static struct verdict judge(struct stream *stream, const struct packet *packet)
 }
 
 /* Whether every replica of the context was named by OPEN. */
-static bool names_known(const struct stream *stream, struct packet_context *context)
+static bool names_known(const struct stream *stream, struct packet_context context)
 {
-    for (size_t i = 0; i < context->length; i++) {
-        struct packet_replica seen = {.id = packet_read_seen(&context->seen).replica};
-        if (!reader_ok(&context->seen) || stream_replica_find(stream, &seen) == NULL) {
+    for (size_t i = 0; i < context.length; i++) {
+        struct packet_replica seen = {.id = packet_read_seen(&context.seen).replica};
+        if (!reader_ok(&context.seen) || stream_replica_find(stream, &seen) == NULL) {
             return false;
         }
     }
@@ -99,10 +99,27 @@ static void refuse_expired(struct hub *hub, struct stream *stream, const struct 
     connection_answer(hub, stream->connection, &answer);
 }
 
-static bool is_expired(const struct hub *hub, const struct ledger_row *row)
+static bool is_expired(const struct hub *hub, const struct stream *stream,
+                       const struct ledger_row *row)
 {
-    return !row->interned && row->submitted == 0 &&
-           replica_id_time_ms(&row->replica) + hub->config.replica_ttl_ms < hub->now_ms;
+    bool unknown = !row->interned && row->submitted == 0;
+    return replica_is_retired(stream->document, row) ||
+           (unknown &&
+            replica_id_time_ms(&row->replica) + hub->config.replica_ttl_ms < hub->now_ms);
+}
+
+/* What the update has seen of an expired replica will never be in the ledger again. */
+static bool names_expired(const struct hub *hub, const struct stream *stream,
+                          struct packet_context context)
+{
+    for (size_t i = 0; i < context.length; i++) {
+        struct packet_seen seen = packet_read_seen(&context.seen);
+        struct packet_replica replica = {.id = seen.replica};
+        if (seen.seq > 0 && is_expired(hub, stream, stream_replica_find(stream, &replica)->row)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A repeat needs no journal, and neither does a gap. True: answered. */
@@ -143,11 +160,13 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         return;
     }
     struct stream_replica *replica = stream_replica_find(stream, &packet->update.replica);
-    if (replica == NULL || !names_known(stream, &context)) {
+    if (replica == NULL || !names_known(stream, context)) {
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_REPLICA, 0);
         return;
     }
-    if (is_expired(hub, replica->row)) {
+    bool expired_context = names_expired(hub, stream, context);
+    if (is_expired(hub, stream, replica->row) ||
+        (expired_context && packet->kind == PACKET_STATE)) {
         refuse_expired(hub, stream, packet);
         return;
     }
@@ -158,7 +177,8 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         connection_error(hub, connection, packet->id, CODE_READ_ONLY, READ_ONLY_RETRY_MS);
         return;
     }
-    struct verdict verdict = judge(stream, packet);
+    struct verdict verdict = expired_context ? (struct verdict){CODE_REPLICA_EXPIRED, UINT32_MAX}
+                                             : judge(stream, packet);
     struct record record = {
         .kind = packet->kind,
         .name = document_name(stream->document),

@@ -13,6 +13,7 @@ CREATE TABLE documents(
     key TEXT NOT NULL,
     position INTEGER NOT NULL,   -- the journal up to here is in the document's rows
     next_index INTEGER NOT NULL, -- the number its next new replica gets
+    retired INTEGER NOT NULL,    -- replicas made before this (Unix milliseconds) that have no row are retired
     UNIQUE(schema, key)
 );
 

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/storage/walk.h"
+
 #define STATEMENT_LIST(X)                                                                          \
-    X(put_document, "INSERT INTO documents(schema, key, position, next_index) "                    \
-                    "VALUES (?1, ?2, ?3, ?4) ON CONFLICT(schema, key) DO UPDATE SET "              \
-                    "position = excluded.position, next_index = excluded.next_index "              \
+    X(put_document, "INSERT INTO documents(schema, key, position, next_index, retired) "           \
+                    "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(schema, key) DO UPDATE SET "          \
+                    "position = excluded.position, next_index = excluded.next_index, "             \
+                    "retired = excluded.retired "                                                  \
                     "RETURNING id")                                                                \
     X(put_field, "INSERT INTO document_fields(document, field, position, horizon) "                \
                  "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "                              \
@@ -30,11 +33,12 @@
                    "SET number = excluded.number, seq = excluded.seq, position = "                 \
                    "excluded.position, at = excluded.at, "                                         \
                    "detail = excluded.detail, principal = excluded.principal")                     \
+    X(drop_replica, "DELETE FROM replicas WHERE document = ?1 AND replica = ?2")                   \
     X(put_rejected, "INSERT OR REPLACE INTO rejected(document, replica, seq, at, code, text, "     \
                     "packet) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
     X(bound_rejected, "DELETE FROM rejected WHERE rowid <= "                                       \
                       "(SELECT max(rowid) FROM rejected) - 10000")                                 \
-    X(get_document, "SELECT id, position, next_index FROM documents "                              \
+    X(get_document, "SELECT id, position, next_index, retired FROM documents "                     \
                     "WHERE schema = ?1 AND key = ?2")                                              \
     X(get_fields, "SELECT field, position, horizon FROM document_fields WHERE document = ?1")      \
     X(get_entries, "SELECT field, key, position, detail FROM entries WHERE document = ?1 "         \
@@ -48,6 +52,7 @@ struct tables {
 #define X(name, sql) sqlite3_stmt *name;
     STATEMENT_LIST(X)
 #undef X
+    struct walk *walk; /* of a reader */
     int64_t document;  /* that the rows belong to; 0: none yet */
     struct bytes name; /* of the document being loaded; borrowed */
     char damage[512];
@@ -62,6 +67,7 @@ static struct tables *tables_open(sqlite3 *database, bool writer)
                       database_prepare(database, &tables->name, sql) == SQLITE_OK);
     STATEMENT_LIST(X)
 #undef X
+    ready = ready && (tables->walk = walk_open(database)) != NULL;
     if (!ready) {
         tables_close(tables);
         return NULL;
@@ -81,6 +87,7 @@ void tables_close(struct tables *tables)
 #define X(name, sql) (void)sqlite3_finalize(tables->name);
     STATEMENT_LIST(X)
 #undef X
+    walk_close(tables->walk);
     free(tables);
 }
 
@@ -115,6 +122,7 @@ static int store_document(struct tables *tables, const struct row *row)
     bind_text(tables->put_document, 2, key);
     bind_uint(tables->put_document, 3, row->position);
     bind_uint(tables->put_document, 4, row->next_index);
+    bind_uint(tables->put_document, 5, row->retired_ms);
     int rc = sqlite3_step(tables->put_document);
     if (rc == SQLITE_ROW) {
         tables->document = sqlite3_column_int64(tables->put_document, 0);
@@ -205,6 +213,13 @@ static int store_replica(struct tables *tables, const struct row *row)
     return database_run(tables->put_replica);
 }
 
+static int drop_replica(struct tables *tables, const struct row *row)
+{
+    bind_uint(tables->drop_replica, 1, (uint64_t)tables->document);
+    bind_bytes(tables->drop_replica, 2, replica_id_bytes(&row->replica));
+    return database_run(tables->drop_replica);
+}
+
 static int store_rejected(struct tables *tables, const struct row *row)
 {
     bind_uint(tables->put_rejected, 1, (uint64_t)tables->document);
@@ -236,6 +251,11 @@ static int store_row(struct tables *tables, const struct row *row)
         return store_replica(tables, row);
     case ROW_REJECTED:
         return store_rejected(tables, row);
+    case ROW_RETIRED:
+        return drop_replica(tables, row);
+    case ROW_SILENT:
+    case ROW_WALKED:
+        return SQLITE_MISMATCH;
     }
     return SQLITE_MISMATCH;
 }
@@ -358,7 +378,8 @@ static bool take_document(sqlite3_stmt *statement, struct row *row)
 {
     row->kind = ROW_DOCUMENT;
     return column_take_uint(statement, 1, &row->position) &&
-           column_take_uint(statement, 2, &row->next_index);
+           column_take_uint(statement, 2, &row->next_index) &&
+           column_take_uint(statement, 3, &row->retired_ms);
 }
 
 /* Leaves `document` 0 where there is no such document. */
@@ -429,6 +450,9 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     tables->document = 0;
     if (!row_request_read(&reader, &request)) {
         return SQLITE_MISMATCH;
+    }
+    if (request.silent_before_ms != 0) {
+        return walk_silent(tables->walk, &request, &writer, tables->damage, sizeof tables->damage);
     }
     tables->name = request.name;
     int rc = load_document(tables, request.document, &writer);

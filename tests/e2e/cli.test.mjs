@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { bin, folder, run, sql, startHub } from './support.mjs';
+import { bin, folder, run, sql, startHub, until } from './support.mjs';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -90,4 +90,15 @@ test('an offline edit survives the process that made it, and counts once however
   assert.equal((await run('syncline', [...store, 'sync'])).code, 0);
   assert.equal((await run('syncline', [...store, 'sync'])).code, 0);
   assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'likes'])).stdout, '4\n');
+});
+
+test('the ledger forgets a replica that was silent for replica_ttl, and keeps what it counted', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t, { config: 'replica_ttl: 1s' });
+  const at = ['--hub', hub.url];
+  const replicas = async () => (await sql(hub.data, 'SELECT count(*) AS rows FROM replicas'))[0].rows;
+  assert.equal((await run('syncline', [...at, 'increment', 'post/1', 'likes', '5'])).code, 0);
+  await until(async () => await replicas() === 1, 'the replica is stored');
+  await until(async () => await replicas() === 0, 'the replica is forgotten');
+  assert.equal((await run('syncline', [...at, 'increment', 'post/1', 'likes'])).code, 0);
+  assert.equal((await run('syncline', [...at, 'get', 'post/1', 'likes'])).stdout, '6\n');
 });
