@@ -89,7 +89,7 @@ struct document *document_take(struct hub *hub, struct bytes name)
     }
     const struct schema *schema = schema_find(hub->config.schemas, schema_name);
     if (schema == NULL) {
-        hub_fail(hub, HUB_CORRUPT);
+        hub_fail(hub, HUB_UNKNOWN_SCHEMA);
         return NULL;
     }
     return document_create(hub, name, schema);

@@ -23,7 +23,10 @@
 #define HUB_STATUS_LIST(X)                                                                         \
     X(HUB_OK, "no error")                                                                          \
     X(HUB_NO_MEMORY, "out of memory")                                                              \
-    X(HUB_CORRUPT, "the journal or a document's rows cannot be read")
+    X(HUB_CORRUPT, "the journal or a document's rows cannot be read")                              \
+    X(HUB_UNKNOWN_SCHEMA,                                                                          \
+      "the journal holds updates of a schema that is not declared; declare it again, start and "   \
+      "stop the hub once, then remove it")
 
 enum hub_status {
 #define X(name, text) name,
@@ -152,8 +155,8 @@ void hub_destroy(struct hub *hub);
 
 /*
  * Advances the hub by one event. What must wait for the disk (ACK, UPDATE) is an effect of the
- * write's completion, not of the request. On HUB_NO_MEMORY and HUB_CORRUPT the hub is unfit for
- * use: what is acknowledged is in the journal, so the process stops and starts again.
+ * write's completion, not of the request. On any failure the hub is unfit for use: what is
+ * acknowledged is in the journal, so the process stops and starts again.
  */
 HUB_CHECKED enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
                                      struct hub_effects *effects);

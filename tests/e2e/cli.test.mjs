@@ -102,3 +102,19 @@ test('the ledger forgets a replica that was silent for replica_ttl, and keeps wh
   assert.equal((await run('syncline', [...at, 'increment', 'post/1', 'likes'])).code, 0);
   assert.equal((await run('syncline', [...at, 'get', 'post/1', 'likes'])).stdout, '6\n');
 });
+
+test('a schema may leave the configuration once its updates are stored, and the hub says so', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'increment', 'post/1', 'likes'])).code, 0);
+  await hub.kill();
+  const config = readFileSync(hub.file, 'utf8');
+  writeFileSync(hub.file, config.replace('  post:', '  other:'));
+  await assert.rejects(hub.start(), /holds updates of a schema that is not declared; declare it again/);
+  writeFileSync(hub.file, config);
+  await hub.start();
+  assert.equal(await hub.stop(), 0);
+  writeFileSync(hub.file, config.replace('  post:', '  other:'));
+  await hub.start();
+  const [row] = await sql(hub.data, 'SELECT key, likes FROM post');
+  assert.deepEqual(row, { key: '1', likes: 1 });
+});
