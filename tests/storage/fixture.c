@@ -73,7 +73,12 @@ void fixture_finish(struct fixture *fixture)
     (void)sem_destroy(&fixture->woken);
 }
 
-static void wake(void *context) { (void)sem_post(&((struct fixture *)context)->woken); }
+static void wake(void *context)
+{
+    struct fixture *fixture = context;
+    atomic_fetch_add(&fixture->wakes, 1);
+    (void)sem_post(&fixture->woken);
+}
 
 bool fixture_try_open(struct fixture *fixture, char error[STORAGE_ERROR_BYTES])
 {

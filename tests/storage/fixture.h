@@ -8,6 +8,7 @@
 
 #include <semaphore.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "protocol/rows.h"
 #include "server/storage/storage.h"
@@ -18,6 +19,7 @@ struct fixture {
     struct schema_set schemas;
     struct storage *storage;
     sem_t woken;
+    atomic_uint wakes; /* how often, ever */
     bool relaxed;
 };
 
