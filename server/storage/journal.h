@@ -23,7 +23,8 @@ struct journal_operations {
     /* Appends a batch. It is durable when the surrounding commit is; on failure the journal has not
      * changed. */
     int (*append)(struct journal *journal, struct bytes batch, uint64_t at_ms, uint64_t *position);
-    /* Visits every batch after `position`, in order. */
+    /* Visits every batch after `position`, in order. One that is damaged, or missing though an
+     * older one is there, is an error, after those before it were visited. */
     int (*read)(struct journal *journal, uint64_t position, journal_visit *visit, void *context);
     /* Forgets some batches at or below `position`, no more than is worth one commit; `*more`: there
      * are others. */

@@ -27,40 +27,6 @@ static int journal_append(struct journal *base, struct bytes batch, uint64_t at_
     return rc;
 }
 
-static int journal_read(struct journal *base, uint64_t position, journal_visit *visit,
-                        void *context)
-{
-    struct journal_sqlite *journal = (struct journal_sqlite *)base;
-    bind_uint(journal->read, 1, position);
-    int rc = sqlite3_step(journal->read);
-    int stopped = 0;
-    while (rc == SQLITE_ROW && stopped == 0) {
-        uint64_t at = 0;
-        struct bytes batch;
-        if (!column_take_uint(journal->read, 0, &at) ||
-            !column_take_bytes(journal->read, 1, &batch)) {
-            rc = SQLITE_CORRUPT;
-            break;
-        }
-        stopped = visit(context, at, batch);
-        rc = stopped == 0 ? sqlite3_step(journal->read) : rc;
-    }
-    (void)sqlite3_reset(journal->read);
-    if (stopped != 0) {
-        return stopped;
-    }
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-static int journal_trim(struct journal *base, uint64_t position, bool *more)
-{
-    struct journal_sqlite *journal = (struct journal_sqlite *)base;
-    bind_uint(journal->trim, 1, position);
-    int rc = database_run(journal->trim);
-    *more = rc == SQLITE_OK && sqlite3_changes(journal->database) == TRIM_ROWS;
-    return rc;
-}
-
 static int journal_last(struct journal *base, uint64_t *position)
 {
     struct journal_sqlite *journal = (struct journal_sqlite *)base;
@@ -70,6 +36,58 @@ static int journal_last(struct journal *base, uint64_t *position)
         rc = SQLITE_OK;
     }
     (void)sqlite3_reset(journal->last);
+    return rc;
+}
+
+/* Reads the row at hand. Positions are given one by one and only the oldest are forgotten, so one
+ * that does not follow the one `before` it (0: none) comes after batches that were lost. */
+static int take_batch(sqlite3_stmt *row, uint64_t before, uint64_t *position, struct bytes *batch)
+{
+    bool good = column_take_uint(row, 0, position) && column_take_bytes(row, 1, batch) &&
+                (before == 0 || *position == before + 1);
+    return good ? SQLITE_OK : SQLITE_CORRUPT;
+}
+
+/* Visits the rows from where the statement stands; `*at` becomes the position of the last one. */
+static int walk(sqlite3_stmt *rows, uint64_t *at, journal_visit *visit, void *context)
+{
+    int rc = sqlite3_step(rows);
+    while (rc == SQLITE_ROW) {
+        uint64_t position = 0;
+        struct bytes batch;
+        rc = take_batch(rows, *at, &position, &batch);
+        rc = rc == SQLITE_OK ? visit(context, position, batch) : rc;
+        if (rc != 0) {
+            return rc;
+        }
+        *at = position;
+        rc = sqlite3_step(rows);
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int journal_read(struct journal *base, uint64_t position, journal_visit *visit,
+                        void *context)
+{
+    struct journal_sqlite *journal = (struct journal_sqlite *)base;
+    uint64_t at = 0;
+    uint64_t last = 0;
+    int rc = journal_last(base, &last);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    bind_uint(journal->read, 1, position);
+    rc = walk(journal->read, &at, visit, context);
+    (void)sqlite3_reset(journal->read);
+    return rc == SQLITE_OK && at != 0 && at != last ? SQLITE_CORRUPT : rc;
+}
+
+static int journal_trim(struct journal *base, uint64_t position, bool *more)
+{
+    struct journal_sqlite *journal = (struct journal_sqlite *)base;
+    bind_uint(journal->trim, 1, position);
+    int rc = database_run(journal->trim);
+    *more = rc == SQLITE_OK && sqlite3_changes(journal->database) == TRIM_ROWS;
     return rc;
 }
 
