@@ -3,13 +3,16 @@
 #include "server/storage/database.h"
 #include "server/storage/journal.h"
 
-enum { TRIM_ROWS = 256 };
+/* One step of trimming, which an append may wait for. Bytes count too: a large batch lies on many
+ * pages, and each is freed. */
+enum { TRIM_ROWS = 256, TRIM_BYTES = 1 << 20 };
 
 struct journal_sqlite {
     struct journal journal;
     sqlite3 *database;
     sqlite3_stmt *append;
     sqlite3_stmt *read;
+    sqlite3_stmt *sizes;
     sqlite3_stmt *trim;
     sqlite3_stmt *last;
 };
@@ -82,12 +85,34 @@ static int journal_read(struct journal *base, uint64_t position, journal_visit *
     return rc == SQLITE_OK && at != 0 && at != last ? SQLITE_CORRUPT : rc;
 }
 
+/* Finds the greatest position that one step may forget; 0: there is nothing to forget. */
+static int find_step(struct journal_sqlite *journal, uint64_t position, uint64_t *end, bool *more)
+{
+    sqlite3_int64 bytes = 0;
+    int rows = 0;
+    bind_uint(journal->sizes, 1, position);
+    int rc = sqlite3_step(journal->sizes);
+    while (rc == SQLITE_ROW && rows < TRIM_ROWS && bytes < TRIM_BYTES) {
+        *end = (uint64_t)sqlite3_column_int64(journal->sizes, 0);
+        bytes += sqlite3_column_int64(journal->sizes, 1);
+        rows++;
+        rc = sqlite3_step(journal->sizes);
+    }
+    *more = rc == SQLITE_ROW;
+    (void)sqlite3_reset(journal->sizes);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
 static int journal_trim(struct journal *base, uint64_t position, bool *more)
 {
     struct journal_sqlite *journal = (struct journal_sqlite *)base;
-    bind_uint(journal->trim, 1, position);
-    int rc = database_run(journal->trim);
-    *more = rc == SQLITE_OK && sqlite3_changes(journal->database) == TRIM_ROWS;
+    uint64_t end = 0;
+    int rc = find_step(journal, position, &end, more);
+    if (rc == SQLITE_OK && end != 0) {
+        bind_uint(journal->trim, 1, end);
+        rc = database_run(journal->trim);
+    }
+    *more = *more && rc == SQLITE_OK;
     return rc;
 }
 
@@ -97,6 +122,7 @@ static void journal_close(struct journal *base)
     if (journal != NULL) {
         (void)sqlite3_finalize(journal->append);
         (void)sqlite3_finalize(journal->read);
+        (void)sqlite3_finalize(journal->sizes);
         (void)sqlite3_finalize(journal->trim);
         (void)sqlite3_finalize(journal->last);
         free(journal);
@@ -125,9 +151,11 @@ struct journal *journal_sqlite_open(struct sqlite3 *database)
         database_prepare(database, &journal->read,
                          "SELECT position, batch FROM journal WHERE position > ?1 "
                          "ORDER BY position") == SQLITE_OK &&
-        database_prepare(database, &journal->trim,
-                         "DELETE FROM journal WHERE position IN (SELECT position FROM journal "
-                         "WHERE position <= ?1 ORDER BY position LIMIT 256)") == SQLITE_OK &&
+        database_prepare(database, &journal->sizes,
+                         "SELECT position, length(batch) FROM journal WHERE position <= ?1 "
+                         "ORDER BY position") == SQLITE_OK &&
+        database_prepare(database, &journal->trim, "DELETE FROM journal WHERE position <= ?1") ==
+            SQLITE_OK &&
         database_prepare(database, &journal->last,
                          "SELECT coalesce((SELECT seq FROM sqlite_sequence "
                          "WHERE name = 'journal'), 0)") == SQLITE_OK;

@@ -225,3 +225,39 @@ Test(journal, a_group_that_fails_leaves_nothing_behind)
     cr_expect(eq(str, tail->batches[0], "three"));
     fixture_finish(&fixture);
 }
+
+/* An append waits for one step at most. Steps are taken through the journal's interface. */
+Test(journal, a_step_of_a_trim_is_bounded_by_bytes_too)
+{
+    enum { LARGE = 40, BATCH_BYTES = 512 << 10 };
+    struct fixture fixture;
+    uint64_t position = 0;
+    uint64_t start;
+    bool more = true;
+    int steps = 0;
+    sqlite3 *database = NULL;
+    uint8_t *data = calloc(1, BATCH_BYTES);
+    fixture_init(&fixture);
+    fixture.relaxed = true;
+    fixture_open(&fixture);
+    REQUIRE(data != NULL);
+    for (int i = 0; i < LARGE; i++) {
+        REQUIRE(fixture_append(&fixture, (struct bytes){data, BATCH_BYTES}, &position));
+    }
+    fixture_close(&fixture);
+    cr_assert(eq(int, sqlite3_open(fixture.path, &database), SQLITE_OK));
+    struct journal *journal = journal_sqlite_open(database);
+    for (start = 1; more; steps++) {
+        cr_assert(eq(int, journal->operations->trim(journal, position - 1, &more), 0));
+        uint64_t left = (uint64_t)atoi(fixture_sql(&fixture, "SELECT min(position) FROM journal"));
+        cr_expect(le(u64, (left - start) * BATCH_BYTES, 2 << 20));
+        cr_assert(left > start || !more);
+        start = left;
+    }
+    cr_expect(eq(u64, start, position));
+    cr_expect(ge(int, steps, LARGE / 4));
+    journal->operations->close(journal);
+    (void)sqlite3_close(database);
+    free(data);
+    fixture_finish(&fixture);
+}
