@@ -29,26 +29,20 @@ static bool total_fits(int64_t total)
     return total >= -CRDT_INTEGER_MAX && total <= CRDT_INTEGER_MAX;
 }
 
-static struct crdt_field *counter_create(const struct crdt_type *type)
+static struct crdt_counter *create(const struct crdt_type *type)
 {
     struct crdt_counter *counter = calloc(1, sizeof *counter);
-    if (counter == NULL) {
-        return NULL;
+    if (counter != NULL) {
+        counter->field.type = type;
     }
-    counter->field.type = type;
-    return &counter->field;
+    return counter;
 }
 
-static struct crdt_field *gcounter_create(uint64_t seed)
+static struct crdt_field *counter_create(const struct crdt_declaration *declared, uint64_t seed)
 {
     (void)seed;
-    return counter_create(&crdt_gcounter);
-}
-
-static struct crdt_field *pncounter_create(uint64_t seed)
-{
-    (void)seed;
-    return counter_create(&crdt_pncounter);
+    struct crdt_counter *counter = create(declared->type);
+    return counter == NULL ? NULL : &counter->field;
 }
 
 static void counter_destroy(struct crdt_field *field)
@@ -63,8 +57,7 @@ static void counter_destroy(struct crdt_field *field)
 static struct crdt_field *counter_copy(const struct crdt_field *field)
 {
     const struct crdt_counter *source = (const struct crdt_counter *)field;
-    struct crdt_field *made = counter_create(field->type);
-    struct crdt_counter *copy = (struct crdt_counter *)made;
+    struct crdt_counter *copy = create(field->type);
     if (copy == NULL) {
         return NULL;
     }
@@ -73,11 +66,11 @@ static struct crdt_field *counter_copy(const struct crdt_field *field)
     for (size_t i = 0; i < source->length; i++) {
         const struct crdt_counter_entry *entry = &source->entries[i];
         if (crdt_counter_put_entry(copy, entry->replica, entry->entry) != CRDT_OK) {
-            counter_destroy(made);
+            counter_destroy(&copy->field);
             return NULL;
         }
     }
-    return made;
+    return &copy->field;
 }
 
 static size_t counter_memory(const struct crdt_field *field)
@@ -95,10 +88,6 @@ static struct crdt_change *change_create(const struct crdt_type *type)
     change->change.type = type;
     return &change->change;
 }
-
-static struct crdt_change *gcounter_change_create(void) { return change_create(&crdt_gcounter); }
-
-static struct crdt_change *pncounter_change_create(void) { return change_create(&crdt_pncounter); }
 
 static void change_destroy(struct crdt_change *change) { free(change); }
 
@@ -189,19 +178,17 @@ static void counter_trim(struct crdt_field *field, size_t removals_max)
     (void)removals_max;
 }
 
-#define COUNTER_TYPE(type_name, create_field, create_change)                                       \
+#define COUNTER_TYPE(type_name)                                                                    \
     {                                                                                              \
-        .name = type_name, .create = create_field, .destroy = counter_destroy,                     \
-        .copy = counter_copy, .memory = counter_memory, .change_create = create_change,            \
+        .name = type_name, .create = counter_create, .destroy = counter_destroy,                   \
+        .copy = counter_copy, .memory = counter_memory, .change_create = change_create,            \
         .change_destroy = change_destroy, .gather = change_gather, .check = counter_check,         \
         .apply = counter_apply, .spend = counter_spend, .check_join = counter_check_join,          \
         .join = counter_join, .trim = counter_trim,                                                \
     }
 
-const struct crdt_type crdt_gcounter =
-    COUNTER_TYPE("g-counter", gcounter_create, gcounter_change_create);
-const struct crdt_type crdt_pncounter =
-    COUNTER_TYPE("pn-counter", pncounter_create, pncounter_change_create);
+const struct crdt_type crdt_gcounter = COUNTER_TYPE("g-counter");
+const struct crdt_type crdt_pncounter = COUNTER_TYPE("pn-counter");
 
 enum crdt_status crdt_counter_count(struct crdt_counter_change *change, struct crdt_entry *entry,
                                     uint64_t up, uint64_t down)

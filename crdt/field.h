@@ -12,6 +12,7 @@
 #ifndef CRDT_FIELD_H
 #define CRDT_FIELD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,16 @@ struct crdt_field {
 
 struct crdt_change {
     const struct crdt_type *type;
+};
+
+/* What is declared of a field, as far as its algebra depends on it. */
+struct crdt_declaration {
+    const struct crdt_type *type;
+    int64_t min; /* of a bounded counter */
+    int64_t max;
+    bool disable_wins;                 /* of a flag */
+    bool nested;                       /* inside a map */
+    const struct crdt_declaration *of; /* what a map holds; NULL: not a map */
 };
 
 /* All that a replica has counted up and down in a field, in every update it made; only it raises
@@ -50,8 +61,8 @@ struct crdt_join {
 struct crdt_type {
     const char *name;
 
-    /* An empty field, or NULL: no memory. `seed` keys its hash tables. */
-    struct crdt_field *(*create)(uint64_t seed);
+    /* An empty field, or NULL: no memory. Copies what it needs. `seed` keys its hash tables. */
+    struct crdt_field *(*create)(const struct crdt_declaration *declared, uint64_t seed);
     void (*destroy)(struct crdt_field *field);
     /* A copy, or NULL: no memory. */
     struct crdt_field *(*copy)(const struct crdt_field *field);
@@ -59,7 +70,7 @@ struct crdt_type {
     size_t (*memory)(const struct crdt_field *field);
 
     /* An empty change, or NULL: no memory. */
-    struct crdt_change *(*change_create)(void);
+    struct crdt_change *(*change_create)(const struct crdt_type *type);
     void (*change_destroy)(struct crdt_change *change);
     /* Joins `later`, which the same replica made next knowing the same, into `change`. On
      * CRDT_NO_MEMORY the change is unfit for use. */

@@ -44,11 +44,11 @@ static bool has_dot(const struct crdt_orset_element *element, const struct crdt_
     return false;
 }
 
-static struct crdt_orset *set_create(uint64_t seed)
+static struct crdt_orset *set_create(const struct crdt_type *type, uint64_t seed)
 {
     struct crdt_orset *set = calloc(1, sizeof *set);
     if (set != NULL) {
-        set->field.type = &crdt_orset;
+        set->field.type = type;
         orset_table_init(set, seed);
     }
     return set;
@@ -62,9 +62,9 @@ static void set_destroy(struct crdt_orset *set)
     }
 }
 
-static struct crdt_field *orset_create(uint64_t seed)
+static struct crdt_field *orset_create(const struct crdt_declaration *declared, uint64_t seed)
 {
-    struct crdt_orset *set = set_create(seed);
+    struct crdt_orset *set = set_create(declared->type, seed);
     return set == NULL ? NULL : &set->field;
 }
 
@@ -87,7 +87,7 @@ static enum crdt_status copy_list(struct crdt_orset *copy, const struct crdt_ors
 static struct crdt_field *orset_copy(const struct crdt_field *field)
 {
     const struct crdt_orset *source = (const struct crdt_orset *)field;
-    struct crdt_orset *copy = set_create(source->seed);
+    struct crdt_orset *copy = set_create(field->type, source->seed);
     if (copy == NULL) {
         return NULL;
     }
@@ -117,15 +117,15 @@ static void change_destroy(struct crdt_change *base)
     }
 }
 
-static struct crdt_change *change_create(void)
+static struct crdt_change *change_create(const struct crdt_type *type)
 {
     struct crdt_orset_change *change = calloc(1, sizeof *change);
     if (change == NULL) {
         return NULL;
     }
-    change->change.type = &crdt_orset;
-    change->added = set_create(0);
-    change->removed = set_create(0);
+    change->change.type = type;
+    change->added = set_create(type, 0);
+    change->removed = set_create(type, 0);
     if (change->added == NULL || change->removed == NULL) {
         change_destroy(&change->change);
         return NULL;
@@ -163,7 +163,7 @@ static void forget_all(struct crdt_orset *set)
 {
     uint64_t seed = set->seed;
     orset_table_finish(set);
-    *set = (struct crdt_orset){.field = {.type = &crdt_orset}};
+    *set = (struct crdt_orset){.field = {.type = set->field.type}};
     orset_table_init(set, seed);
 }
 

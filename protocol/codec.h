@@ -27,24 +27,31 @@ struct codec_names {
     void *context;
 };
 
+/* What its value is for SQL: the one in its row, or all of its rows' together. */
+enum codec_shape { SHAPE_VALUE, SHAPE_LIST, SHAPE_OBJECT };
+
 struct protocol_codec {
     const struct crdt_type *type;
-    bool has_elements; /* takes the option `of` */
-    bool collection; /* its rows are one for each element; otherwise a single one, with an empty key
-                      */
-    const char *empty; /* its value as JSON before anything happened */
+    enum codec_shape shape;
+    bool takes_of;     /* the option `of` with the kind of elements */
+    bool takes_type;   /* the option `of` with a type: a map */
+    bool takes_bounds; /* `min` and `max` */
+    bool takes_wins;
+    const struct protocol_codec *in_map; /* what takes its place inside a map; NULL: itself */
+    const char *empty;                   /* its value as JSON before anything happened */
 
     /* DELTA */
-    struct crdt_change *(*read_change)(struct reader *reader, enum element_of of);
+    struct crdt_change *(*read_change)(struct reader *reader, const struct declaration *declared);
     void (*write_change)(struct writer *writer, const struct crdt_change *change);
 
     /* SNAPSHOT and UPDATE: what changed after position `since`; 0: all there is. `read_content`
      * makes it so in a field that stands at the position where the content starts. */
     void (*write_content)(struct writer *writer, const struct crdt_field *field, uint64_t since);
-    void (*read_content)(struct reader *reader, struct crdt_field *field, uint64_t position);
+    void (*read_content)(struct reader *reader, const struct declaration *declared,
+                         struct crdt_field *field, uint64_t position);
 
     /* STATE */
-    struct crdt_field *(*read_state)(struct reader *reader, enum element_of of,
+    struct crdt_field *(*read_state)(struct reader *reader, const struct declaration *declared,
                                      const struct codec_names *names);
     void (*write_state)(struct writer *writer, const struct crdt_field *field,
                         const struct codec_names *names);
@@ -52,7 +59,8 @@ struct protocol_codec {
     /* The rows that changed after `since`, and a row's way back. */
     void (*write_rows)(struct writer *writer, const struct crdt_field *field, uint32_t number,
                        uint64_t since);
-    enum protocol_status (*read_row)(struct crdt_field *field, const struct row *row);
+    enum protocol_status (*read_row)(const struct declaration *declared, struct crdt_field *field,
+                                     const struct row *row);
 
     /* The value as JSON. */
     void (*write_json)(struct writer *writer, const struct crdt_field *field);

@@ -10,8 +10,9 @@
 
 static bool counts_down(const struct crdt_type *type) { return type == &crdt_pncounter; }
 
-static struct crdt_change *read_change(struct reader *reader, const struct crdt_type *type)
+static struct crdt_change *read_change(struct reader *reader, const struct declaration *declared)
 {
+    const struct crdt_type *type = declared->crdt.type;
     struct crdt_entry entry = {0};
     if (counts_down(type)) {
         size_t more = read_tuple(reader, 2);
@@ -24,25 +25,13 @@ static struct crdt_change *read_change(struct reader *reader, const struct crdt_
     if (!reader_ok(reader)) {
         return NULL;
     }
-    struct crdt_change *change = type->change_create();
+    struct crdt_change *change = type->change_create(type);
     if (change == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
     }
     ((struct crdt_counter_change *)change)->entry = entry;
     return change;
-}
-
-static struct crdt_change *read_gcounter_change(struct reader *reader, enum element_of of)
-{
-    (void)of;
-    return read_change(reader, &crdt_gcounter);
-}
-
-static struct crdt_change *read_pncounter_change(struct reader *reader, enum element_of of)
-{
-    (void)of;
-    return read_change(reader, &crdt_pncounter);
 }
 
 static void write_change(struct writer *writer, const struct crdt_change *change)
@@ -68,8 +57,10 @@ static bool total_fits(int64_t total)
     return total >= -CRDT_INTEGER_MAX && total <= CRDT_INTEGER_MAX;
 }
 
-static void read_content(struct reader *reader, struct crdt_field *field, uint64_t position)
+static void read_content(struct reader *reader, const struct declaration *declared,
+                         struct crdt_field *field, uint64_t position)
 {
+    (void)declared;
     int64_t total = read_int(reader);
     if (!total_fits(total)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
@@ -80,10 +71,11 @@ static void read_content(struct reader *reader, struct crdt_field *field, uint64
     }
 }
 
-static struct crdt_field *read_state(struct reader *reader, const struct crdt_type *type,
+static struct crdt_field *read_state(struct reader *reader, const struct declaration *declared,
                                      const struct codec_names *names)
 {
-    struct crdt_field *state = type->create(0);
+    const struct crdt_type *type = declared->crdt.type;
+    struct crdt_field *state = type->create(&declared->crdt, 0);
     if (state == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
@@ -106,20 +98,6 @@ static struct crdt_field *read_state(struct reader *reader, const struct crdt_ty
         return NULL;
     }
     return state;
-}
-
-static struct crdt_field *read_gcounter_state(struct reader *reader, enum element_of of,
-                                              const struct codec_names *names)
-{
-    (void)of;
-    return read_state(reader, &crdt_gcounter, names);
-}
-
-static struct crdt_field *read_pncounter_state(struct reader *reader, enum element_of of,
-                                               const struct codec_names *names)
-{
-    (void)of;
-    return read_state(reader, &crdt_pncounter, names);
 }
 
 static void write_state(struct writer *writer, const struct crdt_field *field,
@@ -162,8 +140,10 @@ static void write_rows(struct writer *writer, const struct crdt_field *field, ui
 }
 
 /* The detail is the total's decimal digits: the same text that the view shows. */
-static enum protocol_status read_row(struct crdt_field *field, const struct row *row)
+static enum protocol_status read_row(const struct declaration *declared, struct crdt_field *field,
+                                     const struct row *row)
 {
+    (void)declared;
     struct bytes text = row->detail;
     bool negative = text.length > 0 && text.data[0] == '-';
     int64_t total = 0;
@@ -184,30 +164,13 @@ static enum protocol_status read_row(struct crdt_field *field, const struct row 
     return PROTOCOL_OK;
 }
 
-const struct protocol_codec codec_gcounter = {
-    .type = &crdt_gcounter,
-    .empty = "0",
-    .read_change = read_gcounter_change,
-    .write_change = write_change,
-    .write_content = write_content,
-    .read_content = read_content,
-    .read_state = read_gcounter_state,
-    .write_state = write_state,
-    .write_rows = write_rows,
-    .read_row = read_row,
-    .write_json = write_json,
-};
+#define COUNTER_CODEC(counter_type)                                                                \
+    {                                                                                              \
+        .type = &(counter_type), .empty = "0", .read_change = read_change,                         \
+        .write_change = write_change, .write_content = write_content,                              \
+        .read_content = read_content, .read_state = read_state, .write_state = write_state,        \
+        .write_rows = write_rows, .read_row = read_row, .write_json = write_json,                  \
+    }
 
-const struct protocol_codec codec_pncounter = {
-    .type = &crdt_pncounter,
-    .empty = "0",
-    .read_change = read_pncounter_change,
-    .write_change = write_change,
-    .write_content = write_content,
-    .read_content = read_content,
-    .read_state = read_pncounter_state,
-    .write_state = write_state,
-    .write_rows = write_rows,
-    .read_row = read_row,
-    .write_json = write_json,
-};
+const struct protocol_codec codec_gcounter = COUNTER_CODEC(crdt_gcounter);
+const struct protocol_codec codec_pncounter = COUNTER_CODEC(crdt_pncounter);

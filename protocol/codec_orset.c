@@ -26,9 +26,9 @@ static void read_edits(struct reader *reader, enum element_of of, struct crdt_or
 }
 
 /* Both lists of edits in the order that lets an add win over a remove of the same change. */
-static struct crdt_change *read_change(struct reader *reader, enum element_of of)
+static struct crdt_change *read_change(struct reader *reader, const struct declaration *declared)
 {
-    struct crdt_change *base = crdt_orset.change_create();
+    struct crdt_change *base = declared->crdt.type->change_create(declared->crdt.type);
     if (base == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
@@ -40,14 +40,14 @@ static struct crdt_change *read_change(struct reader *reader, enum element_of of
     }
     struct reader added = *reader;
     reader_skip(reader, 1);
-    read_edits(reader, of, change, crdt_orset_remove);
+    read_edits(reader, declared->of, change, crdt_orset_remove);
     if (reader_ok(reader)) {
-        read_edits(&added, of, change, crdt_orset_add);
+        read_edits(&added, declared->of, change, crdt_orset_add);
         reader_fail(reader, added.status);
     }
     reader_skip(reader, more);
     if (!reader_ok(reader)) {
-        crdt_orset.change_destroy(base);
+        base->type->change_destroy(base);
         return NULL;
     }
     return base;
@@ -217,8 +217,10 @@ static void read_group(struct reader *reader, struct crdt_orset *set, enum eleme
     free(dots);
 }
 
-static void read_content(struct reader *reader, struct crdt_field *field, uint64_t position)
+static void read_content(struct reader *reader, const struct declaration *declared,
+                         struct crdt_field *field, uint64_t position)
 {
+    (void)declared;
     size_t length = read_array(reader, LIMIT_BODY_BYTES);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
         read_group(reader, (struct crdt_orset *)field, ELEMENT_ANY, position, read_placed_dot,
@@ -226,20 +228,20 @@ static void read_content(struct reader *reader, struct crdt_field *field, uint64
     }
 }
 
-static struct crdt_field *read_state(struct reader *reader, enum element_of of,
+static struct crdt_field *read_state(struct reader *reader, const struct declaration *declared,
                                      const struct codec_names *names)
 {
-    struct crdt_field *state = crdt_orset.create(0);
+    struct crdt_field *state = declared->crdt.type->create(&declared->crdt, 0);
     if (state == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
     }
     size_t length = read_array(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        read_group(reader, (struct crdt_orset *)state, of, 1, read_named_dot, names);
+        read_group(reader, (struct crdt_orset *)state, declared->of, 1, read_named_dot, names);
     }
     if (!reader_ok(reader)) {
-        crdt_orset.destroy(state);
+        state->type->destroy(state);
         return NULL;
     }
     return state;
@@ -304,8 +306,10 @@ static void write_rows(struct writer *writer, const struct crdt_field *field, ui
     buffer_finish(&detail);
 }
 
-static enum protocol_status read_row(struct crdt_field *field, const struct row *row)
+static enum protocol_status read_row(const struct declaration *declared, struct crdt_field *field,
+                                     const struct row *row)
 {
+    (void)declared;
     size_t count = 0;
     struct crdt_dot *dots = NULL;
     struct reader reader = reader_of(row->detail);
@@ -371,8 +375,8 @@ static void write_json(struct writer *writer, const struct crdt_field *field)
 
 const struct protocol_codec codec_orset = {
     .type = &crdt_orset,
-    .has_elements = true,
-    .collection = true,
+    .shape = SHAPE_LIST,
+    .takes_of = true,
     .empty = "[]",
     .read_change = read_change,
     .write_change = write_change,

@@ -6,19 +6,26 @@
 enum {
     LIMIT_MESSAGE_BYTES =
         1 << 20, /* (config) one WebSocket message: bounds what is gathered before it is decoded */
-    LIMIT_DEPTH = 16, /* msgpack nesting: a packet needs 7, an element of type any may add 8 */
-    LIMIT_OBJECTS = 1 << 17,         /* values in one packet: bounds the work of one message */
-    LIMIT_ELEMENT_BYTES = 4096,      /* one element of a set: an element is a key, not a document */
-    LIMIT_ELEMENT_DEPTH = 8,         /* nesting inside an element of type any */
-    LIMIT_SCHEMA_NAME_BYTES = 64,    /* a schema's or field's name */
-    LIMIT_DOCUMENT_NAME_BYTES = 256, /* schema, slash, key */
-    LIMIT_FIELDS = 256,              /* fields of a schema, ever declared */
-    LIMIT_SCHEMAS = 256,             /* schemas in a config */
-    LIMIT_NAMED_REPLICAS = 256,      /* replicas one OPEN names, and one context */
-    LIMIT_STREAMS = 4096,            /* (config) open documents of one connection */
-    LIMIT_TOKEN_BYTES = 8192,        /* a token or an agent's name in HELLO */
-    LIMIT_CODE_BYTES = 64,           /* an error's code */
-    LIMIT_TEXT_BYTES = 1024,         /* an error's sentence */
+    LIMIT_DEPTH = 32,    /* msgpack nesting: a packet needs 7, each map in a map 2 more, an element
+                            of type any may add 8 */
+    LIMIT_MAP_DEPTH = 8, /* maps in maps */
+    LIMIT_OBJECTS = 1 << 17,      /* values in one packet: bounds the work of one message */
+    LIMIT_ELEMENT_BYTES = 4096,   /* one element of a set: an element is a key, not a document */
+    LIMIT_VALUE_BYTES = 64 << 10, /* one value of a register */
+    LIMIT_KEY_BYTES = 1024,       /* a key of a map */
+    LIMIT_VALUES = 256,           /* concurrent values of a register */
+    LIMIT_LEASES = 1000,          /* leases of a bounded counter */
+    LIMIT_LEASE_KEY_BYTES = 64,
+    LIMIT_ELEMENT_DEPTH = 8,            /* nesting inside an element of type any */
+    LIMIT_SCHEMA_NAME_BYTES = 64,       /* a schema's or field's name */
+    LIMIT_DOCUMENT_NAME_BYTES = 256,    /* schema, slash, key */
+    LIMIT_FIELDS = 256,                 /* fields of a schema, ever declared */
+    LIMIT_SCHEMAS = 256,                /* schemas in a config */
+    LIMIT_NAMED_REPLICAS = 256,         /* replicas one OPEN names, and one context */
+    LIMIT_STREAMS = 4096,               /* (config) open documents of one connection */
+    LIMIT_TOKEN_BYTES = 8192,           /* a token or an agent's name in HELLO */
+    LIMIT_CODE_BYTES = 64,              /* an error's code */
+    LIMIT_TEXT_BYTES = 1024,            /* an error's sentence */
     LIMIT_INLINE_BODY_BYTES = 64 << 10, /* a larger SNAPSHOT or UPDATE travels in chunks */
     LIMIT_CHUNK_BYTES = 16 << 10,       /* one CHUNK: live packets wait for no more than this */
     LIMIT_TRANSFER_WINDOW =

@@ -5,34 +5,25 @@
 
 #include "protocol/reader.h"
 
-static const char *const of_texts[] = {
-#define X(name, text) [name] = text,
-    ELEMENT_OF_LIST(X)
-#undef X
-};
-
 static struct bytes bytes_of_text(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-const char *element_of_text(enum element_of of) { return of_texts[of]; }
-
-bool element_of_find(struct bytes text, enum element_of *of)
+void schema_finish(struct schema *schema)
 {
-    for (size_t i = 0; i < sizeof of_texts / sizeof *of_texts; i++) {
-        if (bytes_equal(text, bytes_of_text(of_texts[i]))) {
-            *of = (enum element_of)i;
-            return true;
-        }
+    for (size_t i = 0; i < schema->length; i++) {
+        declaration_finish(&schema->fields[i].declared);
     }
-    return false;
+    free(schema->fields);
+    schema->fields = NULL;
+    schema->length = 0;
 }
 
 void schema_set_finish(struct schema_set *set)
 {
     for (size_t i = 0; i < set->length; i++) {
-        free(set->schemas[i].fields);
+        schema_finish(&set->schemas[i]);
     }
     free(set->schemas);
     *set = (struct schema_set){0};

@@ -7,36 +7,14 @@
 #define PROTOCOL_SCHEMA_H
 
 #include "crdt/bytes.h"
+#include "protocol/declaration.h"
 #include "protocol/limits.h"
 #include "protocol/status.h"
 
-struct protocol_codec; /* protocol/codec.h: a type and its bytes */
-
-/* What the elements of a field may be. */
-#define ELEMENT_OF_LIST(X)                                                                         \
-    X(ELEMENT_STRING, "string")                                                                    \
-    X(ELEMENT_INT, "int")                                                                          \
-    X(ELEMENT_FLOAT, "float")                                                                      \
-    X(ELEMENT_BOOL, "bool")                                                                        \
-    X(ELEMENT_BYTES, "bytes")                                                                      \
-    X(ELEMENT_ANY, "any")
-
-enum element_of {
-#define X(name, text) name,
-    ELEMENT_OF_LIST(X)
-#undef X
-};
-
-const char *element_of_text(enum element_of of);
-
-/* False: there is no such name. */
-bool element_of_find(struct bytes text, enum element_of *of);
-
 struct schema_field {
     char name[LIMIT_SCHEMA_NAME_BYTES + 1];
-    const struct protocol_codec *codec;
-    enum element_of of; /* ELEMENT_STRING where the type has no elements */
-    uint32_t number;    /* ascending within the schema; not always dense */
+    struct declaration declared;
+    uint32_t number; /* ascending within the schema; not always dense */
 };
 
 struct schema {
@@ -51,6 +29,8 @@ struct schema_set {
     size_t length;
 };
 
+/* Frees the fields and leaves the schema without any. */
+void schema_finish(struct schema *schema);
 void schema_set_finish(struct schema_set *set);
 
 /* Adds an empty schema or field and answers it, or NULL: no memory. The pointer is borrowed until

@@ -63,10 +63,13 @@ static void read_type(struct yaml_value value, const struct yaml_key *key, void 
     }
 }
 
+/* The options of a field, where they stand; `{0}`: there is none. */
 struct options {
     const struct protocol_codec *codec;
-    enum element_of of;
-    struct yaml_value of_value; /* `{0}`: there is none */
+    struct yaml_value of;
+    struct yaml_value min;
+    struct yaml_value max;
+    struct yaml_value wins;
 };
 
 static void read_option_type(struct yaml_value value, const struct yaml_key *key, void *target)
@@ -74,61 +77,186 @@ static void read_option_type(struct yaml_value value, const struct yaml_key *key
     read_type(value, key, &((struct options *)target)->codec);
 }
 
-static void read_option_of(struct yaml_value value, const struct yaml_key *key, void *target)
+static void keep_option(struct yaml_value value, const struct yaml_key *key, void *target)
 {
-    (void)key;
-    struct options *options = target;
-    struct bytes text;
-    options->of_value = value;
-    if (!yaml_text(value, &text) || !element_of_find(text, &options->of)) {
-        yaml_mistake(value, "%s as what the elements are; expected %s", yaml_show(value).text,
-                     list_of().text);
-    }
+    *(struct yaml_value *)((char *)target + key->offset) = value;
 }
 
-/* `{type: or-set, of: string}`; answers the codec, or NULL after a mistake. */
-static const struct protocol_codec *read_options(struct yaml_value value, enum element_of *of)
+static bool is_given(struct yaml_value option) { return option.reading != NULL; }
+
+/* False: the option is there, and the type does not take it. */
+static bool check_option(const struct options *options, struct yaml_value option, bool taken,
+                         const char *name, const char *lacks)
+{
+    if (taken || !is_given(option)) {
+        return true;
+    }
+    yaml_mistake(option, "\"%s\" for the type %s, which has no %s; expected %s", name,
+                 options->codec->type->name, lacks, "the type alone");
+    return false;
+}
+
+static bool check_options(const struct options *options)
+{
+    const struct protocol_codec *codec = options->codec;
+    bool of =
+        check_option(options, options->of, codec->takes_of || codec->takes_type, "of", "elements");
+    bool min = check_option(options, options->min, codec->takes_bounds, "min", "bounds");
+    bool max = check_option(options, options->max, codec->takes_bounds, "max", "bounds");
+    return check_option(options, options->wins, codec->takes_wins, "wins", "sides") && of && min &&
+           max;
+}
+
+static bool read_of(struct yaml_value value, enum element_of *of)
+{
+    struct bytes text;
+    if (is_given(value) && (!yaml_text(value, &text) || !element_of_find(text, of))) {
+        yaml_mistake(value, "%s as what the elements are; expected %s", yaml_show(value).text,
+                     list_of().text);
+        return false;
+    }
+    return true;
+}
+
+/* A counter starts at 0, so 0 is within the bounds. */
+static bool read_bound(struct yaml_value value, int64_t least, int64_t greatest,
+                       const char *expected, int64_t *bound)
+{
+    struct bytes text = {0};
+    char digits[24] = "";
+    char *end = digits;
+    if (!is_given(value)) {
+        return true;
+    }
+    bool read = yaml_text(value, &text) && text.length > 0 && text.length < sizeof digits;
+    if (read) {
+        memcpy(digits, text.data, text.length);
+        *bound = strtoll(digits, &end, 10);
+    }
+    if (!read || *end != '\0' || *bound < least || *bound > greatest) {
+        yaml_mistake(value, "%s; expected %s", yaml_show(value).text, expected);
+        return false;
+    }
+    return true;
+}
+
+static bool read_bounds(const struct options *options, struct crdt_declaration *declared)
+{
+    bool min = read_bound(options->min, -CRDT_INTEGER_MAX, 0,
+                          "a whole number of at most 0: a counter starts at 0", &declared->min);
+    return read_bound(options->max, 0, CRDT_INTEGER_MAX,
+                      "a whole number of at least 0: a counter starts at 0", &declared->max) &&
+           min;
+}
+
+static bool read_wins(struct yaml_value value, bool *disable_wins)
+{
+    struct bytes text = {0};
+    if (!is_given(value)) {
+        return true;
+    }
+    bool read = yaml_text(value, &text);
+    *disable_wins = read && bytes_equal(text, (struct bytes){(const uint8_t *)"disable", 7});
+    if (!*disable_wins &&
+        !(read && bytes_equal(text, (struct bytes){(const uint8_t *)"enable", 6}))) {
+        yaml_mistake(value, "%s as what wins; expected enable or disable", yaml_show(value).text);
+        return false;
+    }
+    return true;
+}
+
+static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth);
+
+static bool read_inner(const struct options *options, struct yaml_value value,
+                       struct declaration *declared, size_t depth)
+{
+    struct declaration inner = {0};
+    if (!is_given(options->of)) {
+        yaml_mistake(value, "no key \"of\" for the type map; expected the type of its values");
+        return false;
+    }
+    if (depth == LIMIT_MAP_DEPTH) {
+        yaml_mistake(options->of, "one more map in a map; expected at most %d", LIMIT_MAP_DEPTH);
+        return false;
+    }
+    if (!read_declaration(options->of, &inner, depth + 1)) {
+        return false;
+    }
+    if (!declaration_hold(declared, &inner)) {
+        declaration_finish(&inner);
+        yaml_mistake(options->of, "no memory for the type; expected some");
+        return false;
+    }
+    return true;
+}
+
+/* `{type: or-set, of: string}`. */
+static bool read_options(struct yaml_value value, struct declaration *declared, size_t depth)
 {
     static const struct yaml_key keys[] = {
         {.name = "type", .read = read_option_type, .required = "the type of the field"},
-        {.name = "of", .read = read_option_of},
+        {.name = "of", .read = keep_option, .offset = offsetof(struct options, of)},
+        {.name = "min", .read = keep_option, .offset = offsetof(struct options, min)},
+        {.name = "max", .read = keep_option, .offset = offsetof(struct options, max)},
+        {.name = "wins", .read = keep_option, .offset = offsetof(struct options, wins)},
     };
-    struct options options = {.of = ELEMENT_STRING};
+    struct options options = {0};
     yaml_read_keys(value, keys, sizeof keys / sizeof *keys, "a type", &options);
-    if (options.codec != NULL && !options.codec->has_elements && options.of_value.reading != NULL) {
-        yaml_mistake(options.of_value, "\"of\" for the type %s, which has no elements; expected %s",
-                     options.codec->type->name, "the type alone");
-        return NULL;
+    if (options.codec == NULL || !check_options(&options)) {
+        return false;
     }
-    *of = options.of;
-    return options.codec;
+    declaration_init(declared, options.codec, depth > 0);
+    if (options.codec->takes_type) {
+        return read_inner(&options, value, declared, depth);
+    }
+    bool of = read_of(options.of, &declared->of);
+    bool bounds = read_bounds(&options, &declared->crdt);
+    return read_wins(options.wins, &declared->crdt.disable_wins) && of && bounds;
+}
+
+/* A type's name, or a mapping of its options. False after a mistake. */
+static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth)
+{
+    const struct protocol_codec *codec = NULL;
+    if (value.node != NULL && fy_node_is_mapping(value.node)) {
+        return read_options(value, declared, depth);
+    }
+    read_type(value, NULL, &codec);
+    if (codec != NULL && codec->takes_type) {
+        yaml_mistake(value,
+                     "the type %s alone; expected {type: %s, of: ...} with the type of its "
+                     "values",
+                     codec->type->name, codec->type->name);
+        return false;
+    }
+    if (codec != NULL) {
+        declaration_init(declared, codec, depth > 0);
+    }
+    return codec != NULL;
 }
 
 static void read_field(struct bytes name, struct yaml_value key, struct yaml_value value,
                        void *target)
 {
     struct schema *schema = target;
-    const struct protocol_codec *codec = NULL;
-    enum element_of of = ELEMENT_STRING;
-    if (value.node != NULL && fy_node_is_mapping(value.node)) {
-        codec = read_options(value, &of);
-    } else {
-        read_type(value, NULL, &codec);
-    }
-    if (!check_name(name, key) || codec == NULL) {
+    struct declaration declared = {0};
+    bool good = read_declaration(value, &declared, 0);
+    if (!check_name(name, key) || !good) {
+        declaration_finish(&declared);
         return;
     }
-    if (schema->length == LIMIT_FIELDS) {
+    struct schema_field *field =
+        schema->length == LIMIT_FIELDS ? NULL : schema_add_field(schema, name);
+    if (field == NULL && schema->length == LIMIT_FIELDS) {
         yaml_mistake(key, "one more field; expected at most %d in a schema", LIMIT_FIELDS);
-        return;
-    }
-    struct schema_field *field = schema_add_field(schema, name);
-    if (field == NULL) {
+    } else if (field == NULL) {
         yaml_mistake(key, "no memory for the field; expected some");
-        return;
     }
-    field->codec = codec;
-    field->of = of;
+    if (field == NULL) {
+        declaration_finish(&declared);
+    } else {
+        field->declared = declared;
+    }
 }
 
 /* The schema to read fields into; `unnamed` after a mistake: fields are read for theirs too. */
@@ -157,7 +285,7 @@ static void read_schema(struct bytes name, struct yaml_value key, struct yaml_va
     struct schema *schema = add_schema(target, name, key, &unnamed);
     yaml_read_names(value, "fields and their types, such as \"likes: g-counter\"", read_field,
                     schema);
-    free(unnamed.fields);
+    schema_finish(&unnamed);
 }
 
 void config_read_schemas(struct yaml_value value, struct schema_set *schemas)

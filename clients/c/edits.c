@@ -112,9 +112,10 @@ static bool edit_elements(const struct edit *edit, const struct schema_field *fi
         struct buffer element;
         buffer_init(&element, LIMIT_ELEMENT_BYTES);
         struct writer writer = writer_to(&element);
-        good = write_element(&writer, edit->values[i], field->of) && writer.status == PROTOCOL_OK;
+        good = write_element(&writer, edit->values[i], field->declared.of) &&
+               writer.status == PROTOCOL_OK;
         struct reader reader = reader_of(buffer_bytes(&element));
-        struct bytes checked = good ? read_element(&reader, field->of) : (struct bytes){0};
+        struct bytes checked = good ? read_element(&reader, field->declared.of) : (struct bytes){0};
         good = good && reader_ok(&reader) &&
                apply((struct crdt_orset_change *)change, checked) == CRDT_OK;
         buffer_finish(&element);
@@ -194,7 +195,7 @@ bool edit_apply(const struct edit *edit, const struct schema_field *field,
                 struct crdt_change *change, struct crdt_entry *entry)
 {
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        if (edits[i].type == field->codec->type && strcmp(edits[i].verb, edit->verb) == 0) {
+        if (edits[i].type == field->declared.crdt.type && strcmp(edits[i].verb, edit->verb) == 0) {
             return edits[i].apply(edit, field, change, entry);
         }
     }

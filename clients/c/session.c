@@ -36,7 +36,7 @@ static void forget_fields(struct session *session)
         }
     }
     free(session->confirmed);
-    free(session->schema.fields);
+    schema_finish(&session->schema);
     session->confirmed = NULL;
     session->schema = (struct schema){0};
 }
@@ -57,29 +57,20 @@ static void read_field(struct reader *reader, struct schema *schema)
     size_t more = read_tuple(reader, 4);
     uint64_t number = read_uint(reader);
     struct bytes name = read_string(reader, LIMIT_SCHEMA_NAME_BYTES);
-    const struct protocol_codec *codec =
-        protocol_codec_find(read_string(reader, LIMIT_SCHEMA_NAME_BYTES));
-    enum element_of of = ELEMENT_STRING;
-    size_t options = read_map(reader, LIMIT_OBJECTS);
-    for (size_t i = 0; i < options && reader_ok(reader); i++) {
-        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
-        if (bytes_equal(key, (struct bytes){(const uint8_t *)"of", 2})) {
-            (void)element_of_find(read_string(reader, LIMIT_CODE_BYTES), &of);
-        } else {
-            reader_skip(reader, 1);
-        }
-    }
+    struct declaration declared;
+    bool known = declaration_read(reader, &declared);
     reader_skip(reader, more);
-    if (!reader_ok(reader) || codec == NULL) {
+    if (!known) {
         return; /* of a type that a later client knows */
     }
-    struct schema_field *field = schema_add_field(schema, name);
+    struct schema_field *field = reader_ok(reader) ? schema_add_field(schema, name) : NULL;
     if (field == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
+        declaration_finish(&declared);
         return;
     }
-    *field = (struct schema_field){.codec = codec, .of = of, .number = (uint32_t)number};
-    memcpy(field->name, name.data, name.length);
+    field->declared = declared;
+    field->number = (uint32_t)number;
 }
 
 static bool same_fields(const struct schema *a, const struct schema *b)
@@ -87,7 +78,7 @@ static bool same_fields(const struct schema *a, const struct schema *b)
     bool same = a->length == b->length;
     for (size_t i = 0; same && i < a->length; i++) {
         same = a->fields[i].number == b->fields[i].number &&
-               a->fields[i].codec == b->fields[i].codec && a->fields[i].of == b->fields[i].of &&
+               declaration_equal(&a->fields[i].declared, &b->fields[i].declared) &&
                strcmp(a->fields[i].name, b->fields[i].name) == 0;
     }
     return same;
@@ -97,7 +88,8 @@ static enum session_status create_fields(struct session *session)
 {
     session->confirmed = calloc(session->schema.length + 1, sizeof(*session->confirmed));
     for (size_t i = 0; session->confirmed != NULL && i < session->schema.length; i++) {
-        session->confirmed[i] = session->schema.fields[i].codec->type->create(0);
+        const struct crdt_declaration *declared = &session->schema.fields[i].declared.crdt;
+        session->confirmed[i] = declared->type->create(declared, 0);
         if (session->confirmed[i] == NULL) {
             return SESSION_NO_MEMORY;
         }
@@ -140,11 +132,11 @@ enum session_status session_declare(struct session *session, struct bytes fields
         read_field(&reader, &schema);
     }
     if (!reader_ok(&reader)) {
-        free(schema.fields);
+        schema_finish(&schema);
         return SESSION_PROTOCOL;
     }
     if (session->declared && same_fields(&session->schema, &schema)) {
-        free(schema.fields);
+        schema_finish(&schema);
         return SESSION_OK;
     }
     if (session->declared) {
@@ -266,14 +258,15 @@ enum session_status session_edit(struct session *session, const char *name, cons
     }
     size_t index = (size_t)(field - session->schema.fields);
     struct outbox *own = session_own(session);
-    struct crdt_change *change = field->codec->type->change_create();
+    const struct crdt_type *type = field->declared.crdt.type;
+    struct crdt_change *change = type->change_create(type);
     if (own == NULL || change == NULL) {
-        field->codec->type->change_destroy(change);
+        type->change_destroy(change);
         return SESSION_NO_MEMORY;
     }
     struct crdt_entry entry = own->claimed[index];
     if (!edit_apply(edit, field, change, &entry)) {
-        field->codec->type->change_destroy(change);
+        type->change_destroy(change);
         return SESSION_BAD_EDIT;
     }
     return gather(session, index, change, entry);
@@ -365,7 +358,7 @@ static enum session_status write_field(const struct session *session, size_t ind
     if (view == NULL) {
         return SESSION_NO_MEMORY;
     }
-    session->schema.fields[index].codec->write_json(writer, view);
+    session->schema.fields[index].declared.codec->write_json(writer, view);
     view->type->destroy(view);
     return writer->status == PROTOCOL_OK ? SESSION_OK : SESSION_NO_MEMORY;
 }

@@ -22,7 +22,7 @@ static void write_number_map(const struct session *session, const struct delta *
     for (size_t i = 0; i < session->schema.length; i++) {
         if (delta->changes[i] != NULL) {
             write_uint(writer, session->schema.fields[i].number);
-            session->schema.fields[i].codec->write_change(writer, delta->changes[i]);
+            session->schema.fields[i].declared.codec->write_change(writer, delta->changes[i]);
         }
     }
 }
@@ -74,12 +74,7 @@ void session_write_fields(const struct session *session, struct writer *writer)
         write_array(writer, 4);
         write_uint(writer, field->number);
         write_text(writer, field->name);
-        write_text(writer, field->codec->type->name);
-        write_map(writer, field->codec->has_elements ? 1 : 0);
-        if (field->codec->has_elements) {
-            write_text(writer, "of");
-            write_text(writer, element_of_text(field->of));
-        }
+        declaration_write(writer, &field->declared);
     }
 }
 
@@ -103,7 +98,7 @@ void session_save(const struct session *session, struct writer *writer)
     write_map(writer, session->schema.length);
     for (size_t i = 0; i < session->schema.length; i++) {
         write_uint(writer, session->schema.fields[i].number);
-        session->schema.fields[i].codec->write_content(writer, session->confirmed[i], 0);
+        session->schema.fields[i].declared.codec->write_content(writer, session->confirmed[i], 0);
     }
     size_t held = 0;
     for (size_t i = 0; i < session->length; i++) {
@@ -145,8 +140,9 @@ static void read_confirmed(struct reader *reader, struct session *session)
         size_t place = place_of(session, read_uint(reader));
         struct reader value = reader_of(read_raw(reader));
         if (place != SIZE_MAX && reader_ok(reader)) {
-            session->schema.fields[place].codec->read_content(
-                &value, session->confirmed[place], session->cursor == 0 ? 1 : session->cursor);
+            const struct declaration *declared = &session->schema.fields[place].declared;
+            declared->codec->read_content(&value, declared, session->confirmed[place],
+                                          session->cursor == 0 ? 1 : session->cursor);
             reader_fail(reader, value.status);
         }
     }
@@ -204,7 +200,7 @@ static void read_delta(struct reader *reader, const struct session *session, str
         struct reader value = reader_of(read_raw(reader));
         if (place != SIZE_MAX && reader_ok(reader)) {
             const struct schema_field *field = &session->schema.fields[place];
-            delta->changes[place] = field->codec->read_change(&value, field->of);
+            delta->changes[place] = field->declared.codec->read_change(&value, &field->declared);
             reader_fail(reader, value.status);
         }
     }

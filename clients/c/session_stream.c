@@ -113,7 +113,7 @@ static void write_delta(const struct session *session, const struct outbox *box,
     for (size_t i = 0; i < session->schema.length; i++) {
         if (delta->changes[i] != NULL) {
             write_uint(writer, session->schema.fields[i].number);
-            session->schema.fields[i].codec->write_change(writer, delta->changes[i]);
+            session->schema.fields[i].declared.codec->write_change(writer, delta->changes[i]);
         }
     }
 }
@@ -289,17 +289,17 @@ static enum session_status read_content(struct session *session, struct bytes ra
         }
         struct crdt_field **slot = &session->confirmed[field - session->schema.fields];
         if (snapshot) {
-            struct crdt_field *fresh = field->codec->type->create(0);
+            struct crdt_field *fresh = field->declared.crdt.type->create(&field->declared.crdt, 0);
             if (fresh == NULL) {
                 return SESSION_NO_MEMORY;
             }
-            field->codec->type->destroy(*slot);
+            (*slot)->type->destroy(*slot);
             *slot = fresh;
         }
-        field->codec->read_content(&value, *slot, position);
+        field->declared.codec->read_content(&value, &field->declared, *slot, position);
         reader_fail(&reader, value.status);
         /* What is un-shown once is forgotten: a client needs no log. */
-        field->codec->type->trim(*slot, 0);
+        (*slot)->type->trim(*slot, 0);
     }
     if (reader.status == PROTOCOL_NO_MEMORY) {
         return SESSION_NO_MEMORY;

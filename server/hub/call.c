@@ -45,12 +45,7 @@ void write_fields(struct writer *writer, const struct schema *schema)
         write_array(writer, 4);
         write_uint(writer, field->number);
         write_text(writer, field->name);
-        write_text(writer, field->codec->type->name);
-        write_map(writer, field->codec->has_elements ? 1 : 0);
-        if (field->codec->has_elements) {
-            write_text(writer, "of");
-            write_text(writer, element_of_text(field->of));
-        }
+        declaration_write(writer, &field->declared);
     }
 }
 

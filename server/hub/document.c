@@ -28,8 +28,8 @@ static bool create_fields(struct hub *hub, struct document *document)
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        const struct crdt_type *type = document->schema->fields[i].codec->type;
-        document->fields[i] = type->create(hub->config.seed);
+        const struct crdt_declaration *declared = &document->schema->fields[i].declared.crdt;
+        document->fields[i] = declared->type->create(declared, hub->config.seed);
         if (document->fields[i] == NULL) {
             return false;
         }

@@ -39,26 +39,19 @@ void hub_config_init(struct hub_config *config)
     };
 }
 
-/* Clients compare it to notice that the schemas changed: names, numbers, types and options, in
- * order. */
-static uint64_t hash_schemas(const struct schema_set *schemas)
+/* Clients compare it to notice that the schemas changed. */
+static bool hash_schemas(const struct schema_set *schemas, uint64_t *hash)
 {
-    uint64_t hash = 0;
+    struct buffer bytes;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
     for (size_t i = 0; i < schemas->length; i++) {
-        const struct schema *schema = &schemas->schemas[i];
-        hash =
-            bytes_hash((struct bytes){(const uint8_t *)schema->name, strlen(schema->name)}, hash);
-        for (size_t k = 0; k < schema->length; k++) {
-            const struct schema_field *field = &schema->fields[k];
-            const char *type = field->codec->type->name;
-            uint8_t numbers[] = {(uint8_t)field->number, (uint8_t)field->of};
-            hash =
-                bytes_hash((struct bytes){(const uint8_t *)field->name, strlen(field->name)}, hash);
-            hash = bytes_hash((struct bytes){(const uint8_t *)type, strlen(type)}, hash);
-            hash = bytes_hash((struct bytes){numbers, sizeof numbers}, hash);
-        }
+        write_text(&writer, schemas->schemas[i].name);
+        write_fields(&writer, &schemas->schemas[i]);
     }
-    return hash;
+    *hash = bytes_hash(buffer_bytes(&bytes), 0);
+    buffer_finish(&bytes);
+    return writer.status == PROTOCOL_OK;
 }
 
 static bool copy_ancestors(struct hub *hub, const struct hub_config *config)
@@ -81,7 +74,8 @@ struct hub *hub_create(const struct hub_config *config)
         return NULL;
     }
     hub->effects = calloc(EFFECTS_MIN, sizeof *hub->effects);
-    if (hub->effects == NULL) {
+    if (hub->effects == NULL || !hash_schemas(config->schemas, &hub->schema_hash)) {
+        free(hub->effects);
         free(hub->ancestors);
         free(hub);
         return NULL;
@@ -89,7 +83,6 @@ struct hub *hub_create(const struct hub_config *config)
     hub->effect_capacity = EFFECTS_MIN;
     hub->config = *config;
     hub->config.ancestors = hub->ancestors;
-    hub->schema_hash = hash_schemas(config->schemas);
     hub->position = config->position;
     hub->connections.match = connection_matches;
     hub->documents.match = document_matches;

@@ -59,18 +59,18 @@ static void load_replica(struct hub *hub, struct document *document, const struc
 static void load_field_row(const struct document *document, const struct row *row,
                            struct reader *rows)
 {
-    const struct schema_field *declared = schema_field_by_number(document->schema, row->field);
-    if (declared == NULL) {
+    const struct schema_field *place = schema_field_by_number(document->schema, row->field);
+    if (place == NULL) {
         return; /* of a field that the schema no longer has */
     }
-    struct crdt_field *field = document->fields[declared - document->schema->fields];
+    struct crdt_field *field = document->fields[place - document->schema->fields];
     if (row->kind == ROW_FIELD) {
         field->position = row->position;
         field->horizon = row->horizon;
         return;
     }
     uint64_t position = field->position;
-    reader_fail(rows, declared->codec->read_row(field, row));
+    reader_fail(rows, place->declared.codec->read_row(&place->declared, field, row));
     field->position = position > field->position ? position : field->position;
 }
 

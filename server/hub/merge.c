@@ -109,9 +109,9 @@ static size_t read_parts(const struct merge *merge, struct part parts[LIMIT_FIEL
         struct part *part = &parts[count];
         *part = (struct part){.index = (size_t)(field - schema->fields)};
         if (names == NULL) {
-            part->change = field->codec->read_change(&value, field->of);
+            part->change = field->declared.codec->read_change(&value, &field->declared);
         } else {
-            part->state = field->codec->read_state(&value, field->of, names);
+            part->state = field->declared.codec->read_state(&value, &field->declared, names);
         }
         if (value.status == PROTOCOL_NO_MEMORY) {
             hub_fail(merge->hub, HUB_NO_MEMORY);

@@ -145,7 +145,8 @@ static void encode_body(struct writer *writer, const struct document *document, 
         const struct crdt_field *field = document->fields[i];
         if (snapshot || field->position > since) {
             write_uint(writer, document->schema->fields[i].number);
-            document->schema->fields[i].codec->write_content(writer, field, snapshot ? 0 : since);
+            document->schema->fields[i].declared.codec->write_content(writer, field,
+                                                                      snapshot ? 0 : since);
         }
     }
 }

@@ -80,16 +80,16 @@ static void write_document(struct hub *hub, struct writer *writer, struct docume
     row_write(writer, &head);
     for (size_t i = 0; i < document->schema->length; i++) {
         const struct crdt_field *field = document->fields[i];
-        const struct schema_field *declared = &document->schema->fields[i];
+        const struct schema_field *place = &document->schema->fields[i];
         if (field->position <= document->stored) {
             continue;
         }
         struct row row = {.kind = ROW_FIELD,
-                          .field = declared->number,
+                          .field = place->number,
                           .position = field->position,
                           .horizon = field->horizon};
         row_write(writer, &row);
-        declared->codec->write_rows(writer, field, declared->number, document->stored);
+        place->declared.codec->write_rows(writer, field, place->number, document->stored);
     }
     for (uint32_t i = 0; i < document->ledger.length; i++) {
         const struct ledger_row *row = document->ledger.places[i].item;

@@ -34,13 +34,13 @@ static bool accept_index(void *context, uint64_t index, crdt_replica_id *id)
 static enum protocol_status try_field(struct reader *reader, const struct schema_field *field,
                                       struct stream *stream, uint64_t kind)
 {
-    const struct protocol_codec *codec = field->codec;
+    const struct protocol_codec *codec = field->declared.codec;
     struct reader value = reader_of(read_raw(reader));
     if (kind == PACKET_DELTA) {
-        codec->type->change_destroy(codec->read_change(&value, field->of));
+        codec->type->change_destroy(codec->read_change(&value, &field->declared));
     } else {
         struct codec_names names = {.find = accept_any, .index = accept_index, .context = stream};
-        codec->type->destroy(codec->read_state(&value, field->of, &names));
+        codec->type->destroy(codec->read_state(&value, &field->declared, &names));
     }
     return value.status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/codec.h"
+#include "protocol/json.h"
 #include "server/storage/catalog.h"
 
 static int holds_data(sqlite3 *database, const char *schema, uint32_t number, bool *holds)
@@ -24,11 +25,38 @@ static int holds_data(sqlite3 *database, const char *schema, uint32_t number, bo
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* What the file knows of a field's name: its newest number, with type and `of`. */
+/* A field's options as JSON: eight maps in each other fit. */
+enum { OPTIONS_BYTES = 512 };
+
+struct options_text {
+    char text[OPTIONS_BYTES];
+};
+
+static struct options_text options_of(const struct schema_field *field)
+{
+    struct options_text options = {""};
+    struct buffer packed;
+    struct buffer shown;
+    buffer_init(&packed, OPTIONS_BYTES);
+    buffer_init(&shown, OPTIONS_BYTES - 1);
+    struct writer writer = writer_to(&packed);
+    declaration_write_options(&writer, &field->declared);
+    struct writer json = writer_to(&shown);
+    struct reader reader = reader_of(buffer_bytes(&packed));
+    json_value(&json, &reader);
+    if (json.status == PROTOCOL_OK && shown.length > 0) {
+        memcpy(options.text, shown.data, shown.length);
+    }
+    buffer_finish(&packed);
+    buffer_finish(&shown);
+    return options;
+}
+
+/* What the file knows of a field's name: its newest number, with type and options. */
 struct known {
     int64_t number; /* -1: nothing */
     char type[LIMIT_SCHEMA_NAME_BYTES + 1];
-    char of[LIMIT_SCHEMA_NAME_BYTES + 1];
+    char options[OPTIONS_BYTES];
 };
 
 static int find_field(sqlite3 *database, const char *schema, const char *name, struct known *known)
@@ -36,7 +64,7 @@ static int find_field(sqlite3 *database, const char *schema, const char *name, s
     sqlite3_stmt *statement = NULL;
     known->number = -1;
     int rc = database_prepare(database, &statement,
-                              "SELECT number, type, of FROM fields WHERE schema = ?1 AND "
+                              "SELECT number, type, options FROM fields WHERE schema = ?1 AND "
                               "name = ?2 ORDER BY number DESC LIMIT 1");
     if (rc == SQLITE_OK) {
         bind_text(statement, 1, bytes_of_text(schema));
@@ -46,7 +74,8 @@ static int find_field(sqlite3 *database, const char *schema, const char *name, s
     if (rc == SQLITE_ROW) {
         known->number = sqlite3_column_int64(statement, 0);
         (void)snprintf(known->type, sizeof known->type, "%s", sqlite3_column_text(statement, 1));
-        (void)snprintf(known->of, sizeof known->of, "%s", sqlite3_column_text(statement, 2));
+        (void)snprintf(known->options, sizeof known->options, "%s",
+                       sqlite3_column_text(statement, 2));
     }
     (void)sqlite3_finalize(statement);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -54,17 +83,18 @@ static int find_field(sqlite3 *database, const char *schema, const char *name, s
 
 static int add_field(sqlite3 *database, const char *schema, struct schema_field *field)
 {
+    struct options_text options = options_of(field);
     sqlite3_stmt *statement = NULL;
     int rc = database_prepare(
         database, &statement,
-        "INSERT INTO fields(schema, number, name, type, of) VALUES (?1, "
+        "INSERT INTO fields(schema, number, name, type, options) VALUES (?1, "
         "(SELECT coalesce(max(number) + 1, 0) FROM fields WHERE schema = ?1), ?2, ?3, ?4) "
         "RETURNING number");
     if (rc == SQLITE_OK) {
         bind_text(statement, 1, bytes_of_text(schema));
         bind_text(statement, 2, bytes_of_text(field->name));
-        bind_text(statement, 3, bytes_of_text(field->codec->type->name));
-        bind_text(statement, 4, bytes_of_text(element_of_text(field->of)));
+        bind_text(statement, 3, bytes_of_text(field->declared.codec->type->name));
+        bind_text(statement, 4, bytes_of_text(options.text));
         rc = sqlite3_step(statement);
     }
     if (rc == SQLITE_ROW) {
@@ -79,9 +109,9 @@ static bool refuse_change(const char *schema, const struct schema_field *field,
                           const struct known *known, bool holds, struct catalog_error *error)
 {
     (void)snprintf(error->text, sizeof error->text,
-                   "field %s.%s %s of type %s (of %s) and is declared as %s (of %s): %s", schema,
-                   field->name, holds ? "holds data" : "may hold data", known->type, known->of,
-                   field->codec->type->name, element_of_text(field->of),
+                   "field %.64s.%.64s %s of type %.20s %.80s and is declared as %.20s %.80s: %s",
+                   schema, field->name, holds ? "holds data" : "may hold data", known->type,
+                   known->options, field->declared.codec->type->name, options_of(field).text,
                    holds ? "declare it as before, or give the new field another name"
                          : "the journal has updates that are not in the tables yet; start once "
                            "with the old declaration and stop, then change it");
@@ -92,13 +122,14 @@ static bool number_field(sqlite3 *database, const char *schema, struct schema_fi
                          bool tail, struct catalog_error *error)
 {
     struct known known;
-    const char *type = field->codec->type->name;
-    const char *of = element_of_text(field->of);
+    const char *type = field->declared.codec->type->name;
+    struct options_text options = options_of(field);
     bool holds = false;
     if (find_field(database, schema, field->name, &known) != SQLITE_OK) {
         return catalog_fail(database, "the fields cannot be read", error);
     }
-    if (known.number >= 0 && strcmp(known.type, type) == 0 && strcmp(known.of, of) == 0) {
+    if (known.number >= 0 && strcmp(known.type, type) == 0 &&
+        strcmp(known.options, options.text) == 0) {
         field->number = (uint32_t)known.number;
         return true;
     }

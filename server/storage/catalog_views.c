@@ -13,17 +13,17 @@
 /* Names are letters, digits, `_` and `-`, so quotes are all they need. */
 static void view_column(sqlite3_str *sql, const struct schema_field *field)
 {
-    if (field->codec->collection) {
+    if (field->declared.codec->shape == SHAPE_LIST) {
         sqlite3_str_appendf(sql,
                             ", (SELECT coalesce(json_group_array(json(value)), '%s') FROM "
                             "(SELECT value FROM entries WHERE document = id AND field = %u "
                             "ORDER BY key)) AS \"%s\"",
-                            field->codec->empty, field->number, field->name);
+                            field->declared.codec->empty, field->number, field->name);
     } else {
         sqlite3_str_appendf(sql,
                             ", coalesce((SELECT value FROM entries WHERE document = id AND "
                             "field = %u), %s) AS \"%s\"",
-                            field->number, field->codec->empty, field->name);
+                            field->number, field->declared.codec->empty, field->name);
     }
 }
 

@@ -77,7 +77,7 @@ CREATE TABLE fields(
     number INTEGER NOT NULL,
     name TEXT NOT NULL,
     type TEXT NOT NULL,
-    of TEXT NOT NULL,
+    options TEXT NOT NULL,       -- as JSON
     PRIMARY KEY(schema, number)
 ) WITHOUT ROWID;
 

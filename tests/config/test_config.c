@@ -114,12 +114,12 @@ Test(config, schemas_hold_the_types_of_their_fields)
     cr_assert(eq(sz, post->length, 3));
     cr_assert(eq(sz, page->length, 1));
     cr_expect(eq(str, post->fields[0].name, "likes"));
-    cr_expect(post->fields[0].codec == &codec_gcounter);
-    cr_expect(post->fields[1].codec == &codec_pncounter);
-    cr_expect(post->fields[2].codec == &codec_orset);
-    cr_expect(eq(int, post->fields[2].of, ELEMENT_INT));
-    cr_expect(page->fields[0].codec == &codec_orset);
-    cr_expect(eq(int, page->fields[0].of, ELEMENT_STRING));
+    cr_expect(post->fields[0].declared.codec == &codec_gcounter);
+    cr_expect(post->fields[1].declared.codec == &codec_pncounter);
+    cr_expect(post->fields[2].declared.codec == &codec_orset);
+    cr_expect(eq(int, post->fields[2].declared.of, ELEMENT_INT));
+    cr_expect(page->fields[0].declared.codec == &codec_orset);
+    cr_expect(eq(int, page->fields[0].declared.of, ELEMENT_STRING));
     config_finish(&config);
 }
 

@@ -162,7 +162,10 @@ static void run(const json_t *json)
     json_t *step;
     scenario = (struct scenario){.json = json, .id = text_of(json, "id"), .deltas = json_object()};
     cr_assert(codec != NULL, "%s: no type %s", scenario.id, type);
-    replicas_init(&scenario.replicas, codec, json_array_size(json_object_get(json, "replicas")));
+    struct declaration declared;
+    declaration_init(&declared, codec, false);
+    replicas_init(&scenario.replicas, &declared,
+                  json_array_size(json_object_get(json, "replicas")));
     json_array_foreach(json_object_get(json, "steps"), i, step) { run_step(&scenario, step, i); }
     replicas_finish(&scenario.replicas);
     json_decref(scenario.deltas);

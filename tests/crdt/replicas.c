@@ -19,12 +19,14 @@ static struct crdt_context context_of(const struct crdt_seen *seen, size_t lengt
     return (struct crdt_context){.seen = seen, .length = length};
 }
 
-void replicas_init(struct replicas *replicas, const struct protocol_codec *codec, size_t length)
+void replicas_init(struct replicas *replicas, struct declaration *declared, size_t length)
 {
-    *replicas = (struct replicas){.length = length, .declared = {.codec = codec}};
+    *replicas = (struct replicas){.length = length, .declared = {.declared = *declared}};
+    *declared = (struct declaration){0};
     for (size_t i = 0; i < length; i++) {
         struct replica *replica = &replicas->replica[i];
-        replica->field = codec->type->create(i);
+        replica->field =
+            replicas->declared.declared.crdt.type->create(&replicas->declared.declared.crdt, i);
         require(replica->field != NULL);
         for (size_t k = 0; k < length; k++) {
             replica->seen[k].replica = (crdt_replica_id)k;
@@ -34,13 +36,14 @@ void replicas_init(struct replicas *replicas, const struct protocol_codec *codec
 
 void replicas_finish(struct replicas *replicas)
 {
-    const struct crdt_type *type = replicas->declared.codec->type;
+    const struct crdt_type *type = replicas->declared.declared.crdt.type;
     for (size_t i = 0; i < replicas->length; i++) {
         type->destroy(replicas->replica[i].field);
     }
     for (size_t i = 0; i < replicas->delta_count; i++) {
         type->change_destroy(replicas->deltas[i].change);
     }
+    declaration_finish(&replicas->declared.declared);
 }
 
 static void apply(struct replicas *replicas, struct replica *replica,
@@ -62,7 +65,8 @@ size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *ed
     require(replicas->delta_count < DELTAS_MAX);
     struct replica_delta *delta = &replicas->deltas[replicas->delta_count];
     struct crdt_entry entry = replica->entries[at];
-    delta->change = replicas->declared.codec->type->change_create();
+    const struct crdt_type *type = replica->field->type;
+    delta->change = type->change_create(type);
     delta->replica = (crdt_replica_id)at;
     delta->first = replica->seen[at].seq + 1;
     delta->last = delta->first;
@@ -155,7 +159,7 @@ char *replicas_value(const struct replicas *replicas, size_t at)
     struct buffer text;
     buffer_init(&text, SIZE_MAX / 2);
     struct writer writer = writer_to(&text);
-    replicas->declared.codec->write_json(&writer, replicas->replica[at].field);
+    replicas->declared.declared.codec->write_json(&writer, replicas->replica[at].field);
     write_raw(&writer, (struct bytes){(const uint8_t *)"", 1});
     require(writer.status == PROTOCOL_OK);
     return (char *)text.data;

@@ -35,7 +35,8 @@ struct replicas {
     uint64_t step; /* the position of what happens now */
 };
 
-void replicas_init(struct replicas *replicas, const struct protocol_codec *codec, size_t length);
+/* Moves the declaration. */
+void replicas_init(struct replicas *replicas, struct declaration *declared, size_t length);
 void replicas_finish(struct replicas *replicas);
 
 /* A local edit; answers its delta's number. */

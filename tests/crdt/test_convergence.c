@@ -45,7 +45,7 @@ static void edit(struct replicas *replicas, size_t at, const char *verb, const c
 static void edit_counter(struct replicas *replicas, size_t at)
 {
     static const char *const amounts[] = {"1", "2", "7"};
-    bool down = replicas->declared.codec == &codec_pncounter && below(2) == 0;
+    bool down = replicas->declared.declared.codec == &codec_pncounter && below(2) == 0;
     edit(replicas, at, down ? "decrement" : "increment", amounts[below(3)]);
 }
 
@@ -118,11 +118,13 @@ static void run(const struct protocol_codec *codec, uint64_t seed)
     static struct replicas replicas;
     char expected[EXPECTED_BYTES];
     state = seed * 0x9e3779b97f4a7c15ULL + 1;
-    replicas_init(&replicas, codec, REPLICAS);
+    struct declaration declared;
+    declaration_init(&declared, codec, false);
+    replicas_init(&replicas, &declared, REPLICAS);
     for (size_t step = 0; step < STEPS; step++) {
         size_t at = below(REPLICAS);
         size_t kind = below(3);
-        if (kind == 0 && codec->collection) {
+        if (kind == 0 && codec->shape == SHAPE_LIST) {
             edit_set(&replicas, at);
         } else if (kind == 0) {
             edit_counter(&replicas, at);
@@ -135,7 +137,7 @@ static void run(const struct protocol_codec *codec, uint64_t seed)
     for (size_t i = 0; i < REPLICAS * replicas.delta_count; i++) {
         replicas_deliver(&replicas, i / REPLICAS, i % REPLICAS);
     }
-    (codec->collection ? expected_set : expected_counter)(&replicas, expected);
+    (codec->shape == SHAPE_LIST ? expected_set : expected_counter)(&replicas, expected);
     for (size_t i = 0; i < REPLICAS; i++) {
         char *value = replicas_value(&replicas, i);
         cr_assert(strcmp(value, expected) == 0, "%s, seed %llu, replica %zu: %s, expected %s",
@@ -161,7 +163,9 @@ Test(convergence, an_element_has_as_many_dots_as_concurrent_adds_not_as_it_ever_
     const char *element = "a";
     struct edit add = {.verb = "add", .values = &element, .length = 1};
     size_t before = 0;
-    replicas_init(&replicas, &codec_orset, 2);
+    struct declaration declared;
+    declaration_init(&declared, &codec_orset, false);
+    replicas_init(&replicas, &declared, 2);
     for (size_t i = 0; i < 100; i++) {
         (void)replicas_edit(&replicas, i % 2, &add);
         replicas_merge(&replicas, i % 2, (i + 1) % 2);

@@ -116,7 +116,7 @@ Test(snapshot, has_the_same_size_after_10_and_1_000_000_sessions)
     world_init(&world);
     schema = schema_set_add(&world.schemas, (struct bytes){(const uint8_t *)"counter", 7});
     struct schema_field *field = schema_add_field(schema, (struct bytes){(const uint8_t *)"n", 1});
-    field->codec = &codec_gcounter;
+    declaration_init(&field->declared, &codec_gcounter, false);
     world_start(&world);
     add_sessions(0, 10);
     cr_assert(eq(sz, snapshot_bytes(10), SNAPSHOT_BYTES));

@@ -36,9 +36,10 @@ void fixture_declare(struct fixture *fixture, const char *schema, const char *fi
     REQUIRE(owner != NULL);
     struct schema_field *added = schema_add_field(owner, fixture_text(field));
     REQUIRE(added != NULL);
-    added->codec = protocol_codec_find(fixture_text(type));
-    added->of = of;
-    REQUIRE(added->codec != NULL);
+    const struct protocol_codec *codec = protocol_codec_find(fixture_text(type));
+    REQUIRE(codec != NULL);
+    declaration_init(&added->declared, codec, false);
+    added->declared.of = of;
 }
 
 void fixture_forget_schemas(struct fixture *fixture)

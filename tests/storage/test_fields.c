@@ -79,11 +79,12 @@ Test(fields, another_type_is_refused_for_a_field_with_data)
     fixture_close(&fixture);
 
     declare_post(&fixture, "tags", "likes"); /* the types change places */
-    check_refused(&fixture, "field post.tags holds data of type or-set (of string) and is declared "
-                            "as g-counter (of string)");
+    check_refused(&fixture, "field post.tags holds data of type or-set {\"of\":\"string\"} and is "
+                            "declared as g-counter {}");
     fixture_forget_schemas(&fixture);
     fixture_declare(&fixture, "post", "tags", "or-set", ELEMENT_INT);
-    check_refused(&fixture, "of type or-set (of string) and is declared as or-set (of int)");
+    check_refused(&fixture, "of type or-set {\"of\":\"string\"} and is declared as or-set "
+                            "{\"of\":\"int\"}");
     declare_post(&fixture, "likes", "tags");
     fixture_open(&fixture);
     fixture_finish(&fixture);

@@ -34,7 +34,7 @@ static void add_field(struct schema *schema, const char *name, const char *type,
 {
     struct schema_field *field = schema_add_field(schema, text_bytes(name));
     require(field != NULL, "no memory");
-    field->codec = protocol_codec_find(text_bytes(type));
+    declaration_init(&field->declared, protocol_codec_find(text_bytes(type)), false);
     field->number = number;
 }
 
