@@ -50,6 +50,9 @@ static void on_signal(uv_signal_t *signal, int number)
     log_info("drain signal=%d", number);
     server->draining = true;
     server->drain_left_ms = DRAIN_MS;
+    if (server->loop.net != NULL) {
+        net_stop_listening(server->loop.net);
+    }
     struct hub_event event = {.kind = EVENT_DRAIN};
     loop_step(&server->loop, &event);
     (void)uv_timer_start(&server->drain, on_drain, 0, DRAIN_CHECK_MS);

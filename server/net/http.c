@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/net/masking.h"
 #include "server/net/session.h"
 
 enum { HEADER_BYTES = 1024, ORIGIN_BYTES = 512 };
@@ -79,8 +80,12 @@ static int begin(struct net *net, struct lws *wsi, struct http_request *request)
 {
     char path[256];
     *request = (struct http_request){0};
-    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) <= 0) {
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) <= 0) {
+        masking_release(lws_get_socket_fd(wsi)); /* a body may follow, which is no frames */
         return answer_error(wsi, request, 405, "only GET is answered here");
+    }
+    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0) {
+        path[0] = '\0'; /* longer than any of ours */
     }
     if (strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0) {
         net->config.status(net->config.context, path, &request->status);

@@ -1,6 +1,5 @@
 #include "server/net/masking.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,20 +8,50 @@ enum { SOCKETS_MAX = 1 << 17, HEADER_BYTES_MAX = 10 };
 
 /* Where in its stream of bytes a socket is. */
 struct watched {
+    masking_refuse *refuse; /* NULL: HTTP so far */
+    void *owner;
     uint64_t payload;                 /* bytes of the frame that are still to come */
     uint8_t header[HEADER_BYTES_MAX]; /* of the frame that begins */
     uint8_t length;                   /* of the header so far */
     uint8_t line_ends;                /* of the "\r\n\r\n" that ends a request, so far */
     bool requests;                    /* HTTP: frames begin after a request's end */
+    bool unmasked;                    /* what followed the last request was no masked frame */
     bool on;
 };
 
+/* `recv` is the whole program's, and so is this: who calls it has nothing but the socket. */
 static struct watched sockets[SOCKETS_MAX];
+
+static struct watched *find(int socket)
+{
+    bool known = socket >= 0 && socket < SOCKETS_MAX && sockets[socket].on;
+    return known ? &sockets[socket] : NULL;
+}
 
 void masking_watch(int socket)
 {
     if (socket >= 0 && socket < SOCKETS_MAX) {
         sockets[socket] = (struct watched){.requests = true, .on = true};
+    }
+}
+
+bool masking_claim(int socket, masking_refuse *refuse, void *owner)
+{
+    struct watched *watched = find(socket);
+    if (watched == NULL) {
+        return true;
+    }
+    watched->refuse = refuse;
+    watched->owner = owner;
+    watched->on = !watched->unmasked;
+    return watched->on;
+}
+
+void masking_release(int socket)
+{
+    struct watched *watched = find(socket);
+    if (watched != NULL) {
+        watched->on = false;
     }
 }
 
@@ -37,6 +66,7 @@ static void read_request(struct watched *watched, uint8_t byte)
     if (watched->line_ends == sizeof end) {
         watched->line_ends = 0;
         watched->requests = false;
+        watched->unmasked = false;
     }
 }
 
@@ -63,31 +93,30 @@ static uint64_t payload_bytes(const struct watched *watched)
     return length;
 }
 
-/* False: the frame that begins is not masked. */
-static bool read_header(struct watched *watched, uint8_t byte)
+static void read_header(struct watched *watched, uint8_t byte)
 {
     static const uint64_t mask_bytes = 4;
-    /* A method begins with a letter, which no frame without extensions does. */
-    if (watched->length == 0 && byte >= 'A' && byte <= 'Z') {
-        watched->requests = true;
-        return true;
+    /* The next request's method begins with a letter, which no frame without extensions does. */
+    bool request = watched->refuse == NULL && watched->length == 0 && byte >= 'A' && byte <= 'Z';
+    if (!request) {
+        watched->header[watched->length++] = byte;
+        watched->unmasked = watched->length == 2 && (byte & 0x80) == 0;
     }
-    watched->header[watched->length++] = byte;
-    if (watched->length == 2 && (byte & 0x80) == 0) {
-        return false;
+    if (request || watched->unmasked) {
+        watched->requests = true; /* or a request's body: the next one is found by its end */
+        watched->length = 0;
+        return;
     }
     if (watched->length == header_bytes(watched)) {
         watched->payload = payload_bytes(watched) + mask_bytes;
         watched->length = 0;
     }
-    return true;
 }
 
-static bool follow(struct watched *watched, const uint8_t *bytes, size_t length)
+static void follow(struct watched *watched, const uint8_t *bytes, size_t length)
 {
     size_t i = 0;
-    bool masked = true;
-    while (i < length && masked) {
+    while (i < length && watched->on) {
         if (watched->payload > 0) {
             size_t skipped = length - i < watched->payload ? length - i : (size_t)watched->payload;
             watched->payload -= skipped;
@@ -95,18 +124,13 @@ static bool follow(struct watched *watched, const uint8_t *bytes, size_t length)
         } else if (watched->requests) {
             read_request(watched, bytes[i++]);
         } else {
-            masked = read_header(watched, bytes[i++]);
+            read_header(watched, bytes[i++]);
+        }
+        if (watched->refuse != NULL && watched->unmasked) {
+            watched->on = false;
+            watched->refuse(watched->owner);
         }
     }
-    return masked;
-}
-
-/* Best effort: a peer that breaks the protocol gets its reason if its socket takes it. */
-static void say_why(int socket)
-{
-    static const char reason[] = "\x88\x1f\x03\xea"
-                                 "a client must mask its frames";
-    (void)send(socket, reason, sizeof reason - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* The program's `recv`, under a name that is not the C library's. */
@@ -115,14 +139,9 @@ ssize_t watched_recv(int socket, void *buffer, size_t length, int flags) __asm__
 ssize_t watched_recv(int socket, void *buffer, size_t length, int flags)
 {
     ssize_t got = recvfrom(socket, buffer, length, flags, NULL, NULL);
-    bool watched = socket >= 0 && socket < SOCKETS_MAX && sockets[socket].on;
-    if (!watched || got <= 0 || (flags & MSG_PEEK) != 0) {
-        return got;
-    }
-    if (!follow(&sockets[socket], buffer, (size_t)got)) {
-        sockets[socket].on = false;
-        say_why(socket);
-        return 0;
+    struct watched *watched = find(socket);
+    if (watched != NULL && got > 0 && (flags & MSG_PEEK) == 0) {
+        follow(watched, buffer, (size_t)got);
     }
     return got;
 }

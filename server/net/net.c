@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/hub/hub.h"
 #include "server/net/masking.h"
@@ -26,6 +27,11 @@ static void tell(struct net *net, enum net_event_kind kind, uint64_t connection)
     net->config.event(net->config.context, &event);
 }
 
+static void refuse_unmasked(void *session)
+{
+    session_close(session, 1002, "a client must mask its frames");
+}
+
 static int established(struct net *net, struct lws *wsi, struct net_session **slot)
 {
     int on = 1;
@@ -34,8 +40,11 @@ static int established(struct net *net, struct lws *wsi, struct net_session **sl
         return -1;
     }
     /* Batching is ours: what the kernel would wait for has been gathered already. */
-    (void)setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt((*slot)->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tell(net, NET_CONNECTED, (*slot)->id);
+    if (!masking_claim((*slot)->socket, refuse_unmasked, *slot)) {
+        refuse_unmasked(*slot);
+    }
     return 0;
 }
 
@@ -44,6 +53,7 @@ static void closed(struct net *net, struct net_session **slot)
     struct net_session *session = *slot;
     if (session != NULL) {
         uint64_t id = session->id;
+        masking_release(session->socket);
         session_destroy(net, session);
         *slot = NULL;
         tell(net, NET_DISCONNECTED, id);
@@ -99,7 +109,11 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_ESTABLISHED:
         return established(net, wsi, slot);
     case LWS_CALLBACK_RECEIVE:
-        return *slot == NULL ? -1 : session_receive(net, *slot, (struct bytes){in, length});
+        if (*slot == NULL) {
+            return -1;
+        }
+        session_receive(net, *slot, (struct bytes){in, length});
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return *slot == NULL ? -1 : writeable(net, *slot);
     case LWS_CALLBACK_TIMER:
@@ -116,9 +130,17 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
                    size_t length)
 {
     switch (reason) {
-    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-        masking_watch((int)(intptr_t)in);
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        /* libwebsockets would speak HTTP/2, and WebSocket inside it, past all of this. */
+        if (strcasecmp(in, "websocket") != 0) {
+            (void)lws_return_http_status(wsi, HTTP_STATUS_BAD_REQUEST, NULL);
+            return -1;
+        }
         return 0;
+    case LWS_CALLBACK_RAW_ADOPT: /* the method CONNECT would make a socket without any limit */
+    case LWS_CALLBACK_RAW_CONNECTED:
+    case LWS_CALLBACK_RAW_RX:
+        return -1;
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return http_handle(net_of(wsi), wsi, reason, user);
@@ -160,16 +182,21 @@ static bool open_context(struct net *net)
 static bool open_vhost(struct net *net)
 {
     struct lws_context_creation_info info = {
-        .port = net->config.port,
-        .iface = net->config.address[0] == '\0' ? NULL : net->config.address,
+        .port = CONTEXT_PORT_NO_LISTEN, /* the listener is ours */
         .protocols = protocols,
         .vhost_name = "syncline",
         .timeout_secs = HANDSHAKE_SECONDS,
-        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
         .user = net,
     };
     net->vhost = lws_create_vhost(net->context, &info);
     return net->vhost != NULL;
+}
+
+static void on_accepted(void *context, int socket)
+{
+    struct net *net = context;
+    masking_watch(socket);
+    (void)lws_adopt_socket_vhost(net->vhost, socket); /* NULL: and closed */
 }
 
 bool net_open(struct net **out, const struct net_config *config, char *error, size_t size)
@@ -181,6 +208,7 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     net->config = *config;
+    net->listener.socket = -1;
     if (!open_context(net)) {
         (void)snprintf(error, size,
                        "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
@@ -189,17 +217,19 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
     }
     *out = net;
     if (!open_vhost(net)) {
-        (void)snprintf(error, size,
-                       "%s:%d cannot be listened on: is the port in use, or the address another "
-                       "machine's?",
-                       config->address, config->port);
+        (void)snprintf(error, size, "libwebsockets does not start: out of memory?");
         return false;
     }
-    net->port = lws_get_vhost_listen_port(net->vhost);
+    if (!listener_open(&net->listener, config->loop, config->address, config->port, error, size)) {
+        return false;
+    }
+    listener_start(&net->listener, on_accepted, net);
     return true;
 }
 
-int net_port(const struct net *net) { return net->port; }
+int net_port(const struct net *net) { return listener_port(&net->listener); }
+
+void net_stop_listening(struct net *net) { listener_close(&net->listener); }
 
 void net_send(struct net *net, uint64_t connection, struct bytes message)
 {
@@ -225,14 +255,9 @@ void net_send(struct net *net, uint64_t connection, struct bytes message)
 void net_close_connection(struct net *net, uint64_t connection, uint16_t code, const char *text)
 {
     struct net_session *session = session_find(net, connection);
-    if (session == NULL || session->close_code != 0) {
-        return;
+    if (session != NULL) {
+        session_close(session, code, text);
     }
-    session->close_code = code;
-    (void)snprintf(session->close_text, sizeof session->close_text, "%s", text);
-    /* A peer that does not read gets no reason, and no more than this long. */
-    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, HANDSHAKE_SECONDS);
-    lws_set_timer_usecs(session->wsi, 1);
 }
 
 void net_pause(struct net *net, uint64_t connection, bool paused)
@@ -247,6 +272,7 @@ void net_close(struct net *net)
 {
     if (net != NULL && !net->closing) {
         net->closing = true;
+        listener_close(&net->listener);
         lws_context_destroy(net->context);
     }
 }

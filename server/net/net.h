@@ -43,14 +43,14 @@ struct net_status {
 
 struct net_config {
     uv_loop_t *loop;
-    const char *address; /* interface or address; "" for all */
+    const char *address; /* a number's text; "" for all */
     int port;            /* 0: a free one */
     size_t message_bytes;
     const char *const *origins; /* allowed besides the page's own; "*" for any */
     size_t origin_count;
     const struct net_page *pages;
     size_t page_count;
-    /* Events, in order. Never called from within `net_send`, `net_close` or `net_pause`. */
+    /* Events, in order. `net_send` may bring NET_BLOCKED about, and `net_close` the last ones. */
     void (*event)(void *context, const struct net_event *event);
     /* Answers GET /health and GET /ready as JSON. */
     void (*status)(void *context, const char *path, struct net_status *status);
@@ -65,6 +65,9 @@ CRDT_CHECKED bool net_open(struct net **out, const struct net_config *config, ch
                            size_t size);
 
 int net_port(const struct net *net);
+
+/* Nobody else may connect; the port is free again. */
+void net_stop_listening(struct net *net);
 
 /* Sends one binary message; HUB_HEADROOM bytes before it are written over. */
 void net_send(struct net *net, uint64_t connection, struct bytes message);

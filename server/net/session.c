@@ -1,7 +1,9 @@
 #include "server/net/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+enum { CLOSE_SECONDS = 10 };
 
 static struct net_session **bucket_of(struct net *net, uint64_t id)
 {
@@ -26,6 +28,7 @@ struct net_session *session_create(struct net *net, struct lws *wsi)
     struct net_session **bucket = bucket_of(net, ++net->last_id);
     session->id = net->last_id;
     session->wsi = wsi;
+    session->socket = lws_get_socket_fd(wsi);
     session->next = *bucket;
     buffer_init(&session->message, net->config.message_bytes);
     *bucket = session;
@@ -43,34 +46,41 @@ void session_destroy(struct net *net, struct net_session *session)
     free(session);
 }
 
-static int refuse(struct net_session *session, uint16_t code, const char *text)
+void session_close(struct net_session *session, uint16_t code, const char *text)
 {
-    /* libwebsockets copies the text; that it wants to write to it is its header's mistake. */
-    lws_close_reason(session->wsi, (enum lws_close_status)code, (unsigned char *)(uintptr_t)text,
-                     strlen(text));
-    return -1;
+    if (session->close_code != 0) {
+        return;
+    }
+    session->close_code = code;
+    (void)snprintf(session->close_text, sizeof session->close_text, "%s", text);
+    buffer_finish(&session->message);
+    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
+    lws_set_timer_usecs(session->wsi, 1);
 }
 
-int session_receive(struct net *net, struct net_session *session, struct bytes piece)
+void session_receive(struct net *net, struct net_session *session, struct bytes piece)
 {
     struct buffer *message = &session->message;
     if (session->close_code != 0) {
-        return 0;
+        return;
     }
-    size_t room = message->limit - message->length;
     /* The frame says how much is to come: a message too long is refused at its first piece. */
-    if (piece.length > room || lws_remaining_packet_payload(session->wsi) > room - piece.length) {
-        return refuse(session, 1009, "the message is longer than the hub takes");
+    size_t room = message->limit - message->length;
+    size_t to_come = lws_remaining_packet_payload(session->wsi);
+    if (!lws_frame_is_binary(session->wsi)) {
+        session_close(session, 1003, "messages are binary");
+        return;
     }
-    if (lws_is_first_fragment(session->wsi) && !lws_frame_is_binary(session->wsi)) {
-        return refuse(session, 1003, "messages are binary");
+    if (piece.length > room || to_come > room - piece.length) {
+        session_close(session, 1009, "the message is longer than the hub takes");
+        return;
     }
-    bool whole =
-        lws_is_final_fragment(session->wsi) && lws_remaining_packet_payload(session->wsi) == 0;
+    bool whole = lws_is_final_fragment(session->wsi) && to_come == 0;
     struct net_event event = {.kind = NET_RECEIVED, .connection = session->id, .bytes = piece};
     if (!whole || message->length > 0) {
         if (buffer_append(message, piece.data, piece.length) != PROTOCOL_OK) {
-            return refuse(session, 1013, "the hub is out of memory");
+            session_close(session, 1013, "the hub is out of memory");
+            return;
         }
         event.bytes = buffer_bytes(message);
     }
@@ -78,5 +88,4 @@ int session_receive(struct net *net, struct net_session *session, struct bytes p
         net->config.event(net->config.context, &event);
         buffer_finish(message);
     }
-    return 0; /* what the hub closes is closed when it has said why: in TIMER */
 }

@@ -6,14 +6,16 @@
 #include <libwebsockets.h>
 
 #include "protocol/buffer.h"
+#include "server/net/listener.h"
 #include "server/net/net.h"
 
 struct net_session {
     struct net_session *next; /* in its bucket */
     struct lws *wsi;
+    int socket;
     uint64_t id;
     struct buffer message;
-    uint16_t close_code; /* 0: stay open */
+    uint16_t close_code; /* 0: stay open; otherwise what arrives is not taken any more */
     char close_text[124];
     bool blocked;
 };
@@ -24,9 +26,9 @@ struct net {
     struct net_config config;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    struct listener listener;
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
-    int port;
     bool closing;
 };
 
@@ -34,8 +36,14 @@ struct net_session *session_find(const struct net *net, uint64_t id);
 struct net_session *session_create(struct net *net, struct lws *wsi);
 void session_destroy(struct net *net, struct net_session *session);
 
-/* Gathers a piece of a message; -1: the connection is to be closed, and why was said. */
-int session_receive(struct net *net, struct net_session *session, struct bytes piece);
+/*
+ * Closes with code and reason once what was sent before is gone, from TIMER (net.c); a peer that
+ * does not read gets no reason, and is cut off. Does nothing to a session that closes already.
+ */
+void session_close(struct net_session *session, uint16_t code, const char *text);
+
+/* Gathers a piece of a message, or closes the session for it. */
+void session_receive(struct net *net, struct net_session *session, struct bytes piece);
 
 /* The HTTP side. */
 int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user);
