@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/net/masking.h"
 #include "server/net/session.h"
 
 enum { HEADER_BYTES = 1024, ORIGIN_BYTES = 512 };
@@ -76,13 +75,33 @@ static int answer_error(struct lws *wsi, struct http_request *request, unsigned 
     return answer_head(wsi, code, "text/plain", strlen(request->status.text));
 }
 
+/* And closes: libwebsockets would read a body before it lets us write, and masking.h wants none. */
+static int refuse(struct lws *wsi, unsigned code, const char *text)
+{
+    (void)lws_return_http_status(wsi, code, text);
+    return -1;
+}
+
+static bool has_body(struct lws *wsi)
+{
+    char length[8] = "";
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
+        return true;
+    }
+    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+           (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0 ||
+            strcmp(length, "0") != 0);
+}
+
 static int begin(struct net *net, struct lws *wsi, struct http_request *request)
 {
     char path[256];
     *request = (struct http_request){0};
     if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) <= 0) {
-        masking_release(lws_get_socket_fd(wsi)); /* a body may follow, which is no frames */
-        return answer_error(wsi, request, 405, "only GET is answered here");
+        return refuse(wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, "only GET is answered here");
+    }
+    if (has_body(wsi)) {
+        return refuse(wsi, HTTP_STATUS_BAD_REQUEST, "a GET has no body here");
     }
     if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0) {
         path[0] = '\0'; /* longer than any of ours */
