@@ -13,9 +13,9 @@ struct watched {
     uint64_t payload;                 /* bytes of the frame that are still to come */
     uint8_t header[HEADER_BYTES_MAX]; /* of the frame that begins */
     uint8_t length;                   /* of the header so far */
-    uint8_t line_ends;                /* of the "\r\n\r\n" that ends a request, so far */
+    uint8_t line_ends;                /* in a row: an empty line ends a request */
     bool requests;                    /* HTTP: frames begin after a request's end */
-    bool unmasked;                    /* what followed the last request was no masked frame */
+    bool unmasked;                    /* what followed a request was no masked frame */
     bool on;
 };
 
@@ -55,18 +55,17 @@ void masking_release(int socket)
     }
 }
 
+/* Like libwebsockets, it takes lines that end without a CR, too. */
 static void read_request(struct watched *watched, uint8_t byte)
 {
-    static const uint8_t end[] = {'\r', '\n', '\r', '\n'};
-    if (byte == end[watched->line_ends]) {
+    if (byte == '\n') {
         watched->line_ends++;
-    } else {
-        watched->line_ends = byte == '\r';
+    } else if (byte != '\r') {
+        watched->line_ends = 0;
     }
-    if (watched->line_ends == sizeof end) {
+    if (watched->line_ends == 2) {
         watched->line_ends = 0;
         watched->requests = false;
-        watched->unmasked = false;
     }
 }
 
@@ -97,17 +96,14 @@ static void read_header(struct watched *watched, uint8_t byte)
 {
     static const uint64_t mask_bytes = 4;
     /* The next request's method begins with a letter, which no frame without extensions does. */
-    bool request = watched->refuse == NULL && watched->length == 0 && byte >= 'A' && byte <= 'Z';
-    if (!request) {
-        watched->header[watched->length++] = byte;
-        watched->unmasked = watched->length == 2 && (byte & 0x80) == 0;
-    }
-    if (request || watched->unmasked) {
-        watched->requests = true; /* or a request's body: the next one is found by its end */
-        watched->length = 0;
+    if (watched->refuse == NULL && watched->length == 0 && byte >= 'A' && byte <= 'Z') {
+        watched->requests = true;
         return;
     }
-    if (watched->length == header_bytes(watched)) {
+    watched->header[watched->length++] = byte;
+    if (watched->length == 2 && (byte & 0x80) == 0) {
+        watched->unmasked = true;
+    } else if (watched->length == header_bytes(watched)) {
         watched->payload = payload_bytes(watched) + mask_bytes;
         watched->length = 0;
     }
@@ -116,7 +112,7 @@ static void read_header(struct watched *watched, uint8_t byte)
 static void follow(struct watched *watched, const uint8_t *bytes, size_t length)
 {
     size_t i = 0;
-    while (i < length && watched->on) {
+    while (i < length && !watched->unmasked) {
         if (watched->payload > 0) {
             size_t skipped = length - i < watched->payload ? length - i : (size_t)watched->payload;
             watched->payload -= skipped;
@@ -126,10 +122,10 @@ static void follow(struct watched *watched, const uint8_t *bytes, size_t length)
         } else {
             read_header(watched, bytes[i++]);
         }
-        if (watched->refuse != NULL && watched->unmasked) {
-            watched->on = false;
-            watched->refuse(watched->owner);
-        }
+    }
+    if (watched->unmasked && watched->refuse != NULL) {
+        watched->on = false;
+        watched->refuse(watched->owner);
     }
 }
 

@@ -6,7 +6,8 @@
  * socket's WebSocket is told before libwebsockets gets the bytes, and refuses them.
  *
  * What follows a request is not known to be frames before libwebsockets has taken the request, and
- * may have come with it; so it is followed as if, and counts from `masking_claim` on.
+ * may have come with it; so it is followed as if, and counts from `masking_claim` on. A request
+ * with a body would look like a frame: its connection must not live on to open a WebSocket.
  */
 #ifndef NET_MASKING_H
 #define NET_MASKING_H
