@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SOCKETS_MAX = 1 << 17, HEADER_BYTES_MAX = 10 };
+enum { HEADER_BYTES_MAX = 10 };
 
 /* Where in its stream of bytes a socket is. */
 struct watched {
@@ -20,17 +20,17 @@ struct watched {
 };
 
 /* `recv` is the whole program's, and so is this: who calls it has nothing but the socket. */
-static struct watched sockets[SOCKETS_MAX];
+static struct watched sockets[MASKING_SOCKETS_MAX];
 
 static struct watched *find(int socket)
 {
-    bool known = socket >= 0 && socket < SOCKETS_MAX && sockets[socket].on;
+    bool known = socket >= 0 && socket < MASKING_SOCKETS_MAX && sockets[socket].on;
     return known ? &sockets[socket] : NULL;
 }
 
 void masking_watch(int socket)
 {
-    if (socket >= 0 && socket < SOCKETS_MAX) {
+    if (socket >= 0 && socket < MASKING_SOCKETS_MAX) {
         sockets[socket] = (struct watched){.requests = true, .on = true};
     }
 }

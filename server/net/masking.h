@@ -14,6 +14,9 @@
 
 #include <stdbool.h>
 
+/* Only sockets below are watched; Linux gives a process no more, unless it is told to. */
+enum { MASKING_SOCKETS_MAX = 1 << 20 };
+
 typedef void masking_refuse(void *owner);
 
 /* Watches a socket that was just accepted. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "server/hub/hub.h"
 #include "server/net/masking.h"
@@ -185,6 +187,20 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
+/*
+ * Answers how many files the process may have. Past ten million, which some containers allow,
+ * libwebsockets makes room for 2560 only; so it is given a limit that it believes.
+ */
+static uint64_t limit_files(void)
+{
+    struct rlimit files = {0};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > MASKING_SOCKETS_MAX) {
+        files.rlim_cur = MASKING_SOCKETS_MAX;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    return files.rlim_cur;
+}
+
 static bool open_context(struct net *net)
 {
     void *loops[] = {net->config.loop};
@@ -198,6 +214,7 @@ static bool open_context(struct net *net)
         .gid = (int)-1,
         .uid = (int)-1,
     };
+    net->sockets_max = limit_files();
     lws_set_log_level(0, NULL); /* what it has to say is said by us, as a sentence */
     net->context = lws_create_context(&info);
     return net->context != NULL;
@@ -216,9 +233,17 @@ static bool open_vhost(struct net *net)
     return net->vhost != NULL;
 }
 
+/*
+ * libwebsockets' tables are as long as the limit of files at its start. When the limit has grown
+ * since, and a socket lies beyond, it breaks on the way out of adopting it.
+ */
 static void on_accepted(void *context, int socket)
 {
     struct net *net = context;
+    if ((uint64_t)socket >= net->sockets_max) {
+        (void)close(socket);
+        return;
+    }
     masking_watch(socket);
     (void)lws_adopt_socket_vhost(net->vhost, socket); /* NULL: and closed */
 }

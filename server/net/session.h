@@ -27,6 +27,7 @@ struct net {
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct listener listener;
+    uint64_t sockets_max; /* libwebsockets has no room for higher ones */
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
     bool closing;
