@@ -22,13 +22,12 @@ union address {
 static socklen_t read_address(const char *text, int port, union address *address)
 {
     *address = (union address){0};
-    const char *host = text[0] == '\0' ? "::" : text;
-    if (inet_pton(AF_INET, host, &address->four.sin_addr) == 1) {
+    if (inet_pton(AF_INET, text, &address->four.sin_addr) == 1) {
         address->four.sin_family = AF_INET;
         address->four.sin_port = htons((uint16_t)port);
         return sizeof address->four;
     }
-    if (inet_pton(AF_INET6, host, &address->six.sin6_addr) == 1) {
+    if (inet_pton(AF_INET6, text, &address->six.sin6_addr) == 1) {
         address->six.sin6_family = AF_INET6;
         address->six.sin6_port = htons((uint16_t)port);
         return sizeof address->six;
@@ -67,6 +66,14 @@ static const char *reason(int error)
     }
 }
 
+static bool refuse(char *error, size_t size, const char *address, int port, const char *why)
+{
+    bool six = strchr(address, ':') != NULL;
+    (void)snprintf(error, size, "%s%s%s:%d cannot be listened on: %s", six ? "[" : "", address,
+                   six ? "]" : "", port, why);
+    return false;
+}
+
 bool listener_open(struct listener *listener, uv_loop_t *loop, const char *address, int port,
                    char *error, size_t size)
 {
@@ -75,20 +82,16 @@ bool listener_open(struct listener *listener, uv_loop_t *loop, const char *addre
     errno = EINVAL;
     listener->socket = length == 0 ? -1 : listen_on(&parsed, length);
     if (listener->socket < 0) {
-        (void)snprintf(error, size, "%s:%d cannot be listened on: %s", address, port,
-                       reason(errno));
-        return false;
+        return refuse(error, size, address, port, reason(errno));
     }
     int rc = uv_poll_init(loop, &listener->poll, listener->socket);
     if (rc == 0) {
         rc = uv_timer_init(loop, &listener->pause); /* never fails */
     }
     if (rc != 0) {
-        (void)snprintf(error, size, "%s:%d cannot be listened on: %s", address, port,
-                       uv_strerror(rc));
         (void)close(listener->socket);
         listener->socket = -1;
-        return false;
+        return refuse(error, size, address, port, uv_strerror(rc));
     }
     listener->poll.data = listener;
     listener->pause.data = listener;

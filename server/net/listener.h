@@ -24,8 +24,8 @@ struct listener {
 };
 
 /*
- * Listens on a numeric address, "" for all, and a port, 0 for a free one. False: `error` holds a
- * sentence, and the listener is closed.
+ * Listens on a numeric address and a port, 0 for a free one. False: `error` holds a sentence, and
+ * the listener is closed.
  */
 CRDT_CHECKED bool listener_open(struct listener *listener, uv_loop_t *loop, const char *address,
                                 int port, char *error, size_t size);

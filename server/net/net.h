@@ -43,7 +43,7 @@ struct net_status {
 
 struct net_config {
     uv_loop_t *loop;
-    const char *address; /* a number's text; "" for all */
+    const char *address; /* a number's text, without brackets */
     int port;            /* 0: a free one */
     size_t message_bytes;
     const char *const *origins; /* allowed besides the page's own; "*" for any */
