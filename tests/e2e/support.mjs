@@ -36,15 +36,15 @@ export async function until(check, what, ms = 20000) {
 }
 
 /** A hub that can be killed and started again on the same port and file. */
-export async function startHub(t, { schemas = postSchema, config = '', wrap = [] } = {}) {
+export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1' } = {}) {
   const dir = folder(t);
   const data = join(dir, 'hub.db');
   const file = join(dir, 'hub.yaml');
-  writeFileSync(file, `listen: 127.0.0.1:0\ndata: ${data}\n${config}\nschemas:\n  ${schemas}\n`);
+  writeFileSync(file, `listen: "${host}:0"\ndata: ${data}\n${config}\nschemas:\n  ${schemas}\n`);
   const hub = { dir, data, file, port: 0, log: '', process: undefined };
 
   hub.start = async () => {
-    const args = ['serve', '--config', file, '--listen', `127.0.0.1:${hub.port}`];
+    const args = ['serve', '--config', file, '--listen', `${host}:${hub.port}`];
     const [command, ...rest] = [...wrap, join(bin, 'synclined'), ...args];
     const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
     hub.process = child;
@@ -54,8 +54,8 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
       once(child, 'exit').then(([code]) => { throw new Error(`the hub exited ${code}: ${hub.log}`); }),
     ]);
     hub.port = Number(/:(\d+)\/$/.exec(line)[1]);
-    hub.url = `ws://127.0.0.1:${hub.port}/`;
-    hub.http = `http://127.0.0.1:${hub.port}`;
+    hub.url = `ws://${host}:${hub.port}/`;
+    hub.http = `http://${host}:${hub.port}`;
   };
   hub.stop = async (signal = 'SIGTERM') => {
     const child = hub.process;

@@ -1,0 +1,73 @@
+/**
+ * Goal:   HTTP answers what it has and nothing else, whole, in the face of bodies and pipelining.
+ * Method: `fetch`, and hand-written requests where it will not do.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { health, until } from './support.mjs';
+import { Peer, hubFor } from './socket.mjs';
+
+test('pages, health and readiness are answered; nothing else is there', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  for (const [path, status, type] of [
+    ['/', 200, 'text/html; charset=utf-8'], ['/demo.js', 200, 'text/javascript; charset=utf-8'], ['/style.css', 200, 'text/css; charset=utf-8'],
+    ['/health', 200, 'application/json'], ['/ready', 200, 'application/json'], ['/health?x=1', 200, 'application/json'],
+    ['/nothing', 404], ['/../etc/passwd', 404], ['/%2e%2e/etc/passwd', 404], [`/${'x'.repeat(1000)}`, 404],
+  ]) {
+    const answer = await fetch(hub.http + path);
+    assert.equal(answer.status, status, path);
+    if (type !== undefined) assert.equal(answer.headers.get('content-type'), type, path);
+    assert.equal(answer.headers.get('cache-control'), 'no-cache');
+    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+    assert.match(answer.headers.get('content-security-policy'), /^default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'/);
+    assert.equal((await answer.arrayBuffer()).byteLength, Number(answer.headers.get('content-length')), path);
+  }
+  const { status, position, connections, streams, documents, memory_bytes, read_only } = await health(hub);
+  assert.deepEqual({ status, position, connections, streams, documents, read_only },
+    { status: 'ok', position: 0, connections: 0, streams: 0, documents: 0, read_only: false });
+  assert.equal(typeof memory_bytes, 'number');
+  await hub.endsWell();
+});
+
+test('other methods are refused, with a body and without', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t);
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+    for (const body of [undefined, '', 'abc', 'x'.repeat(10000)]) {
+      const answer = await fetch(`${hub.http}/health`, { method, body });
+      assert.equal(answer.status, 405, `${method} ${body?.length}`);
+      assert.equal((await answer.arrayBuffer()).byteLength, Number(answer.headers.get('content-length')));
+    }
+  }
+  assert.equal((await fetch(`${hub.http}/health`, { method: 'HEAD' })).status, 405);
+  for (const header of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
+    const peer = new Peer(hub);
+    peer.write(`GET /health HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`);
+    assert.equal(await peer.answered(), 400, header);
+    await until(() => peer.ended, 'the end: what follows would be taken for frames');
+  }
+  await hub.endsWell();
+});
+
+test('requests one after the other on one connection are answered in order', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  const peer = new Peer(hub);
+  const paths = ['/health', '/nothing', '/ready', '/style.css'];
+  peer.write(...paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
+  const statuses = () => [...peer.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+  await until(() => statuses().length === paths.length, 'all answers');
+  assert.deepEqual(statuses(), [200, 404, 200, 200]);
+  await hub.endsWell();
+});
+
+test('who reads a page slowly gets all of it', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t);
+  const whole = Buffer.from(await (await fetch(`${hub.http}/demo.js`)).arrayBuffer());
+  const peer = new Peer(hub);
+  peer.socket.pause();
+  for (let i = 0; i < 100; i++) peer.write('GET /demo.js HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => { setTimeout(resolve, 1500); });
+  peer.socket.resume();
+  await until(() => peer.received.length >= 100 * whole.length, 'a hundred pages', 30000);
+  assert.ok(peer.body.subarray(0, whole.length).equals(whole));
+  await hub.endsWell();
+});
