@@ -292,6 +292,7 @@ void net_send(struct net *net, uint64_t connection, struct bytes message)
     if (sent < 0) {
         session->close_code = LWS_CLOSE_STATUS_NOSTATUS;
         lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        session_wake(session);
         return;
     }
     if (lws_partial_buffered(session->wsi)) {

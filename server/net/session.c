@@ -46,6 +46,11 @@ void session_destroy(struct net *net, struct net_session *session)
     free(session);
 }
 
+void session_wake(struct net_session *session)
+{
+    lws_cancel_service(lws_get_context(session->wsi));
+}
+
 void session_close(struct net_session *session, uint16_t code, const char *text)
 {
     if (session->close_code != 0) {
@@ -56,6 +61,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
     buffer_finish(&session->message);
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
     lws_set_timer_usecs(session->wsi, 1);
+    session_wake(session);
 }
 
 void session_receive(struct net *net, struct net_session *session, struct bytes piece)

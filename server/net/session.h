@@ -37,6 +37,10 @@ struct net_session *session_find(const struct net *net, uint64_t id);
 struct net_session *session_create(struct net *net, struct lws *wsi);
 void session_destroy(struct net *net, struct net_session *session);
 
+/* libwebsockets looks at its timers after an event of its own only: what the hub's clock or storage
+ * set would wait for one. */
+void session_wake(struct net_session *session);
+
 /*
  * Closes with code and reason once what was sent before is gone, from TIMER (net.c); a peer that
  * does not read gets no reason, and is cut off. Does nothing to a session that closes already.

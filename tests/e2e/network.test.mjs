@@ -176,6 +176,13 @@ test('a handshake that takes its time is ended', { timeout: 60000 }, async (t) =
   await hub.endsWell();
 });
 
+test('who says no HELLO is told so in time although nothing else happens', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t);
+  const mute = await new Peer(hub).upgraded();
+  assert.equal(await mute.end(14000), 1008); // it has 10 s
+  await hub.endsWell();
+});
+
 test('without a file left, who is connected goes on, and others wait until there is one', { timeout: 90000 }, async (t) => {
   const files = 60;
   const hub = await hubFor(t, { wrap: ['prlimit', `--nofile=${files}`] });
