@@ -5,7 +5,7 @@ import { createEvents } from './emitter.js';
 import {
   decodeMessage, encodePacket, type FieldDeclaration, type Packet, type Welcome,
 } from './protocol/packets.js';
-import { concatenate, ProtocolError } from './protocol/values.js';
+import { asMap, asUint, concatenate, ProtocolError, type Value } from './protocol/values.js';
 import {
   socketConstructor, SUBPROTOCOL, type SocketConstructor, type SocketLike,
 } from './transport/websocket.js';
@@ -163,9 +163,10 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     }
   }
 
-  function onGoaway(data: unknown): void {
-    const { min_ms: least = 0, max_ms: most = 1000 } = (data ?? {}) as { min_ms?: number; max_ms?: number };
-    lose(least + random() * Math.max(0, most - least));
+  function onGoaway(data: Value): void {
+    const { min_ms: least, max_ms: most } = asMap(data);
+    const leastMs = asUint(least);
+    lose(leastMs + random() * Math.max(0, asUint(most) - leastMs));
   }
 
   function dispatch(packet: Packet): void {

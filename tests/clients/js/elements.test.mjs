@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { orSet } from '../../../clients/js/dist/crdt/orset.js';
 import { elementOfKey, keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
-import { encodeValue, toHex } from '../../../clients/js/dist/protocol/values.js';
+import { decodeValues, encodeValue, fromHex, toHex } from '../../../clients/js/dist/protocol/values.js';
 
 const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
 const forms = [
@@ -21,7 +21,10 @@ const forms = [
   [new Uint8Array(256), `c50100${'00'.repeat(256)}`], [[], '90'], [new Array(16).fill(1), `dc0010${'01'.repeat(16)}`],
   [{}, '80'], [{ b: 1, a: 2 }, '82a16102a16201'], [{ aa: 1, b: 2 }, '82a16202a2616101'],
   [{ 10: 1, 2: 2, a: 3 }, '83a13202a16103a2313001'], [{ x: { 10: 1, a: 2 } }, '81a17882a16102a2313001'],
-  [[{ 10: 1, a: 2 }], '9182a16102a2313001'], [Object.assign(Object.create(null), { a: 1 }), '81a16101'], [nested(8), `${'91'.repeat(8)}01`],
+  [[{ 10: 1, a: 2 }], '9182a16102a2313001'], [JSON.parse('{"__proto__": {"a": 1}}'), '81a95f5f70726f746f5f5f81a16101'],
+  [new Map([[1, 'a']]), '8101a161'], [new Map([['b', 1], [10, 2], [-1, 3]]), '830a02a16201ff03'],
+  [{ x: new Map([[null, 0], [[1, 'y'], 1], [{ z: 1 }, 2], [Uint8Array.of(7), 3], [0.5, 4]]) },
+    '81a178' + '8581a17a0102' + '9201a17901' + 'c000' + 'c4010703' + 'cb3fe000000000000004'], [Object.assign(Object.create(null), { a: 1 }), '81a16101'], [nested(8), `${'91'.repeat(8)}01`],
 ];
 
 test('every kind of element has its shortest form', () => {
@@ -34,6 +37,23 @@ test('an element comes back as it went in', () => {
     assert.equal(keyOfElement(back, 'any'), hex);
     if (typeof element !== 'object') assert.equal(back, element === 0 ? 0 : element);
   }
+});
+
+test('a map is a plain object if all its keys are text, and pollutes nothing', () => {
+  assert.deepEqual(elementOfKey('82a16102a16201'), { a: 2, b: 1 });
+  assert.deepEqual(elementOfKey('9181a17881a16101'), [{ x: { a: 1 } }]);
+  const hostile = elementOfKey('81a95f5f70726f746f5f5f81a16101');
+  assert.deepEqual(Object.keys(hostile), ['__proto__']);
+  assert.equal(hostile.a, undefined);
+  assert.deepEqual(elementOfKey('8101a161'), new Map([[1, 'a']]));
+});
+
+test('what others put in a set is found by its bytes', () => {
+  const state = orSet.create();
+  const element = '82' + '01a161' + 'a95f5f70726f746f5f5f' + 'c3';
+  const [content] = decodeValues(fromHex(`9192919300010191${element}`));
+  orSet.readContent(state, content, 'any');
+  assert.deepEqual([...state.dots.keys()], [element]);
 });
 
 test('a change carries its elements in that form', () => {
@@ -67,9 +87,9 @@ class Point { x = 1; }
 const refused = {
   NaN, undefined, 'a bigint': 1n, 'a symbol': Symbol('x'), 'a function': () => 1, 'half a pair': '\ud83d', 'the other half': 'x\udeeb',
   'half a pair in a list': ['\ud83d'], 'half a pair as a key': { '\ud83d': 1 }, 'NaN in a map': { a: NaN },
-  'undefined in a map': { a: undefined }, 'a hole': [, 1], 'a date': new Date(0), 'a Map': new Map([['a', 1]]), 'a Set': new Set([1]),
+  'undefined in a map': { a: undefined }, 'a hole': [, 1], 'a date': new Date(0), 'a key twice': new Map([[0, 1], [-0, 1], [Uint8Array.of(1), 1], [Uint8Array.of(1), 2]]), 'a Set': new Set([1]),
   'sixteen bits': new Uint16Array(1), 'a buffer': new ArrayBuffer(1), 'an object of a class': new Point(),
-  'the key __proto__': JSON.parse('{"__proto__": 1}'), 'nine deep': nested(9),
+  'nine deep': nested(9),
 };
 for (const [name, element] of Object.entries(refused)) {
   test(`no element: ${name}`, () => assert.throws(() => keyOfElement(element, 'any'), TypeError));

@@ -8,7 +8,7 @@ export type ElementOf = 'string' | 'int' | 'float' | 'bool' | 'bytes' | 'any';
 export type Element = Value;
 
 type Canonical =
-  | null | boolean | number | string | Uint8Array | readonly Canonical[] | ReadonlyMap<string, Canonical>;
+  | null | boolean | number | string | Uint8Array | readonly Canonical[] | ReadonlyMap<Canonical, Canonical>;
 
 const ELEMENT_BYTES = 4096;
 const ELEMENT_DEPTH = 8;
@@ -20,18 +20,26 @@ function checkText(text: string): string {
   return text;
 }
 
-/** A map's keys in the order of their bytes, which no object's keys can have if they look like numbers. */
-function canonicalMap(value: object, depth: number): Map<string, Canonical> {
+function entriesOf(value: object): [key: unknown, item: unknown][] {
+  if (value instanceof Map) return [...value];
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     throw new TypeError(`an element cannot be a ${value.constructor.name}`);
   }
-  const entries = Object.entries(value).map(([key, item]) => {
-    if (key === '__proto__') throw new TypeError('an element cannot have the key __proto__');
-    return [checkText(key), canonical(item, depth + 1), toHex(encodeValue(key))] as const;
+  return Object.entries(value);
+}
+
+/** A map's keys in the order of their bytes, which no object's keys can have if they look like numbers. */
+function canonicalMap(value: object, depth: number): Map<Canonical, Canonical> {
+  const entries = entriesOf(value).map(([name, item]) => {
+    const key = canonical(name, depth + 1);
+    return { key, item: canonical(item, depth + 1), bytes: toHex(encodeValue(key)) };
   });
-  entries.sort((a, b) => (a[2] < b[2] ? -1 : 1));
-  return new Map(entries.map(([key, item]) => [key, item]));
+  entries.sort((a, b) => (a.bytes < b.bytes ? -1 : 1));
+  if (entries.some(({ bytes }, i) => bytes === entries[i + 1]?.bytes)) {
+    throw new TypeError('an element cannot have a key twice');
+  }
+  return new Map(entries.map(({ key, item }) => [key, item]));
 }
 
 function canonical(value: unknown, depth: number): Canonical {
@@ -73,8 +81,19 @@ export function encodedOfKey(key: string): Encoded {
   return new Encoded(fromHex(key));
 }
 
+/** A map is a plain object if all its keys are text, else a `Map`. */
+function shown(value: Value): Element {
+  if (Array.isArray(value)) return value.map(shown);
+  if (!(value instanceof Map)) return value;
+  const entries = [...value as ReadonlyMap<Value, Value>];
+  const isText = entries.every(([key]) => typeof key === 'string');
+  return isText
+    ? Object.fromEntries(entries.map(([key, item]) => [key as string, shown(item)]))
+    : new Map(entries.map(([key, item]) => [shown(key), shown(item)]));
+}
+
 export function elementOfKey(key: string): Element {
-  return decodeValues(fromHex(key))[0] ?? null;
+  return shown(decodeValues(fromHex(key))[0] ?? null);
 }
 
 /** Strings by their UTF-8 bytes, everything else by its encoding. */

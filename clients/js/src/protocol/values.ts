@@ -1,6 +1,6 @@
 /**
  * Bytes to values and back, through @msgpack/msgpack. Numbers are JavaScript's exact integers; what the hub writes nine bytes wide
- * is a `Wide` when encoded, so that both sides write the same bytes.
+ * is a `Wide` when encoded, so that both sides write the same bytes. A map comes as a `Map`: its keys may be anything.
  */
 import { decodeMulti, encode } from '@msgpack/msgpack';
 
@@ -11,12 +11,33 @@ export type Value =
   | string
   | Uint8Array
   | readonly Value[]
+  | ReadonlyMap<Value, Value>
   | { readonly [key: string]: Value };
 
 /** A packet, or a value in one, that does not have its layout. */
 export class ProtocolError extends Error {}
 
 const options = { useBigInt64: true, maxDepth: 32 } as const;
+
+/**
+ * The library holds a map as an object, which has no keys but strings, and refuses `__proto__`. So a key that is text is held with
+ * a sign before it, any other as its bytes, and `tame` gives both back.
+ */
+const utf8 = new TextDecoder();
+const decoding = {
+  ...options,
+  keyDecoder: {
+    canBeCached: () => true,
+    decode: (bytes: Uint8Array, start: number, length: number) =>
+      `=${utf8.decode(bytes.subarray(start, start + length))}`,
+  },
+  mapKeyConverter: (key: unknown) =>
+    (typeof key === 'string' ? key : `#${toHex(encodeValue(tame(key, 0)))}`),
+};
+
+function keyOf(held: string): Value {
+  return held.startsWith('=') ? held.slice(1) : decodeValues(fromHex(held.slice(1)))[0] as Value;
+}
 
 /** Nine bytes whatever the value: `uint 64`, or `int 64` when negative. */
 export function wide(value: number): number {
@@ -73,25 +94,17 @@ function tame(value: unknown, depth: number): Value {
   if (Object.getPrototypeOf(value) !== Object.prototype) {
     throw new ProtocolError('an extension type');
   }
-  const map: { [key: string]: Value } = {};
-  for (const [key, item] of Object.entries(value)) map[key] = tame(item, depth + 1);
-  return map;
+  return new Map(Object.entries(value).map(([key, item]) => [keyOf(key), tame(item, depth + 1)]));
 }
 
 /** The values of a message, one after the other. */
 export function decodeValues(bytes: Uint8Array): Value[] {
   try {
-    return [...decodeMulti(bytes, { ...options, mapKeyConverter: keyOf })].map((v) => tame(v, 0));
+    return [...decodeMulti(bytes, decoding)].map((v) => tame(v, 0));
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     throw new ProtocolError(error instanceof Error ? error.message : String(error));
   }
-}
-
-function keyOf(key: unknown): string {
-  if (typeof key === 'string') return key;
-  if (typeof key === 'number' || typeof key === 'bigint') return String(key);
-  throw new ProtocolError('a map key that is neither text nor integer');
 }
 
 export function asList(value: Value | undefined, least = 0): readonly Value[] {
@@ -125,12 +138,15 @@ export function asBytes(value: Value | undefined, length?: number): Uint8Array {
   return value;
 }
 
+/** A map of the protocol's own, whose keys are text or field numbers. */
 export function asMap(value: Value | undefined): { readonly [key: string]: Value } {
-  if (value === null || typeof value !== 'object' || Array.isArray(value) ||
-      value instanceof Uint8Array) {
-    throw new ProtocolError('not a map');
-  }
-  return value as { readonly [key: string]: Value };
+  if (!(value instanceof Map)) throw new ProtocolError('not a map');
+  return Object.fromEntries([...value as ReadonlyMap<Value, Value>].map(([key, item]) => {
+    if (typeof key !== 'string' && typeof key !== 'number') {
+      throw new ProtocolError('a map key that is neither text nor integer');
+    }
+    return [String(key), item];
+  }));
 }
 
 /** Field numbers are integers on the wire, which an object's keys cannot be. */
