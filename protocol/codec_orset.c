@@ -327,11 +327,18 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
     return reader.status;
 }
 
-static int by_bytes(const void *a, const void *b)
+struct sortable {
+    struct bytes key;
+    struct bytes element;
+};
+
+/* By the elements where a string has the bytes of something else. */
+static int by_key(const void *a, const void *b)
 {
-    const struct bytes *left = a;
-    const struct bytes *right = b;
-    return bytes_compare(*left, *right);
+    const struct sortable *left = a;
+    const struct sortable *right = b;
+    int order = bytes_compare(left->key, right->key);
+    return order != 0 ? order : bytes_compare(left->element, right->element);
 }
 
 /* Sorted by canonical bytes with the length header left out of the comparison of strings: strings
@@ -349,10 +356,7 @@ static void write_json(struct writer *writer, const struct crdt_field *field)
 {
     const struct crdt_orset *set = (const struct crdt_orset *)field;
     size_t length = crdt_orset_length(set);
-    struct sortable {
-        struct bytes key;
-        struct bytes element;
-    } *sorted = malloc((length + 1) * sizeof *sorted);
+    struct sortable *sorted = malloc((length + 1) * sizeof *sorted);
     if (sorted == NULL) {
         writer->status = PROTOCOL_NO_MEMORY;
         return;
@@ -362,7 +366,7 @@ static void write_json(struct writer *writer, const struct crdt_field *field)
         sorted[i].element = crdt_orset_bytes(element);
         sorted[i].key = sort_key(sorted[i].element);
     }
-    qsort(sorted, length, sizeof *sorted, by_bytes);
+    qsort(sorted, length, sizeof *sorted, by_key);
     json_raw(writer, "[");
     for (size_t i = 0; i < length; i++) {
         struct reader value = reader_of(sorted[i].element);

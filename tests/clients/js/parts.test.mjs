@@ -58,6 +58,16 @@ test('strings sort as text, not by length', () => {
   assert.deepEqual(keys, byBytes.map((word) => keyOfElement(word, 'string')));
 });
 
+test('elements of `any` have one order, also where a string has the bytes of something else', () => {
+  const keys = ['01', 'a101', 'a0', 'c0', 'a1c0', '61', 'a161', '9161', 'a2616161', 'a3e2808b'];
+  const sorted = [...keys].sort(compareKeys);
+  for (let turn = 0; turn < keys.length; turn++) {
+    keys.push(keys.shift());
+    assert.deepEqual([...keys].sort(compareKeys), sorted);
+  }
+  assert.ok(compareKeys('01', 'a101') < 0);
+});
+
 test('a replica is a UUIDv7 that tells its time', () => {
   const id = toHex(mintReplica(0x0123456789ab, (bytes) => bytes.fill(0xff)));
   assert.equal(id, '0123456789ab7fffbfffffffffffffff');

@@ -96,10 +96,12 @@ export function elementOfKey(key: string): Element {
   return shown(decodeValues(fromHex(key))[0] ?? null);
 }
 
-/** Strings by their UTF-8 bytes, everything else by its encoding. */
+/** Strings by their UTF-8 bytes, everything else by its encoding, and by that too where a string has the bytes of something else. */
 export function compareKeys(a: string, b: string): number {
-  const left = textBytes(a);
-  const right = textBytes(b);
+  return compare(textBytes(a), textBytes(b)) || compare(a, b);
+}
+
+function compare(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
