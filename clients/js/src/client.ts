@@ -48,6 +48,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   const events = createEvents<ClientEvents>();
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
+  const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
   const mint = () => mintReplica(now(), (bytes) => crypto.getRandomValues(bytes));
   let status: ClientStatus = 'offline';
   let wanted = true;
@@ -116,10 +117,15 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     send(handle.session.open(lastId, welcome.journal));
   }
 
+  /** One wait for each document: the last thing the hub said counts, and nothing once the connection is gone. */
   function later(ms: number, handle: DocumentHandle, act: () => void): void {
-    setTimeout(() => {
-      if (handles.get(handle.session.name) === handle) act();
-    }, ms);
+    clearTimeout(waits.get(handle));
+    waits.set(handle, setTimeout(act, ms));
+  }
+
+  function waitNoMore(handle: DocumentHandle): void {
+    clearTimeout(waits.get(handle));
+    waits.delete(handle);
   }
 
   function onStream(id: number, handle: DocumentHandle, packet: Packet): void {
@@ -209,6 +215,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     welcome = null;
     lastId = 0;
     streams.clear();
+    for (const handle of [...waits.keys()]) waitNoMore(handle);
     clearInterval(watch);
     if (before !== null) {
       before.onopen = before.onmessage = before.onclose = null;
@@ -282,6 +289,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
       const stream = handle.session.stream();
       handles.delete(name);
+      waitNoMore(handle);
       if (stream !== null) {
         streams.delete(stream);
         send({ type: 'CLOSE', id: stream, code: '', text: '' });

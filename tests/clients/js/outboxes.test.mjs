@@ -140,6 +140,40 @@ test('edits do not gather across journals', () => {
   assert.deepEqual(second?.changes.get(2), [false, ['b'], []]);
 });
 
+test('after READ_ONLY or BUSY nothing is sent until it is time, and then everything from the first unacknowledged', () => {
+  for (const code of ['READ_ONLY', 'BUSY']) {
+    for (const details of [{ retry_ms: 700 }, {}]) {
+      const session = start();
+      open(session, 1);
+      count(session, 1);
+      sent(session);
+      session.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 1, index: 0 });
+      count(session, 1);
+      sent(session);
+      count(session, 1);
+      sent(session);
+      const { error } = session.receive({ type: 'ERROR', id: 1, code, text: '', details });
+      assert.equal(error.retryMs, details.retry_ms ?? 1000);
+      session.receive({ type: 'GAP', id: 1, replica: null, next: 2 });
+      count(session, 1);
+      assert.deepEqual(sent(session), []);
+      session.resend();
+      assert.deepEqual(sent(session).map(({ first }) => first), [2, 3, 4]);
+    }
+  }
+});
+
+test('a new stream does not wait for what the last one was told', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 1);
+  sent(session);
+  session.receive({ type: 'ERROR', id: 1, code: 'READ_ONLY', text: '', details: { retry_ms: 700 } });
+  session.disconnect();
+  open(session, 2);
+  assert.equal(sent(session).length, 1);
+});
+
 /* --- transfers --- */
 
 function transferring(bytes) {

@@ -17,6 +17,8 @@ import {
 } from './outbox.js';
 
 const IN_FLIGHT = 16;
+/** When to try again, if a hub that cannot take an update now does not say. */
+const RETRY_MS = 1000;
 /** Grant the hub more of a transfer after this many bytes. */
 const CREDIT_BYTES = 64 * 1024;
 
@@ -48,6 +50,7 @@ export function createSession(name: string, mint: () => Replica) {
   let stream: number | null = null;
   let opened = false;
   let arrived = false;
+  let paused = false;
   let transfer: Transfer | null = null;
   let replies: Packet[] = [];
   let views = new Map<number, unknown>();
@@ -185,6 +188,7 @@ export function createSession(name: string, mint: () => Replica) {
     stream = id;
     opened = false;
     arrived = false;
+    paused = false;
     transfer = null;
     replies = [];
     const moved = journal !== null && toHex(journal) !== toHex(connectionJournal);
@@ -227,7 +231,7 @@ export function createSession(name: string, mint: () => Replica) {
     const packets = replies;
     const frozen: Uint8Array[] = [];
     replies = [];
-    if (!arrived || stream === null) return { packets, frozen };
+    if (!arrived || paused || stream === null) return { packets, frozen };
     let room = IN_FLIGHT - outboxes.reduce(
       (sum, box) => sum + box.deltas.filter((d) => d.sent && d.last < box.next &&
         d.last > box.acked).length, 0);
@@ -405,10 +409,12 @@ export function createSession(name: string, mint: () => Replica) {
         return;
       case 'ERROR': {
         const retry = packet.details['retry_ms'];
+        const passes = packet.code === 'READ_ONLY' || packet.code === 'BUSY';
         told.error = {
           code: packet.code, text: packet.text,
-          retryMs: typeof retry === 'number' ? retry : undefined,
+          retryMs: typeof retry === 'number' ? retry : passes ? RETRY_MS : undefined,
         };
+        paused = told.error.retryMs !== undefined;
         if (!opened) stream = null;
         return;
       }
@@ -441,8 +447,9 @@ export function createSession(name: string, mint: () => Replica) {
       arrived = false;
       transfer = null;
     },
-    /** Everything that is not acknowledged is sent again. */
+    /** Everything that is not acknowledged is sent again; it is time for what waited since an ERROR. */
     resend(): void {
+      paused = false;
       for (const box of outboxes) box.next = box.acked + 1;
     },
     /** Throws a ProtocolError if the packet cannot be true. */

@@ -1,0 +1,94 @@
+/**
+ * Goal:   the client connects, waits and comes back as it should, however the hub and the app behave.
+ * Method: a socket that the test answers itself, and time that the test turns; nothing real is waited for.
+ */
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { connect } from '../../../clients/js/dist/client.js';
+import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
+
+const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }];
+const WELCOME = {
+  type: 'WELCOME', id: 0, hub: 'test', journal: new Uint8Array(16), schema: new Uint8Array(8),
+  limits: { message_bytes: 65536, streams: 100, replicas: 100 }, ping_ms: 30000, resume_ms: 1, durability: 'full',
+};
+
+/** Lets what waits for promises run. */
+const turn = async () => { for (let i = 0; i < 20; i++) await Promise.resolve(); };
+
+function start(t, options = {}) {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  const sockets = [];
+  class Socket {
+    readyState = 1;
+    sent = [];
+    constructor() { sockets.push(this); }
+    send(bytes) { this.sent.push(...decodeMessage(bytes)); }
+    close() { this.readyState = 3; }
+    hub(packet) { this.onmessage({ data: encodePacket(packet).slice().buffer }); }
+    take(type) {
+      const taken = this.sent.filter((packet) => packet.type === type);
+      this.sent = this.sent.filter((packet) => packet.type !== type);
+      return taken;
+    }
+    async welcome() {
+      this.onopen();
+      this.hub(WELCOME);
+      await turn();
+    }
+    /** Answers OPEN with an empty document. */
+    async answerOpen(position = 0) {
+      const [{ id }] = this.take('OPEN');
+      this.hub({ type: 'OPENED', id, fields: FIELDS, rights: 3, position, ledger: [{ index: null, seq: 0 }] });
+      this.hub({ type: 'SNAPSHOT', id, position, fields: { 0: 0 } });
+      await turn();
+      return id;
+    }
+  }
+  const client = connect('ws://hub.test/', { WebSocket: Socket, random: () => 0.999999, ...options });
+  t.after(() => {
+    client.close();
+    mock.timers.reset();
+  });
+  const wait = async (ms) => {
+    mock.timers.tick(ms);
+    await turn();
+  };
+  return { client, sockets, wait, last: () => sockets.at(-1) };
+}
+
+test('what a read-only hub refused is sent again when it said, once, with what was edited meanwhile', async (t) => {
+  const { client, last, wait } = start(t);
+  const doc = client.open('post/1');
+  await turn();
+  await last().welcome();
+  const id = await last().answerOpen();
+  for (let i = 0; i < 3; i++) {
+    doc.likes.increment();
+    await turn();
+  }
+  assert.equal(last().take('DELTA').length, 3);
+  for (let i = 0; i < 3; i++) last().hub({ type: 'ERROR', id, code: 'READ_ONLY', text: '', details: { retry_ms: 700 } });
+  doc.likes.increment();
+  await wait(699);
+  assert.deepEqual(last().take('DELTA'), []);
+  await wait(1);
+  assert.deepEqual(last().take('DELTA').map(({ first }) => first), [1, 2, 3, 4]);
+  await wait(5000);
+  assert.deepEqual(last().take('DELTA'), []);
+});
+
+test('a document that was refused for now is opened once, though the connection came back first', async (t) => {
+  const { client, last, wait } = start(t);
+  client.open('post/1');
+  await turn();
+  await last().welcome();
+  const [{ id }] = last().take('OPEN');
+  last().hub({ type: 'ERROR', id, code: 'BUSY', text: '', details: { retry_ms: 2000 } });
+  last().onclose({});
+  await wait(250);
+  await last().welcome();
+  await last().answerOpen();
+  await wait(5000);
+  assert.deepEqual(last().take('OPEN'), []);
+});
