@@ -8,7 +8,8 @@
 
 #include "clients/c/transport.h"
 
-enum { BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000, TURN_MS = 50 };
+/* A connection that was up for STEADY_MS shows that the hub is well. */
+enum { BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000, STEADY_MS = 10000, TURN_MS = 50 };
 
 struct member {
     struct member *next;
@@ -22,6 +23,7 @@ struct link {
     struct member *members;
     struct journal_id journal;
     bool welcomed;
+    uint64_t welcomed_ms; /* if welcomed */
     bool connecting;
     int64_t last_id;
     uint64_t retry_ms; /* when to connect again */
@@ -99,7 +101,7 @@ static void on_welcome(struct link *link, const struct packet *packet)
 {
     link->journal = packet->welcome.journal;
     link->welcomed = true;
-    link->backoff_ms = BACKOFF_MS;
+    link->welcomed_ms = now_ms(CLOCK_MONOTONIC);
     for (struct member *member = link->members; member != NULL; member = member->next) {
         member->resend_ms = 0;
         open_member(link, member);
@@ -234,11 +236,15 @@ static void on_opened(void *context)
 static void on_closed(void *context, const char *reason)
 {
     struct link *link = context;
+    uint64_t now = now_ms(CLOCK_MONOTONIC);
     explain(link, "the hub cannot be reached", reason);
+    if (link->welcomed && now - link->welcomed_ms >= STEADY_MS) {
+        link->backoff_ms = BACKOFF_MS; /* a hub that welcomes and then drops is met more rarely */
+    }
     link->connecting = false;
     link->welcomed = false;
     link->last_id = 0;
-    link->retry_ms = now_ms(CLOCK_MONOTONIC) + random_below(link->backoff_ms);
+    link->retry_ms = now + random_below(link->backoff_ms);
     link->backoff_ms =
         link->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : link->backoff_ms * 2;
     for (struct member *member = link->members; member != NULL; member = member->next) {

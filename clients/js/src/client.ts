@@ -40,6 +40,8 @@ export type Client = {
 
 const CONNECT_TIMEOUT_MS = 10000;
 const OPEN_RETRY_MS = 1000;
+/** A connection that was up for so long shows that the hub is well. */
+const STEADY_MS = 10000;
 
 export function connect(url: string, options: ConnectOptions = {}): Client {
   const random = options.random ?? Math.random;
@@ -57,6 +59,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   let lastId = 0;
   let attempt = 0;
   let heardAt = 0;
+  let welcomedAt: number | null = null;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setInterval> | undefined;
   let flushing = false;
@@ -160,8 +163,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   function onWelcome(packet: Packet & { type: 'WELCOME' }): void {
     welcome = packet;
-    attempt = 0;
-    backoff.reset();
+    welcomedAt = now();
     setStatus('online');
     for (const handle of handles.values()) {
       handle.setOnline(true);
@@ -201,7 +203,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       events.emit('error', { code: 'PROTOCOL', text: error.message });
-      lose(backoff.next());
+      backOff();
       return;
     }
     wantFlush();
@@ -213,6 +215,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     const before = socket;
     socket = null;
     welcome = null;
+    welcomedAt = null;
     lastId = 0;
     streams.clear();
     for (const handle of [...waits.keys()]) waitNoMore(handle);
@@ -223,6 +226,12 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       before.close();
     }
     for (const handle of handles.values()) handle.setOnline(false);
+  }
+
+  /** Lost, not ended: a hub that welcomes and then drops must not be met again and again at once. */
+  function backOff(): void {
+    if (welcomedAt !== null && now() - welcomedAt >= STEADY_MS) backoff.reset();
+    lose(backoff.next());
   }
 
   function lose(afterMs: number): void {
@@ -241,7 +250,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     heardAt = openedAt;
     watch = setInterval(() => {
       const bound = welcome === null ? CONNECT_TIMEOUT_MS : 2 * welcome.ping_ms;
-      if (now() - heardAt > bound) lose(backoff.next());
+      if (now() - heardAt > bound) backOff();
     }, 1000);
     (watch as { unref?: () => void }).unref?.();
   }
@@ -263,13 +272,13 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
         ...(options.client === undefined ? {} : { client: options.client }),
       });
       made.onmessage = ({ data }) => { if (socket === made) receive(data); };
-      made.onclose = () => { if (socket === made) lose(backoff.next()); };
+      made.onclose = () => { if (socket === made) backOff(); };
       made.onerror = () => {}; // `onclose` follows
     } catch (error) {
       events.emit('error', {
         code: 'CONNECT', text: error instanceof Error ? error.message : String(error),
       });
-      lose(backoff.next());
+      backOff();
     }
   }
 

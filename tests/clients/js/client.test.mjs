@@ -92,3 +92,32 @@ test('a document that was refused for now is opened once, though the connection 
   await wait(5000);
   assert.deepEqual(last().take('OPEN'), []);
 });
+
+test('a hub that welcomes and then drops is met ever more rarely', async (t) => {
+  const { sockets, last, wait } = start(t);
+  await turn();
+  for (const ms of [249, 499, 999, 1999]) {
+    await last().welcome();
+    last().onclose({});
+    const before = sockets.length;
+    await wait(ms - 1);
+    assert.equal(sockets.length, before, `not before ${ms} ms`);
+    await wait(1);
+    assert.equal(sockets.length, before + 1, `after ${ms} ms`);
+  }
+});
+
+test('a connection that held makes the next wait short again', async (t) => {
+  const { sockets, last, wait } = start(t);
+  await turn();
+  for (const ms of [249, 499, 999]) {
+    last().onclose({});
+    await wait(ms);
+  }
+  await last().welcome();
+  await wait(10000);
+  last().onclose({});
+  const before = sockets.length;
+  await wait(249);
+  assert.equal(sockets.length, before + 1);
+});
