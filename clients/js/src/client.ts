@@ -196,10 +196,13 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   }
 
   function receive(data: unknown): void {
+    const from = socket;
     heardAt = now();
     try {
       if (!(data instanceof ArrayBuffer)) throw new ProtocolError('a text message');
-      for (const packet of decodeMessage(new Uint8Array(data))) dispatch(packet);
+      for (const packet of decodeMessage(new Uint8Array(data))) {
+        if (socket === from) dispatch(packet); // else one before it ended the connection
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       events.emit('error', { code: 'PROTOCOL', text: error.message });
@@ -237,9 +240,18 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   function lose(afterMs: number): void {
     drop();
     clearTimeout(retry);
-    if (!wanted) return setStatus('offline');
-    setStatus('connecting');
+    if (!wanted) return; // an app that heard of it has ended it
     retry = setTimeout(() => void start(), afterMs);
+    setStatus('connecting');
+  }
+
+  /** The app wants no connection: what is under way to one ends. */
+  function end(as: 'offline' | 'closed'): void {
+    wanted = false;
+    attempt += 1;
+    drop();
+    clearTimeout(retry);
+    if (status !== 'closed') setStatus(as);
   }
 
   async function token(): Promise<string | undefined> {
@@ -257,11 +269,11 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   async function start(): Promise<void> {
     attempt += 1;
-    const mine = attempt;
+    const mine = attempt; // another one begins with each connect, disconnect and close
     setStatus('connecting');
     try {
       const [Socket, text] = await Promise.all([socketConstructor(options.WebSocket), token()]);
-      if (mine !== attempt || !wanted || status === 'closed') return;
+      if (mine !== attempt) return;
       const made = new Socket(url, SUBPROTOCOL);
       made.binaryType = 'arraybuffer';
       socket = made;
@@ -275,6 +287,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       made.onclose = () => { if (socket === made) backOff(); };
       made.onerror = () => {}; // `onclose` follows
     } catch (error) {
+      if (mine !== attempt) return;
       events.emit('error', {
         code: 'CONNECT', text: error instanceof Error ? error.message : String(error),
       });
@@ -318,9 +331,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     open,
     on: (name, listen) => events.on(name, listen),
     disconnect() {
-      wanted = false;
-      attempt += 1;
-      lose(0);
+      if (status !== 'closed') end('offline');
     },
     reconnect() {
       if (status === 'closed' || wanted) return;
@@ -329,10 +340,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       void start();
     },
     close() {
-      wanted = false;
-      attempt += 1;
-      lose(0);
-      setStatus('closed');
+      end('closed');
       globalThis.removeEventListener?.('online', online);
       for (const handle of handles.values()) handle.shut();
     },

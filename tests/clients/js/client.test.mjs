@@ -121,3 +121,72 @@ test('a connection that held makes the next wait short again', async (t) => {
   await wait(249);
   assert.equal(sockets.length, before + 1);
 });
+
+test('a token that fails late changes nothing for a client closed or connected meanwhile', async (t) => {
+  const waiting = [];
+  const { client, sockets, wait, last } = start(t, { token: () => new Promise((yes, no) => waiting.push({ yes, no })) });
+  const errors = [];
+  client.on('error', ({ text }) => errors.push(text));
+  await turn();
+  client.disconnect();
+  client.reconnect();
+  await turn();
+  waiting[1].yes('fresh');
+  await turn();
+  await last().welcome();
+  waiting[0].no(new Error('too late'));
+  await wait(20000);
+  assert.equal(client.status, 'online');
+  assert.equal(sockets.length, 1);
+  last().onclose({});
+  await wait(249);
+  client.close();
+  waiting[2].no(new Error('later still'));
+  await wait(20000);
+  assert.equal(client.status, 'closed');
+  assert.equal(sockets.length, 1);
+  assert.deepEqual(errors, []);
+});
+
+test('a token that came late is not used beside a newer one', async (t) => {
+  const waiting = [];
+  const { client, sockets, wait, last } = start(t, { token: () => new Promise((yes) => waiting.push(yes)) });
+  await turn();
+  client.disconnect();
+  client.reconnect();
+  await turn();
+  waiting[1]('new');
+  await turn();
+  await last().welcome();
+  last().onclose({});
+  await wait(249);
+  waiting[0]('old');
+  waiting[2]('newest');
+  await turn();
+  assert.equal(sockets.length, 2);
+});
+
+test('a closed client stays closed', async (t) => {
+  const { client, sockets, wait } = start(t);
+  await turn();
+  client.close();
+  client.disconnect();
+  client.reconnect();
+  await wait(20000);
+  assert.equal(client.status, 'closed');
+  assert.equal(sockets.length, 1);
+});
+
+test('an app may close the client when it hears bad news', async (t) => {
+  for (const event of ['status', 'error']) {
+    const { client, sockets, wait, last } = start(t);
+    await turn();
+    await last().welcome();
+    client.on(event, () => client.close());
+    last().onmessage({ data: 'text' });
+    await wait(20000);
+    assert.equal(client.status, 'closed', event);
+    assert.equal(sockets.length, 1, event);
+    mock.timers.reset();
+  }
+});
