@@ -58,7 +58,7 @@ export function createDocument(
   const events = createEvents<DocumentEvents>();
   const apis = new Map<string, unknown>();
   const waiting = { ready: waiter(), synced: waiter() };
-  let saving: ReturnType<typeof waiter>[] = [];
+  let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
   let status: DocumentStatus = 'loading';
   let depth = 0;
   let editedInTransaction = false;
@@ -118,12 +118,15 @@ export function createDocument(
     }
   }
 
+  /** Resolved when the edits made so far are acknowledged, or rejected; others may follow meanwhile. */
+  function save(wait: ReturnType<typeof waiter>): void {
+    saving.push({ ...wait, edits: session.edits() });
+  }
+
   function settleWaits(): void {
-    if (session.pending() > 0) return;
-    const done = saving;
-    saving = [];
+    const done = saving.filter(({ edits }) => session.isSaved(edits));
+    saving = saving.filter((wait) => !done.includes(wait));
     for (const { resolve } of done) resolve();
-    if (session.arrived()) waiting.synced.resolve();
   }
 
   function receive(packet: Packet): News {
@@ -132,6 +135,7 @@ export function createDocument(
     if (news.arrived) {
       setStatus('synced');
       waiting.ready.resolve();
+      save(waiting.synced);
     }
     if (news.changed) told(false);
     if (news.pending || news.rejected.length > 0) events.emit('pending', session.pending());
@@ -189,7 +193,7 @@ export function createDocument(
     get saved() {
       if (session.pending() === 0) return Promise.resolve();
       const wait = waiter();
-      saving.push(wait);
+      save(wait);
       if (status === 'closed') giveUp();
       return wait.promise;
     },

@@ -132,6 +132,25 @@ test('promises: ready, saved, synced', async () => {
   assert.equal(doc.likes.value, 1);
 });
 
+test('saved and synced wait for what was edited before, and not for what is edited since', async () => {
+  const made = start();
+  const { document: doc, handle, sent } = made;
+  doc.likes.increment();
+  online(made);
+  const done = [];
+  doc.synced.then(() => done.push('synced'));
+  doc.saved.then(() => done.push('first'));
+  for (let seq = 1; seq <= 3; seq++) {
+    sent();
+    doc.likes.increment(); // there is always something pending
+    if (seq === 1) doc.saved.then(() => done.push('second'));
+    handle.receive({ type: 'ACK', id: 1, replica: null, seq, position: seq, index: 0 });
+    handle.receive({ type: 'UPDATE', id: 1, from: seq - 1, to: seq, fields: { 0: seq } });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(done, seq === 1 ? ['synced', 'first'] : ['synced', 'first', 'second']);
+  }
+});
+
 test('closing ends everything that waits', { timeout: 5000 }, async () => {
   const made = start();
   const { document: doc } = made;

@@ -7,6 +7,8 @@ import { toHex } from '../protocol/values.js';
 export type Delta = {
   first: number;
   last: number;
+  /** Which of the document's edits the first one is, whatever its replica. */
+  serial: number;
   position: number;
   /** Other outboxes on this device whose dots the edits had seen. */
   seen: readonly { replica: Replica; seq: number }[];
@@ -77,6 +79,12 @@ export function pendingCount(outboxes: readonly Outbox[]): number {
     for (const { first, last, rejected } of deltas) count += rejected ? 0 : last - first + 1;
   }
   return count;
+}
+
+/** The serial of the oldest edit that waits; Infinity if none does. */
+export function oldestPending(outboxes: readonly Outbox[]): number {
+  return Math.min(...outboxes.flatMap(({ deltas }) =>
+    deltas.filter(({ rejected }) => !rejected).map(({ serial }) => serial)));
 }
 
 export function contextOf(delta: Delta, nameOf: (replica: Replica) => string): SeenContext {

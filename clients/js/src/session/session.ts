@@ -13,7 +13,7 @@ import {
 } from '../protocol/packets.js';
 import { asMap, decodeValues, ProtocolError, toHex } from '../protocol/values.js';
 import {
-  canGather, contextOf, createOutbox, entryOf, pendingCount, type Delta, type Outbox,
+  canGather, contextOf, createOutbox, entryOf, oldestPending, pendingCount, type Delta, type Outbox,
 } from './outbox.js';
 
 const IN_FLIGHT = 16;
@@ -46,6 +46,7 @@ export function createSession(name: string, mint: () => Replica) {
   let cursor: { journal: Uint8Array; position: number } | null = null;
   let journal: Uint8Array | null = null;
   let outboxes: Outbox[] = [createOutbox(mint())];
+  let edits = 0;
   let named: Outbox[] = [];
   let stream: number | null = null;
   let opened = false;
@@ -153,7 +154,7 @@ export function createSession(name: string, mint: () => Replica) {
 
   function newDelta(box: Outbox, position: number, seen: Delta['seen']): Delta {
     const delta: Delta = {
-      first: box.seq + 1, last: box.seq, position, seen, journal: cursor?.journal,
+      first: box.seq + 1, last: box.seq, serial: edits + 1, position, seen, journal: cursor?.journal,
       changes: new Map(), sent: false, frozen: undefined, rejected: false,
     };
     box.deltas.push(delta);
@@ -175,6 +176,7 @@ export function createSession(name: string, mint: () => Replica) {
     const change = (gathers ? last?.changes.get(number) : undefined) ?? field.type.newChange();
     make(change, entry);
     const delta = gathers ? (last as Delta) : newDelta(box, position, seen);
+    edits += 1;
     box.seq += 1;
     delta.last = box.seq;
     delta.changes.set(number, change);
@@ -439,6 +441,9 @@ export function createSession(name: string, mint: () => Replica) {
     transferId: (): number | undefined => transfer?.packet.transfer,
     arrived: (): boolean => arrived,
     pending: (): number => pendingCount(outboxes),
+    /** How many edits were made, and whether the first so many of them are all acknowledged or rejected. */
+    edits: (): number => edits,
+    isSaved: (count: number): boolean => oldestPending(outboxes) > count,
     replica: (): Replica => own().replica,
     /** The connection is gone; what was under way is sent again on the next. */
     disconnect(): void {
