@@ -114,7 +114,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   /* --- streams --- */
 
   function openStream(handle: DocumentHandle): void {
-    if (welcome === null || status !== 'online') return;
+    if (welcome === null || status !== 'online' || handles.get(handle.session.name) !== handle) return;
     lastId += 1;
     streams.set(lastId, handle);
     send(handle.session.open(lastId, welcome.journal));
@@ -133,7 +133,11 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   function onStream(id: number, handle: DocumentHandle, packet: Packet): void {
     const news = handle.receive(packet);
-    if (news.closed !== undefined) {
+    if (news.renewed) {
+      streams.delete(id);
+      send({ type: 'CLOSE', id, code: '', text: '' });
+      openStream(handle);
+    } else if (news.closed !== undefined) {
       streams.delete(id);
       later(news.closed.code === 'REPLICA_IN_USE' ? 0 : OPEN_RETRY_MS, handle,
         () => openStream(handle));

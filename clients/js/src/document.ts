@@ -29,6 +29,11 @@ export type DocumentCore = {
   readonly synced: Promise<void>;
   /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. Fails if the document closes first. */
   readonly saved: Promise<void>;
+  /**
+   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP), oldest first: kept until the
+   * document closes, for the app to make their edits again, or not.
+   */
+  readonly rejected: readonly Rejection[];
   field(name: string): unknown;
   /** The edits of `make` are shown as one change and travel as one update. */
   transact(make: () => void): void;
@@ -47,6 +52,8 @@ export type DocumentHandle = {
   shut(): void;
 };
 
+const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP']);
+
 export function createDocument(
   name: string,
   mint: () => Replica,
@@ -59,6 +66,7 @@ export function createDocument(
   const apis = new Map<string, unknown>();
   const waiting = { ready: waiter(), synced: waiter() };
   let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
+  let rejected: readonly Rejection[] = [];
   let status: DocumentStatus = 'loading';
   let depth = 0;
   let editedInTransaction = false;
@@ -139,6 +147,7 @@ export function createDocument(
     }
     if (news.changed) told(false);
     if (news.pending || news.rejected.length > 0) events.emit('pending', session.pending());
+    rejected = [...rejected, ...news.rejected.filter(({ code }) => UNJUDGED.has(code))];
     for (const rejection of news.rejected) events.emit('rejected', rejection);
     if (news.error !== undefined) events.emit('error', news.error);
     settleWaits();
@@ -188,6 +197,7 @@ export function createDocument(
     },
     get pending() { return session.pending(); },
     get status() { return status; },
+    get rejected() { return rejected; },
     get ready() { return waiting.ready.promise; },
     get synced() { return waiting.synced.promise; },
     get saved() {

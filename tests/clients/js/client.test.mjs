@@ -190,3 +190,23 @@ test('an app may close the client when it hears bad news', async (t) => {
     mock.timers.reset();
   }
 });
+
+test('a session that goes on under a fresh replica opens its stream again, once', async (t) => {
+  const { client, last, wait } = start(t);
+  const doc = client.open('post/1');
+  await turn();
+  await last().welcome();
+  const id = await last().answerOpen();
+  doc.likes.increment();
+  await turn();
+  const [{ last: seq }] = last().take('DELTA');
+  last().hub({ type: 'REJECT', id, replica: null, seq, code: 'REPLICA_EXPIRED', text: '', details: {} });
+  await turn();
+  assert.deepEqual(last().take('CLOSE').map((packet) => packet.id), [id]);
+  await last().answerOpen();
+  doc.likes.increment();
+  await wait(20000);
+  assert.equal(last().take('DELTA').length, 1);
+  assert.deepEqual(last().take('OPEN'), []);
+  assert.equal(doc.likes.value, 1);
+});

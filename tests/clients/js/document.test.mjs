@@ -98,8 +98,25 @@ test('a refused update rolls back and is told', () => {
   assert.deepEqual(doc.value, { likes: 7, stock: 0, tags: ['b'], things: [] });
   handle.receive({ type: 'REJECT', id: 1, replica: null, seq: 3, code: 'BAD_ELEMENT', text: 'no', details: { field: 2 } });
   assert.deepEqual(doc.value, { likes: 4, stock: 0, tags: ['a'], things: [] });
-  assert.deepEqual(told.rejected, [{ code: 'BAD_ELEMENT', text: 'no', field: 'tags', seq: 3 }]);
+  assert.deepEqual(told.rejected, [{ code: 'BAD_ELEMENT', text: 'no', field: 'tags', seq: 3,
+    edits: { likes: { increment: 3 }, tags: { clear: false, add: ['b'], delete: ['a'] } } }]);
   assert.deepEqual(told.change.at(-1), { local: false });
+  assert.equal(doc.pending, 0);
+});
+
+test('what the hub could not judge is kept for the app', () => {
+  const { document: doc, told, handle, sent } = online(start());
+  const reject = (seq, code) => handle.receive({ type: 'REJECT', id: 1, replica: null, seq, code, text: 'no', details: {} });
+  doc.likes.increment();
+  sent();
+  doc.stock.decrement(2);
+  sent();
+  reject(1, 'OVERFLOW');
+  assert.deepEqual(doc.rejected, []);
+  reject(2, 'REPLICA_EXPIRED');
+  assert.deepEqual(doc.rejected, [
+    { code: 'REPLICA_EXPIRED', text: 'no', field: undefined, seq: 2, edits: { stock: { increment: 0, decrement: 2 } } }]);
+  assert.deepEqual(told.rejected.at(-1), doc.rejected[0]);
   assert.equal(doc.pending, 0);
 });
 

@@ -174,6 +174,179 @@ test('a new stream does not wait for what the last one was told', () => {
   assert.equal(sent(session).length, 1);
 });
 
+/* --- what the hub cannot take any more --- */
+
+const ack = (session, id, seq, index = 0) => session.receive({ type: 'ACK', id, replica: null, seq, position: seq, index });
+const gap = (session, id, next, replica = null) => session.receive({ type: 'GAP', id, replica, next });
+const replicaOf = (first) => new Uint8Array(16).fill(first);
+const expired = (session, id, seq, replica = null) =>
+  session.receive({ type: 'REJECT', id, replica, seq, code: 'REPLICA_EXPIRED', text: 'late', details: {} });
+
+/** Updates 1 and 2 are forgotten, 3 and 4 held; then the hub comes back as it was after update 1. */
+function restored() {
+  const session = start();
+  open(session, 1);
+  for (const [seq, text] of [[1, 'a'], [2, 'b']]) {
+    session.edit(0, (change, entry) => { entry.up += 5; change.entry.up = entry.up; });
+    sent(session);
+    ack(session, 1, seq);
+    session.receive({ type: 'UPDATE', id: 1, from: seq - 1, to: seq, fields: { 0: 5 * seq } });
+  }
+  count(session, 2);
+  sent(session);
+  remove(session, 'a');
+  sent(session);
+  session.disconnect();
+  open(session, 2, { journal: OTHER_JOURNAL, position: 1, ledger: { 1: [4, 1] }, fields: { 0: 5, 2: [[[[4, 1, 1]], ['a']]] } });
+  return session;
+}
+
+test('edits that a restored hub cannot take under their replica go on under a fresh one, once', () => {
+  const session = restored();
+  assert.equal(likes(session), 7);
+  assert.deepEqual(sent(session).map(({ first }) => first), [3, 4], 'the hub is asked');
+  const news = gap(session, 2, 2);
+  assert.equal(news.renewed, true);
+  assert.deepEqual(news.rejected, []);
+  assert.deepEqual(sent(session), []);
+  assert.deepEqual([likes(session), tags(session)], [7, []]);
+  const { replicas } = open(session, 3, { journal: OTHER_JOURNAL, position: 1, ledger: { 1: [4, 1] }, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(replicas.map(([first]) => first), [2, 1]);
+  const deltas = sent(session);
+  assert.deepEqual(deltas.map(({ replica, first, last }) => [replica, first, last]), [[null, 1, 1], [null, 2, 2]]);
+  assert.equal(deltas[0].changes.get(0), 2, 'counted from nothing');
+  for (const { context } of deltas) {
+    assert.deepEqual(context.seen.map(({ replica, seq }) => [replica[0], seq]), [[1, 1]], 'what the hub still has of it');
+    assert.deepEqual(context.journal, JOURNAL);
+  }
+  assert.deepEqual([likes(session), tags(session)], [7, []]);
+  ack(session, 3, 2, 5);
+  session.receive({ type: 'UPDATE', id: 3, from: 1, to: 2, fields: { 0: 7, 2: [[[], ['a']]] } });
+  assert.equal(session.pending(), 0);
+  count(session, 1);
+  assert.deepEqual(sent(session).map(({ first, changes }) => [first, changes.get(0)]), [[3, 3]]);
+});
+
+test('a later session’s edit that has seen them follows them', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 1);
+  sent(session);
+  ack(session, 1, 1);
+  session.receive({ type: 'UPDATE', id: 1, from: 0, to: 1, fields: { 0: 1 } });
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  open(session, 2, { position: 1, ledger: { 1: [0, 1] }, reply: 'UPDATE', fields: {} });
+  remove(session, 'a');
+  sent(session);
+  inUse(session, 2);
+  open(session, 3, { journal: OTHER_JOURNAL });
+  assert.deepEqual(sent(session).map(({ replica }) => replica[0]), [1, 2]);
+  assert.equal(gap(session, 3, 1, replicaOf(1)).renewed, true);
+  assert.deepEqual(tags(session), []);
+  const { replicas } = open(session, 4, { journal: OTHER_JOURNAL, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(replicas.map(([first]) => first), [4]);
+  const [added, removed, ...more] = sent(session);
+  assert.deepEqual([added.changes.get(2), removed.changes.get(2), more], [[false, ['a'], []], [false, [], ['a']], []]);
+  assert.deepEqual([added.context.seen, removed.context.seen], [[], []]);
+});
+
+test('what the hub can still take under its replica stays there, and has been seen', () => {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  open(session, 2);
+  count(session, 1);
+  sent(session);
+  ack(session, 2, 1, 1);
+  session.receive({ type: 'UPDATE', id: 2, from: 0, to: 1, fields: { 0: 1 } });
+  remove(session, 'a');
+  sent(session);
+  session.disconnect();
+  open(session, 3, { journal: OTHER_JOURNAL });
+  assert.deepEqual(sent(session).map(({ replica, first }) => [replica?.[0], first]), [[1, 1], [undefined, 2]]);
+  gap(session, 3, 1);
+  const { replicas } = open(session, 4, { journal: OTHER_JOURNAL, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(replicas.map(([first]) => first), [3, 1]);
+  const [add1, remove1] = sent(session);
+  assert.deepEqual([add1.replica[0], add1.first], [1, 1]);
+  assert.deepEqual(remove1.context.seen.map(({ replica, seq }) => [replica[0], seq]), [[1, 1]]);
+  assert.deepEqual(tags(session), []);
+});
+
+test('an update of which the hub has a part is not made again, but handed to the app', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 1);
+  count(session, 2);
+  add(session, 'a');
+  sent(session);
+  session.disconnect();
+  open(session, 2, { ledger: { 1: [0, 2] } });
+  sent(session);
+  const news = gap(session, 2, 3);
+  assert.deepEqual(news.rejected.map(({ code, seq, edits }) => [code, seq, edits]),
+    [['GAP', 3, { likes: { increment: 3 }, tags: { clear: false, add: ['a'], delete: [] } }]]);
+  assert.deepEqual([session.pending(), likes(session), tags(session)], [0, 0, []]);
+});
+
+test('an update turned away twice waits', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 1);
+  sent(session);
+  assert.equal(gap(session, 1, 1).error, undefined);
+  assert.equal(sent(session).length, 1);
+  assert.equal(gap(session, 1, 1).error.retryMs, 1000);
+  assert.deepEqual(sent(session), []);
+  session.resend();
+  assert.equal(sent(session).length, 1);
+});
+
+test('once its replica has expired a session goes on under another', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 3);
+  sent(session);
+  remove(session, 'a');
+  add(session, 'b');
+  sent(session);
+  count(session, 2); // not sent yet
+  const news = expired(session, 1, 1);
+  assert.deepEqual(news.rejected.map(({ code, seq, edits }) => [code, seq, edits]), [
+    ['REPLICA_EXPIRED', 1, { likes: { increment: 3 } }],
+    ['REPLICA_EXPIRED', 3, { tags: { clear: false, add: ['b'], delete: ['a'] } }],
+  ]);
+  assert.equal(news.renewed, true);
+  count(session, 1);
+  assert.deepEqual([likes(session), session.pending()], [3, 2]);
+  const { replicas } = open(session, 2);
+  assert.deepEqual(replicas.map(([first]) => first), [2]);
+  const deltas = sent(session);
+  assert.deepEqual(deltas.map(({ replica, first, last, changes }) => [replica, first, last, changes.get(0)]), [[null, 1, 2, 3]]);
+  assert.deepEqual(deltas[0].context.seen, []);
+});
+
+test('an earlier session’s expired outbox holds nobody up', () => {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  remove(session, 'a');
+  open(session, 2);
+  assert.equal(sent(session).length, 2);
+  const news = expired(session, 2, 1, replicaOf(1));
+  assert.deepEqual(news.rejected.map(({ seq }) => seq), [1]);
+  assert.equal(session.pending(), 1);
+  const { replicas } = open(session, 3);
+  assert.deepEqual(replicas.map(([first]) => first), [3]);
+  assert.deepEqual(sent(session).map(({ replica, first, context }) => [replica, first, context.seen]), [[null, 1, []]]);
+});
+
 /* --- transfers --- */
 
 function transferring(bytes) {

@@ -310,7 +310,7 @@ test('a rejected update rolls back alone, and its amount never counts', () => {
   count(1);
   assert.equal(session.view(0).total, 16);
   const news = session.receive({ type: 'REJECT', id, replica: null, seq: 1, code: 'OVERFLOW', text: 'too much', details: { field: 0 } });
-  assert.deepEqual(news.rejected, [{ code: 'OVERFLOW', text: 'too much', field: 'likes', seq: 1 }]);
+  assert.deepEqual(news.rejected, [{ code: 'OVERFLOW', text: 'too much', field: 'likes', seq: 1, edits: { likes: { increment: 5 } } }]);
   assert.equal(session.view(0).total, 11);
   const [sent] = session.takeSends().frozen.map((bytes) => decodeMessage(bytes)[0]);
   assert.equal(sent.changes.get(0), 6);

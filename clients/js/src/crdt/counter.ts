@@ -57,6 +57,12 @@ function counterType<Api>(
         raise(ours, claimed);
       }
     },
+    rename(change, before, entry) {
+      entry.up += Math.max(0, change.entry.up - before.up);
+      entry.down += Math.max(0, change.entry.down - before.down);
+      return { entry: { ...entry } };
+    },
+    edits: ({ entry: { up, down: ends } }) => (down ? { increment: up, decrement: ends } : { increment: up }),
     encodeChange: ({ entry }) => (down ? [entry.up, entry.down] : entry.up),
     decodeChange(value: Value) {
       if (!down) return { entry: { up: asUint(value), down: 0 } };

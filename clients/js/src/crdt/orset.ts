@@ -78,6 +78,12 @@ export const orSet: FieldType<State, Change, OrSet> = {
     }
   },
 
+  rename: (change) => change,
+
+  edits: ({ clear, added, removed }) => ({
+    clear, add: [...added].map(elementOfKey), delete: [...removed].map(elementOfKey),
+  }),
+
   encodeChange: ({ clear, added, removed }) => [
     clear, [...added].map(encodedOfKey), [...removed].map(encodedOfKey),
   ],

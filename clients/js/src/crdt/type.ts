@@ -38,6 +38,10 @@ export interface FieldType<State, Change, Api> {
   /** Takes note of a rejected change, so that what it counted never counts. */
   spend(entry: Entry, change: Change): void;
   join(state: State, source: State, join: Join): void;
+  /** The change as that of a replica whose entry is `entry`, which it raises; the one that made it had `before`. */
+  rename(change: Change, before: Entry, entry: Entry): Change;
+  /** What the change does, as a plain value, if its replica had counted nothing before. */
+  edits(change: Change): unknown;
   encodeChange(change: Change): unknown;
   decodeChange(value: Value, of: ElementOf): Change;
   /** Makes what a SNAPSHOT or UPDATE says so. Throws a ProtocolError. */

@@ -37,12 +37,14 @@ export type Outbox = {
   acks: readonly { seq: number; position: number }[];
   /** The first seq to send; everything before it is under way. */
   next: number;
+  /** What the hub's last GAP asked for, if nothing has been acknowledged since. */
+  asked: number | null;
 };
 
 export function createOutbox(replica: Replica): Outbox {
   return {
     replica, name: toHex(replica), index: null, seq: 0, deltas: [], claimed: new Map(),
-    settled: new Map(), acked: 0, acks: [], next: 1,
+    settled: new Map(), acked: 0, acks: [], next: 1, asked: null,
   };
 }
 
@@ -70,6 +72,28 @@ export function canGather(
       const other = seen[i];
       return other !== undefined && other.seq === seq && toHex(other.replica) === toHex(replica);
     });
+}
+
+/** Everything that is not acknowledged is sent again, whatever is missing before it: the hub says so. */
+export function rewind(box: Outbox): void {
+  const first = box.deltas.find(({ last, rejected }) => last > box.acked && !rejected);
+  box.next = first?.first ?? box.acked + 1;
+}
+
+/** The highest seq of each replica that the hub's ledger can come to with what is held. */
+export function reaches(outboxes: readonly Outbox[]): Map<string, number> {
+  const reach = new Map<string, number>();
+  for (const box of outboxes) {
+    let seq = box.acked;
+    for (const { first, last, rejected, seen } of box.deltas) {
+      if (last <= seq) continue;
+      const follows = first === seq + 1 && !rejected;
+      if (!follows || seen.some((dot) => dot.seq > (reach.get(toHex(dot.replica)) ?? 0))) break;
+      seq = last;
+    }
+    reach.set(box.name, seq);
+  }
+  return reach;
 }
 
 /** How many edits wait for the hub. */

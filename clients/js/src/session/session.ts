@@ -13,7 +13,7 @@ import {
 } from '../protocol/packets.js';
 import { asMap, decodeValues, ProtocolError, toHex } from '../protocol/values.js';
 import {
-  canGather, contextOf, createOutbox, entryOf, oldestPending, pendingCount, type Delta, type Outbox,
+  canGather, contextOf, createOutbox, entryOf, oldestPending, pendingCount, reaches, rewind, type Delta, type Outbox,
 } from './outbox.js';
 
 const IN_FLIGHT = 16;
@@ -22,7 +22,10 @@ const RETRY_MS = 1000;
 /** Grant the hub more of a transfer after this many bytes. */
 const CREDIT_BYTES = 64 * 1024;
 
-export type Rejection = { code: string; text: string; field: string | undefined; seq: number };
+/** An update that took no effect; `edits` says for each field what it would have done. */
+export type Rejection = {
+  code: string; text: string; field: string | undefined; seq: number; edits: { [field: string]: unknown };
+};
 
 /** What a packet or an edit changed, for the document to tell. */
 export type News = {
@@ -31,6 +34,8 @@ export type News = {
   rejected: Rejection[];
   /** The hub's state is here for the first time on this stream. */
   arrived: boolean;
+  /** The session goes on under a fresh replica: close the stream and open another. */
+  renewed: boolean;
   /** The hub ended the stream, or cannot go on with it. */
   closed: { code: string; text: string } | undefined;
   error: { code: string; text: string; retryMs: number | undefined } | undefined;
@@ -64,8 +69,8 @@ export function createSession(name: string, mint: () => Replica) {
 
   function news(): News {
     return {
-      changed: false, pending: false, rejected: [], arrived: false, closed: undefined,
-      error: undefined,
+      changed: false, pending: false, rejected: [], arrived: false, renewed: false,
+      closed: undefined, error: undefined,
     };
   }
 
@@ -187,11 +192,8 @@ export function createSession(name: string, mint: () => Replica) {
   /* --- the stream --- */
 
   function open(id: number, connectionJournal: Uint8Array): Packet {
+    disconnect();
     stream = id;
-    opened = false;
-    arrived = false;
-    paused = false;
-    transfer = null;
     replies = [];
     const moved = journal !== null && toHex(journal) !== toHex(connectionJournal);
     if (moved || named[0] !== own()) refreeze();
@@ -277,6 +279,7 @@ export function createSession(name: string, mint: () => Replica) {
     if (!box.acks.some((ack) => ack.seq >= seq && ack.position <= position)) {
       box.acks = [...box.acks, { seq, position }];
     }
+    if (seq > box.acked) box.asked = null;
     box.acked = Math.max(box.acked, seq);
     box.next = Math.max(box.next, seq + 1);
     settle();
@@ -288,11 +291,46 @@ export function createSession(name: string, mint: () => Replica) {
     for (const [i, { index, seq }] of packet.ledger.entries()) {
       const box = named[i];
       if (box === undefined) throw new ProtocolError('OPENED answers for a replica not named');
-      if (index !== null) box.index = index;
+      box.index = index;
       box.acked = seq;
       box.acks = [{ seq, position: packet.position }];
-      box.next = seq + 1;
+      box.asked = null;
+      rewind(box);
     }
+    views = new Map();
+  }
+
+  /** The entries that the replica had before it made the delta. */
+  function entriesBefore(box: Outbox, delta: Delta): Map<number, Entry> {
+    const entries = new Map([...box.settled].map(([number, entry]) => [number, { ...entry }]));
+    for (const { changes } of box.deltas.slice(0, box.deltas.indexOf(delta))) {
+      for (const [number, change] of changes) fields.get(number)?.type.spend(entryOf(entries, number), change);
+    }
+    return entries;
+  }
+
+  /** The delta's changes as those of a replica with these entries. */
+  function rename(box: Outbox, delta: Delta, entries: Map<number, Entry>): Map<number, unknown> {
+    const before = entriesBefore(box, delta);
+    const changes = new Map<number, unknown>();
+    for (const [number, change] of delta.changes) {
+      const type = fields.get(number)?.type;
+      if (type === undefined) continue; // the schema has the field no more
+      changes.set(number, type.rename(change, entryOf(before, number), entryOf(entries, number)));
+    }
+    return changes;
+  }
+
+  function reject(
+    box: Outbox, delta: Delta, { code, text, field }: Pick<Rejection, 'code' | 'text' | 'field'>, told: News,
+  ): void {
+    const edits = Object.fromEntries([...rename(box, delta, new Map())].map(([number, change]) => {
+      const { declaration, type } = fields.get(number) as Field;
+      return [declaration.name, type.edits(change)];
+    }));
+    told.rejected.push({ code, text, field, seq: delta.last, edits });
+    told.changed = true;
+    delta.rejected = true;
     views = new Map();
   }
 
@@ -300,27 +338,65 @@ export function createSession(name: string, mint: () => Replica) {
     const box = boxOf(packet.replica);
     const delta = box?.deltas.find(({ last }) => last === packet.seq);
     if (box === undefined || delta === undefined || delta.rejected) return;
-    delta.rejected = true;
-    views = new Map();
     const number = packet.details['field'];
-    const field = typeof number === 'number' ? fields.get(number) : undefined;
-    told.rejected.push({
-      code: packet.code, text: packet.text, field: field?.declaration.name, seq: packet.seq,
-    });
-    told.changed = true;
+    const field = typeof number === 'number' ? fields.get(number)?.declaration.name : undefined;
+    if (packet.code !== 'REPLICA_EXPIRED') return reject(box, delta, { ...packet, field }, told);
+    // It will refuse all the replica's updates. What was sent it may have taken once, and forgotten since: the app decides.
+    for (const one of box.deltas) {
+      if (one.sent && one.last > box.acked && !one.rejected) reject(box, one, { ...packet, field }, told);
+    }
+    moveStuck(told);
   }
 
   function onGap(packet: Packet & { type: 'GAP' }, told: News): void {
     const box = boxOf(packet.replica);
     if (box === undefined) return;
+    const again = box.asked === packet.next;
     box.next = packet.next;
-    const waiting = box.deltas.filter(({ last }) => last >= packet.next);
-    if (waiting.length > 0 && !waiting.some(({ first }) => first === packet.next)) {
+    box.asked = packet.next;
+    const reach = reaches(outboxes);
+    if (outboxes.some(({ name: replica, deltas }) => deltas.some((d) => isStuck(d, reach.get(replica))))) {
+      moveStuck(told);
+    } else if (again) {
+      paused = true;
       told.error = {
-        code: 'GAP', retryMs: undefined,
-        text: `The hub expects update ${packet.next}, which this client no longer has.`,
+        code: 'GAP', text: `The hub does not take update ${packet.next}.`, retryMs: RETRY_MS,
       };
     }
+  }
+
+  const isStuck = (delta: Delta, reached = 0): boolean => delta.last > reached && !delta.rejected;
+
+  /**
+   * The hub can never take some of what is held under the replica that made it: it has lost updates before it, or the replica has
+   * expired. All that, in its order, goes on under a fresh replica (docs/protocol.md, section 2).
+   */
+  function moveStuck(told: News): void {
+    const reach = reaches(outboxes);
+    const fresh = createOutbox(mint());
+    for (const box of outboxes) {
+      const reached = reach.get(box.name) ?? 0;
+      for (const delta of box.deltas.filter((one) => isStuck(one, reached))) {
+        if (delta.first > box.acked) fresh.deltas.push(moved(box, delta, fresh, reach));
+        else reject(box, delta, { code: 'GAP', text: 'The hub has only a part of this update.', field: undefined }, told);
+      }
+      box.deltas = box.deltas.filter(({ last }) => last <= reached);
+    }
+    begin(fresh);
+    disconnect();
+    told.renewed = true;
+    told.changed = true;
+  }
+
+  function moved(box: Outbox, delta: Delta, fresh: Outbox, reach: Map<string, number>): Delta {
+    const first = fresh.seq + 1;
+    fresh.seq += delta.last - delta.first + 1;
+    const seen = [...delta.seen, { replica: box.replica, seq: delta.first - 1 }].map(
+      ({ replica, seq }) => ({ replica, seq: Math.min(seq, reach.get(toHex(replica)) ?? 0) }));
+    return {
+      ...delta, first, last: fresh.seq, seen: seen.filter(({ seq }) => seq > 0),
+      changes: rename(box, delta, fresh.claimed), sent: false, frozen: undefined,
+    };
   }
 
   function readContent(content: Fields, fresh: boolean): void {
@@ -386,11 +462,20 @@ export function createSession(name: string, mint: () => Replica) {
     onContent(content, told);
   }
 
-  /** The session's replica is another's too: go on under a new one, and flush what is held under the old. */
-  function renew(): void {
-    outboxes.push(createOutbox(mint()));
+  /** Goes on under a new replica; what is held under others is flushed under theirs. */
+  function begin(fresh: Outbox): void {
+    outboxes.push(fresh);
     outboxes = outboxes.filter(isHeld);
     views = new Map();
+  }
+
+  /** The stream is gone; what was under way is sent again on the next. */
+  function disconnect(): void {
+    stream = null;
+    opened = false;
+    arrived = false;
+    paused = false;
+    transfer = null;
   }
 
   function dispatch(packet: Packet, told: News): void {
@@ -404,10 +489,9 @@ export function createSession(name: string, mint: () => Replica) {
       case 'CHUNK': return onChunk(packet);
       case 'END': return onEnd(packet, told);
       case 'CLOSE':
-        stream = null;
-        arrived = false;
+        disconnect();
         told.closed = { code: packet.code, text: packet.text };
-        if (packet.code === 'REPLICA_IN_USE') renew();
+        if (packet.code === 'REPLICA_IN_USE') begin(createOutbox(mint())); // ours is another's too
         return;
       case 'ERROR': {
         const retry = packet.details['retry_ms'];
@@ -445,17 +529,11 @@ export function createSession(name: string, mint: () => Replica) {
     edits: (): number => edits,
     isSaved: (count: number): boolean => oldestPending(outboxes) > count,
     replica: (): Replica => own().replica,
-    /** The connection is gone; what was under way is sent again on the next. */
-    disconnect(): void {
-      stream = null;
-      opened = false;
-      arrived = false;
-      transfer = null;
-    },
+    disconnect,
     /** Everything that is not acknowledged is sent again; it is time for what waited since an ERROR. */
     resend(): void {
       paused = false;
-      for (const box of outboxes) box.next = box.acked + 1;
+      for (const box of outboxes) rewind(box);
     },
     /** Throws a ProtocolError if the packet cannot be true. */
     receive(packet: Packet): News {
