@@ -13,9 +13,12 @@ const OTHER_JOURNAL = new Uint8Array(16).fill(2);
 const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }, { number: 2, name: 'tags', type: 'or-set', of: 'string' }];
 const hexOf = (text) => toHex(encodeValue(text));
 
+/** A UUIDv7 that begins with `first`. */
+const replicaOf = (first) => Uint8Array.of(first, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0);
+
 function start() {
   let minted = 0;
-  const session = createSession('post/1', () => new Uint8Array(16).fill(++minted));
+  const session = createSession('post/1', () => replicaOf(++minted));
   session.declare(FIELDS);
   return session;
 }
@@ -178,7 +181,6 @@ test('a new stream does not wait for what the last one was told', () => {
 
 const ack = (session, id, seq, index = 0) => session.receive({ type: 'ACK', id, replica: null, seq, position: seq, index });
 const gap = (session, id, next, replica = null) => session.receive({ type: 'GAP', id, replica, next });
-const replicaOf = (first) => new Uint8Array(16).fill(first);
 const expired = (session, id, seq, replica = null) =>
   session.receive({ type: 'REJECT', id, replica, seq, code: 'REPLICA_EXPIRED', text: 'late', details: {} });
 

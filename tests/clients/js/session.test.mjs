@@ -89,9 +89,8 @@ class Client {
     let minted = 0;
     const tag = random(1 << 30);
     this.session = createSession('post/1', () => {
-      const id = new Uint8Array(16);
-      new DataView(id.buffer).setUint32(8, tag);
-      id[15] = ++minted;
+      const id = Uint8Array.of(0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, ++minted);
+      new DataView(id.buffer).setUint32(0, tag);
       return id;
     });
     this.session.declare(FIELDS);

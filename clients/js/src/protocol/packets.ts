@@ -165,15 +165,30 @@ export function thawDelta(id: number, frozen: Uint8Array): Uint8Array {
   return concatenate([arrayHeader(7), encodeValue(kinds.DELTA), encodeValue(id), frozen]);
 }
 
+function asUuid(item: Value | undefined): Replica {
+  const bytes = asBytes(item, 16);
+  if (((bytes[6] ?? 0) & 0xf0) !== 0x70 || ((bytes[8] ?? 0) & 0xc0) !== 0x80) {
+    throw new ProtocolError('not a UUIDv7');
+  }
+  return bytes;
+}
+
 function asReplica(item: Value | undefined): Replica | null {
-  return item === null ? null : asBytes(item, 16);
+  return item === null ? null : asUuid(item);
+}
+
+/** The seqs of an update: they start at 1. */
+function asSpan(first: Value | undefined, last: Value | undefined): { first: number; last: number } {
+  const span = { first: asUint(first), last: asUint(last) };
+  if (span.first < 1 || span.first > span.last) throw new ProtocolError('not such seqs');
+  return span;
 }
 
 function asContext(item: Value | undefined): Context {
   const list = asList(item, 2);
   const seen = asList(list[1]).map((pair) => {
     const [replica, seq] = asList(pair, 2);
-    return { replica: asBytes(replica, 16), seq: asUint(seq) };
+    return { replica: asUuid(replica), seq: asUint(seq) };
   });
   const context: Context = { position: asUint(list[0]), seen };
   if (list[2] instanceof Uint8Array) context.journal = asBytes(list[2], 16);
@@ -213,13 +228,15 @@ function asOpen(id: number, list: readonly Value[]): Packet {
   const options = asMap(list[2]);
   const packet: Packet & { type: 'OPEN' } = {
     type: 'OPEN', id, name: asText(list[0]),
-    replicas: asList(list[1]).map((replica) => asBytes(replica, 16)),
+    replicas: asList(list[1]).map(asUuid),
   };
   if (options['cursor'] !== undefined) {
     const [journal, position] = asList(options['cursor'], 2);
     packet.cursor = [asBytes(journal, 16), asUint(position)];
   }
-  if (options['mode'] === 'once') packet.once = true;
+  const mode = options['mode'] ?? 'live';
+  if (mode !== 'live' && mode !== 'once') throw new ProtocolError('not a mode');
+  if (mode === 'once') packet.once = true;
   return packet;
 }
 
@@ -256,11 +273,11 @@ function read(name: keyof typeof kinds, id: number, list: readonly Value[]): Pac
     case 'OPEN': return asOpen(id, list);
     case 'OPENED': return asOpened(id, list);
     case 'DELTA': return {
-      type: name, id, replica: asReplica(list[0]), first: asUint(list[1]), last: asUint(list[2]),
+      type: name, id, replica: asReplica(list[0]), ...asSpan(list[1], list[2]),
       context: asContext(list[3]), changes: asFields(list[4]),
     };
     case 'STATE': return {
-      type: name, id, replica: asReplica(list[0]), last: asUint(list[1]),
+      type: name, id, replica: asReplica(list[0]), last: asSpan(1, list[1]).last,
       context: asContext(list[2]), fields: asFields(list[3]),
     };
     case 'ACK': return {
