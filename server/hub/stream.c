@@ -37,12 +37,13 @@ void stream_touch(struct hub *hub, struct stream *stream)
     connection_touch(hub, stream->connection);
 }
 
-/* Cursors of a journal that this one was restored from mean what was there at the restore point. */
+/* A cursor beyond the restore point of its journal is none: its client has seen what is lost. */
 static void resolve_cursor(const struct hub *hub, struct stream *stream,
                            const struct packet_open *open)
 {
-    stream->has_cursor =
-        open->has_cursor && hub_resolve(hub, &open->journal, open->position, &stream->cursor);
+    stream->has_cursor = open->has_cursor &&
+                         hub_resolve(hub, &open->journal, open->position, &stream->cursor) &&
+                         stream->cursor == open->position;
 }
 
 static bool replica_is_new(const struct stream *stream, size_t index)

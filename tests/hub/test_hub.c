@@ -246,6 +246,36 @@ Test(hub, a_cursor_gets_the_changes_since)
               "[\"UPDATE\",1,1,2,{\"2\":[[[],[\"a\"]],[[[0,2,2]],[\"b\"]]]}]\n");
 }
 
+static void open_with_cursor(uint64_t connection, unsigned replica, int position)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "[\"OPEN\",1,\"post/1\",[%s],{\"cursor\":[{\"$bytes\":"
+                   "\"07000000000000000000000000000000\"},%d]}]",
+                   world_replica(replica), position);
+    world_send(&world, connection, text);
+}
+
+Test(hub, a_cursor_beyond_the_restore_point_gets_the_snapshot)
+{
+    struct hub_ancestor restored = {.journal = {{7}}, .position = 1};
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"1\":[1,0]}]");
+    world.config.ancestors = &restored;
+    world.config.ancestor_count = 1;
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_with_cursor(2, 2, 1);
+    expect(2, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+              "[\"UPDATE\",1,1,2,{\"1\":1}]\n");
+    world_connect(&world, 3);
+    open_with_cursor(3, 3, 2);
+    expect(3, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+              "[\"SNAPSHOT\",1,2,{\"0\":3,\"1\":1,\"2\":[]}]\n");
+}
+
 Test(hub, a_cursor_behind_the_removal_log_gets_the_snapshot)
 {
     char text[256];
