@@ -66,6 +66,18 @@ void outbox_settle_first(struct outbox *outbox, size_t fields)
     memmove(outbox->deltas, outbox->deltas + 1, outbox->length * sizeof *outbox->deltas);
 }
 
+void outbox_rewind(struct outbox *outbox)
+{
+    outbox->next = outbox->acked + 1;
+    for (size_t i = 0; i < outbox->length; i++) {
+        const struct delta *delta = &outbox->deltas[i];
+        if (delta->last > outbox->acked && !delta->rejected) {
+            outbox->next = delta->first;
+            return;
+        }
+    }
+}
+
 uint64_t outbox_pending(const struct outbox *outbox)
 {
     uint64_t pending = 0;

@@ -26,7 +26,8 @@ struct outbox {
     crdt_replica_id index; /* the hub's; before it is known, a number of our own */
     bool indexed;
     uint64_t seq;
-    uint64_t next; /* the first seq to send */
+    uint64_t next;  /* the first seq to send */
+    uint64_t asked; /* by the last GAP, if nothing was acknowledged since; 0: none */
     uint64_t acked;
     uint64_t acked_position;
     struct crdt_entry *claimed; /* own entries by field, after all edits */
@@ -49,6 +50,10 @@ struct delta *outbox_push(struct outbox *outbox, size_t fields);
 
 /* Drops the oldest delta; what it counted is settled. */
 void outbox_settle_first(struct outbox *outbox, size_t fields);
+
+/* All that is not acknowledged is to be sent again, whatever is missing before it: the hub says so.
+ */
+void outbox_rewind(struct outbox *outbox);
 
 /* How many edits wait. */
 uint64_t outbox_pending(const struct outbox *outbox);

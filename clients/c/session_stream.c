@@ -4,7 +4,7 @@
 
 #include "clients/c/session_state.h"
 
-enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = 64 };
+enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = 64, GAP_RETRY_MS = 1000 };
 
 static void drop_transfer(struct session *session)
 {
@@ -86,7 +86,7 @@ void session_open(struct session *session, int64_t stream, const struct journal_
 void session_resend(struct session *session)
 {
     for (size_t i = 0; i < session->length; i++) {
-        session->outboxes[i].next = session->outboxes[i].acked + 1;
+        outbox_rewind(&session->outboxes[i]);
     }
 }
 
@@ -189,6 +189,7 @@ static void settle(struct session *session)
 
 static void acknowledge(struct outbox *box, uint64_t seq, uint64_t position)
 {
+    box->asked = seq > box->acked ? 0 : box->asked;
     if (seq >= box->acked) {
         box->acked = seq;
         box->acked_position = position;
@@ -221,9 +222,10 @@ static enum session_status on_opened(struct session *session, const struct packe
         if (box == NULL || !reader_ok(&reader)) {
             continue;
         }
-        box->next = seq + 1;
         box->acked = seq;
         box->acked_position = opened->position;
+        box->asked = 0;
+        outbox_rewind(box);
         if (indexed) {
             take_index(box, index);
         }
@@ -255,23 +257,39 @@ static void on_reject(struct session *session, const struct packet_reject *rejec
     }
 }
 
+static bool holds(const struct outbox *box, uint64_t first)
+{
+    for (size_t i = 0; i < box->length; i++) {
+        if (box->deltas[i].first == first && !box->deltas[i].rejected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_gap(struct session_news *news, uint64_t retry_ms, const char *text)
+{
+    news->error = true;
+    news->retry_ms = retry_ms;
+    copy_text(news->code, (struct bytes){(const uint8_t *)"GAP", 3});
+    copy_text(news->text, (struct bytes){(const uint8_t *)text, strlen(text)});
+}
+
 static void on_gap(struct session *session, const struct packet_gap *gap, struct session_news *news)
 {
     struct outbox *box = box_of(session, &gap->replica);
     if (box == NULL) {
         return;
     }
+    bool again = box->asked == gap->next;
     box->next = gap->next;
-    for (size_t i = 0; i < box->length; i++) {
-        if (box->deltas[i].first == gap->next) {
-            return;
+    box->asked = gap->next;
+    if (holds(box, gap->next)) {
+        if (again) { /* at once, it would be turned away for ever */
+            tell_gap(news, GAP_RETRY_MS, "The hub does not take an update yet.");
         }
-    }
-    if (box->length > 0 && box->deltas[box->length - 1].last >= gap->next) {
-        news->error = true;
-        copy_text(news->code, (struct bytes){(const uint8_t *)"GAP", 3});
-        static const char text[] = "The hub expects an update that this client no longer has.";
-        copy_text(news->text, (struct bytes){(const uint8_t *)text, sizeof text - 1});
+    } else if (box->length > 0 && box->deltas[box->length - 1].last >= gap->next) {
+        tell_gap(news, 0, "The hub expects an update that this client no longer has.");
     }
 }
 

@@ -1,0 +1,123 @@
+/*
+ * Goal:   the session sends again what the hub did not take, and never as fast as it can.
+ * Method: one session and the packets that a hub would send, in JSON.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clients/c/edits.h"
+#include "clients/c/session.h"
+#include "tests/support/json_packet.h"
+
+static struct session session;
+
+static struct session_news receive(const char *json)
+{
+    struct buffer bytes;
+    struct packet packet;
+    struct session_news news;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    cr_assert(json_packet_write(&writer, json));
+    struct reader reader = reader_of(buffer_bytes(&bytes));
+    cr_assert(packet_read(&reader, &packet));
+    cr_assert(eq(int, session_receive(&session, &packet, &news), SESSION_OK));
+    buffer_finish(&bytes);
+    return news;
+}
+
+/* The seqs of what is sent now, as "1-2 3-3 ". */
+static const char *sends(void)
+{
+    static char text[256];
+    struct buffer bytes;
+    struct packet packet;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    session_send(&session, &writer);
+    struct reader reader = reader_of(buffer_bytes(&bytes));
+    text[0] = '\0';
+    while (packet_read(&reader, &packet)) {
+        size_t length = strlen(text);
+        (void)snprintf(text + length, sizeof text - length, "%d-%d ", (int)packet.update.first,
+                       (int)packet.update.last);
+    }
+    buffer_finish(&bytes);
+    return text;
+}
+
+static void expect_sends(const char *seqs)
+{
+    cr_assert(eq(str, (char *)(uintptr_t)sends(), (char *)(uintptr_t)seqs));
+}
+
+static void increment(void)
+{
+    const struct edit edit = {.verb = "increment"};
+    cr_assert(eq(int, session_edit(&session, "likes", &edit), SESSION_OK));
+}
+
+/* A stream on which the ledger stands at `seq`. */
+static void open_stream(const char *opened)
+{
+    struct journal_id journal = {{7}};
+    struct buffer bytes;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    session_open(&session, 1, &journal, &writer);
+    buffer_finish(&bytes);
+    (void)receive(opened);
+    (void)receive("[\"SNAPSHOT\",1,0,{\"0\":0}]");
+}
+
+#define OPENED(seq) "[\"OPENED\",1,[[0,\"likes\",\"g-counter\",{}]],3,0,[[null," #seq "]]]"
+
+static void start(void)
+{
+    const struct replica_id replica = {{1}};
+    session_init(&session, "post/1", &replica);
+    open_stream(OPENED(0));
+}
+
+static void finish(void) { session_finish(&session); }
+
+TestSuite(session, .init = start, .fini = finish);
+
+Test(session, an_update_turned_away_twice_waits)
+{
+    increment();
+    expect_sends("1-1 ");
+    cr_assert(not(receive("[\"GAP\",1,null,1]").error));
+    expect_sends("1-1 ");
+    cr_assert(eq(u64, receive("[\"GAP\",1,null,1]").retry_ms, 1000));
+}
+
+Test(session, what_the_ledger_lacks_is_asked_for_and_told)
+{
+    increment();
+    expect_sends("1-1 ");
+    increment();
+    expect_sends("2-2 ");
+    (void)receive("[\"ACK\",1,null,1,1,0]");
+    (void)receive("[\"UPDATE\",1,0,1,{\"0\":1}]");
+    session_disconnect(&session);
+    open_stream(OPENED(0));
+    expect_sends("2-2 ");
+    struct session_news news = receive("[\"GAP\",1,null,1]");
+    cr_assert(news.error);
+    cr_assert(eq(u64, news.retry_ms, 0));
+    cr_assert(eq(u64, session_pending(&session), 1));
+}
+
+Test(session, what_was_refused_does_not_hold_up_what_follows)
+{
+    increment();
+    expect_sends("1-1 ");
+    increment();
+    cr_assert(receive("[\"REJECT\",1,null,1,\"REPLICA_EXPIRED\",\"\",{}]").rejected);
+    session_disconnect(&session);
+    open_stream(OPENED(0));
+    expect_sends("2-2 ");
+}
