@@ -49,6 +49,8 @@ struct crdt_update {
     uint64_t first; /* the seqs it joins */
     uint64_t last;
     uint64_t position;
+    uint64_t at_ms; /* when the journal took it */
+    bool ordered;   /* by a hub: everybody who applies it does so in the same order */
     struct crdt_context context;
     crdt_replica_id replica;
 };

@@ -5,20 +5,19 @@
 
 static uint64_t max(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static bool entry_fits(struct crdt_entry entry)
+bool crdt_entry_fits(struct crdt_entry entry)
 {
     return entry.up <= (uint64_t)CRDT_INTEGER_MAX && entry.down <= (uint64_t)CRDT_INTEGER_MAX;
 }
 
-/* What a replica that claims `claimed` has counted since `entry`. Both fit, so this does. */
-static int64_t growth(struct crdt_entry entry, struct crdt_entry claimed)
+int64_t crdt_entry_growth(struct crdt_entry entry, struct crdt_entry claimed)
 {
     int64_t up = (int64_t)(max(entry.up, claimed.up) - entry.up);
     int64_t down = (int64_t)(max(entry.down, claimed.down) - entry.down);
     return up - down;
 }
 
-static void raise(struct crdt_entry *entry, struct crdt_entry claimed)
+void crdt_entry_raise(struct crdt_entry *entry, struct crdt_entry claimed)
 {
     entry->up = max(entry->up, claimed.up);
     entry->down = max(entry->down, claimed.down);
@@ -93,20 +92,23 @@ static void change_destroy(struct crdt_change *change) { free(change); }
 
 static enum crdt_status change_gather(struct crdt_change *change, const struct crdt_change *later)
 {
-    raise(&((struct crdt_counter_change *)change)->entry,
-          ((const struct crdt_counter_change *)later)->entry);
+    crdt_entry_raise(&((struct crdt_counter_change *)change)->entry,
+                     ((const struct crdt_counter_change *)later)->entry);
     return CRDT_OK;
 }
 
 static enum crdt_status counter_check(const struct crdt_field *field,
                                       const struct crdt_entry *entry,
-                                      const struct crdt_change *change)
+                                      const struct crdt_change *change,
+                                      const struct crdt_update *update)
 {
+    (void)update;
     struct crdt_entry claimed = ((const struct crdt_counter_change *)change)->entry;
-    if (!entry_fits(claimed)) {
+    if (!crdt_entry_fits(claimed)) {
         return CRDT_OVERFLOW;
     }
-    int64_t total = ((const struct crdt_counter *)field)->total + growth(*entry, claimed);
+    int64_t total =
+        ((const struct crdt_counter *)field)->total + crdt_entry_growth(*entry, claimed);
     return total_fits(total) ? CRDT_OK : CRDT_OVERFLOW;
 }
 
@@ -116,8 +118,8 @@ static enum crdt_status counter_apply(struct crdt_field *field, struct crdt_entr
 {
     struct crdt_counter *counter = (struct crdt_counter *)field;
     struct crdt_entry claimed = ((const struct crdt_counter_change *)change)->entry;
-    int64_t grown = growth(*entry, claimed);
-    raise(entry, claimed);
+    int64_t grown = crdt_entry_growth(*entry, claimed);
+    crdt_entry_raise(entry, claimed);
     if (grown != 0) {
         counter->total += grown;
         assert(total_fits(counter->total));
@@ -129,28 +131,35 @@ static enum crdt_status counter_apply(struct crdt_field *field, struct crdt_entr
 static void counter_spend(struct crdt_entry *entry, const struct crdt_change *change)
 {
     struct crdt_entry claimed = ((const struct crdt_counter_change *)change)->entry;
-    if (entry_fits(claimed)) {
-        raise(entry, claimed);
+    if (crdt_entry_fits(claimed)) {
+        crdt_entry_raise(entry, claimed);
     }
+}
+
+enum crdt_status crdt_counter_joined(const struct crdt_field *field, const struct crdt_field *state,
+                                     const struct crdt_join *join, int64_t *total)
+{
+    const struct crdt_counter *source = (const struct crdt_counter *)state;
+    *total = ((const struct crdt_counter *)field)->total;
+    for (size_t i = 0; i < source->length; i++) {
+        const struct crdt_counter_entry *theirs = &source->entries[i];
+        if (!crdt_entry_fits(theirs->entry)) {
+            return CRDT_OVERFLOW;
+        }
+        *total += crdt_entry_growth(*join->entry_of(join->context, theirs->replica), theirs->entry);
+        if (!total_fits(*total)) {
+            return CRDT_OVERFLOW;
+        }
+    }
+    return CRDT_OK;
 }
 
 static enum crdt_status counter_check_join(const struct crdt_field *field,
                                            const struct crdt_field *state,
                                            const struct crdt_join *join)
 {
-    const struct crdt_counter *source = (const struct crdt_counter *)state;
-    int64_t total = ((const struct crdt_counter *)field)->total;
-    for (size_t i = 0; i < source->length; i++) {
-        const struct crdt_counter_entry *theirs = &source->entries[i];
-        if (!entry_fits(theirs->entry)) {
-            return CRDT_OVERFLOW;
-        }
-        total += growth(*join->entry_of(join->context, theirs->replica), theirs->entry);
-        if (!total_fits(total)) {
-            return CRDT_OVERFLOW;
-        }
-    }
-    return CRDT_OK;
+    int64_t total;
+    return crdt_counter_joined(field, state, join, &total);
 }
 
 static enum crdt_status counter_join(struct crdt_field *field, const struct crdt_field *state,
@@ -161,8 +170,8 @@ static enum crdt_status counter_join(struct crdt_field *field, const struct crdt
     for (size_t i = 0; i < source->length; i++) {
         const struct crdt_counter_entry *theirs = &source->entries[i];
         struct crdt_entry *ours = join->entry_of(join->context, theirs->replica);
-        int64_t grown = growth(*ours, theirs->entry);
-        raise(ours, theirs->entry);
+        int64_t grown = crdt_entry_growth(*ours, theirs->entry);
+        crdt_entry_raise(ours, theirs->entry);
         if (grown != 0) {
             target->total += grown;
             target->field.position = join->position;
@@ -172,19 +181,13 @@ static enum crdt_status counter_join(struct crdt_field *field, const struct crdt
     return CRDT_OK;
 }
 
-static void counter_trim(struct crdt_field *field, size_t removals_max)
-{
-    (void)field;
-    (void)removals_max;
-}
-
 #define COUNTER_TYPE(type_name)                                                                    \
     {                                                                                              \
         .name = type_name, .create = counter_create, .destroy = counter_destroy,                   \
         .copy = counter_copy, .memory = counter_memory, .change_create = change_create,            \
         .change_destroy = change_destroy, .gather = change_gather, .check = counter_check,         \
         .apply = counter_apply, .spend = counter_spend, .check_join = counter_check_join,          \
-        .join = counter_join, .trim = counter_trim,                                                \
+        .join = counter_join,                                                                      \
     }
 
 const struct crdt_type crdt_gcounter = COUNTER_TYPE("g-counter");

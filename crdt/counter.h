@@ -38,6 +38,17 @@ struct crdt_counter_change {
 extern const struct crdt_type crdt_gcounter;
 extern const struct crdt_type crdt_pncounter;
 
+/* For the types that count: whether an entry is within range; what a replica that claims `claimed`
+ * has counted since `entry` (both fit, so this does); and taking the claim over. */
+bool crdt_entry_fits(struct crdt_entry entry);
+int64_t crdt_entry_growth(struct crdt_entry entry, struct crdt_entry claimed);
+void crdt_entry_raise(struct crdt_entry *entry, struct crdt_entry claimed);
+
+/* The total that a join would lead to. CRDT_OVERFLOW: it does not fit. */
+CRDT_CHECKED enum crdt_status crdt_counter_joined(const struct crdt_field *field,
+                                                  const struct crdt_field *state,
+                                                  const struct crdt_join *join, int64_t *total);
+
 /*
  * Counts `up` and `down` on top of `entry`, the replica's own after its earlier edits, and keeps
  * the result in both. CRDT_OVERFLOW: neither has changed.

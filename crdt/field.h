@@ -58,8 +58,15 @@ struct crdt_join {
     void *context;
 };
 
+/* Which other edits an edit may share an update with: an update is accepted or rejected as a whole.
+ */
+enum crdt_company { CRDT_WITH_ALL, CRDT_WITH_FIELD, CRDT_ALONE };
+
+/* Functions marked with * may be NULL where a type has nothing to do: call them as below the
+ * struct. */
 struct crdt_type {
     const char *name;
+    enum crdt_company company;
 
     /* An empty field, or NULL: no memory. Copies what it needs. `seed` keys its hash tables. */
     struct crdt_field *(*create)(const struct crdt_declaration *declared, uint64_t seed);
@@ -76,23 +83,68 @@ struct crdt_type {
      * CRDT_NO_MEMORY the change is unfit for use. */
     enum crdt_status (*gather)(struct crdt_change *change, const struct crdt_change *later);
 
-    /* Whether the change can be applied: CRDT_OK or the reason to reject it. */
+    /* * Whether the change's clocks are further ahead of `now_ms` than a clock may be. */
+    bool (*is_ahead)(const struct crdt_change *change, uint64_t now_ms);
+    /* * The same of a full state. */
+    bool (*is_field_ahead)(const struct crdt_field *field, uint64_t now_ms);
+    /* * Gives the change, which was made for `field` (NULL: an empty one), the clocks of an edit
+     * made at `now_ms`. On CRDT_NO_MEMORY the change is unfit for use. */
+    enum crdt_status (*stamp)(struct crdt_change *change, const struct crdt_field *field,
+                              uint64_t now_ms);
+
+    /* * Whether the change can be applied: CRDT_OK or the reason to reject it. */
     enum crdt_status (*check)(const struct crdt_field *field, const struct crdt_entry *entry,
-                              const struct crdt_change *change);
+                              const struct crdt_change *change, const struct crdt_update *update);
     /* Applies a checked change. On CRDT_NO_MEMORY the field is unfit for use. */
     enum crdt_status (*apply)(struct crdt_field *field, struct crdt_entry *entry,
                               const struct crdt_change *change, const struct crdt_update *update);
-    /* Takes note of a rejected change, so that what it counted never counts. */
+    /* * Takes note of a rejected change, so that what it counted never counts. */
     void (*spend)(struct crdt_entry *entry, const struct crdt_change *change);
 
-    /* The same two steps for a full state: commutative, associative, idempotent. */
+    /* * Whether a map may remove the field: CRDT_OK or the reason to reject it. */
+    enum crdt_status (*check_remove)(const struct crdt_field *field,
+                                     const struct crdt_update *update);
+    /* Takes out everything that the update had seen, because its key leaves the map. NULL: the type
+     * does not stand in maps. */
+    void (*remove)(struct crdt_field *field, const struct crdt_update *update);
+
+    /* The two steps of an update for a full state: commutative, associative, idempotent. The first
+     * is optional. */
     enum crdt_status (*check_join)(const struct crdt_field *field, const struct crdt_field *state,
                                    const struct crdt_join *join);
     enum crdt_status (*join)(struct crdt_field *field, const struct crdt_field *state,
                              const struct crdt_join *join);
 
-    /* Forgets the oldest removals beyond `removals_max` and raises the horizon. */
+    /* * Forgets the oldest removals beyond `removals_max` and raises the horizon. */
     void (*trim)(struct crdt_field *field, size_t removals_max);
+
+    /* * When something in the field ends by itself; UINT64_MAX: never. */
+    uint64_t (*due_ms)(const struct crdt_field *field);
+    /* * Ends what was due at `now_ms`. */
+    void (*expire)(struct crdt_field *field, uint64_t now_ms, uint64_t position);
 };
+
+/* A clock may be this far ahead of the hub's. */
+enum { CRDT_CLOCK_LEEWAY_MS = 60 * 1000 };
+
+bool crdt_change_is_ahead(const struct crdt_change *change, uint64_t now_ms);
+bool crdt_field_is_ahead(const struct crdt_field *field, uint64_t now_ms);
+enum crdt_status crdt_change_stamp(struct crdt_change *change, const struct crdt_field *field,
+                                   uint64_t now_ms);
+enum crdt_status crdt_field_check(const struct crdt_field *field, const struct crdt_entry *entry,
+                                  const struct crdt_change *change,
+                                  const struct crdt_update *update);
+void crdt_entry_spend(struct crdt_entry *entry, const struct crdt_change *change);
+enum crdt_status crdt_field_check_remove(const struct crdt_field *field,
+                                         const struct crdt_update *update);
+enum crdt_status crdt_field_check_join(const struct crdt_field *field,
+                                       const struct crdt_field *state,
+                                       const struct crdt_join *join);
+void crdt_field_trim(struct crdt_field *field, size_t removals_max);
+uint64_t crdt_field_due_ms(const struct crdt_field *field);
+void crdt_field_expire(struct crdt_field *field, uint64_t now_ms, uint64_t position);
+
+/* The strictest of a type and of what its maps hold. */
+enum crdt_company crdt_declaration_company(const struct crdt_declaration *declared);
 
 #endif

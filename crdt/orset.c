@@ -5,27 +5,9 @@
 
 #include "crdt/orset_table.h"
 
-/* Drops the dots that `covers` holds of; says whether any went. */
-typedef bool dot_covered(const void *context, const struct crdt_dot *dot);
-
 static bool covered_by_update(const void *context, const struct crdt_dot *dot)
 {
     return crdt_update_covers(context, dot);
-}
-
-static bool drop_dots(struct crdt_orset *set, uint32_t slot, dot_covered *covered,
-                      const void *context)
-{
-    struct crdt_orset_element *element = &set->elements[slot];
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        if (!covered(context, &element->dots[i])) {
-            element->dots[kept++] = element->dots[i];
-        }
-    }
-    bool changed = kept != element->dot_count;
-    orset_table_cut_dots(set, slot, kept);
-    return changed;
 }
 
 static void touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
@@ -62,13 +44,18 @@ static void set_destroy(struct crdt_orset *set)
     }
 }
 
-static struct crdt_field *orset_create(const struct crdt_declaration *declared, uint64_t seed)
+struct crdt_field *crdt_orset_create(const struct crdt_declaration *declared, uint64_t seed)
 {
     struct crdt_orset *set = set_create(declared->type, seed);
-    return set == NULL ? NULL : &set->field;
+    if (set == NULL) {
+        return NULL;
+    }
+    set->nested = declared->nested;
+    set->disable_wins = declared->disable_wins;
+    return &set->field;
 }
 
-static void orset_destroy(struct crdt_field *field) { set_destroy((struct crdt_orset *)field); }
+void crdt_orset_destroy(struct crdt_field *field) { set_destroy((struct crdt_orset *)field); }
 
 static enum crdt_status copy_list(struct crdt_orset *copy, const struct crdt_orset *source,
                                   const struct crdt_orset_list *list)
@@ -84,7 +71,7 @@ static enum crdt_status copy_list(struct crdt_orset *copy, const struct crdt_ors
     return CRDT_OK;
 }
 
-static struct crdt_field *orset_copy(const struct crdt_field *field)
+struct crdt_field *crdt_orset_copy(const struct crdt_field *field)
 {
     const struct crdt_orset *source = (const struct crdt_orset *)field;
     struct crdt_orset *copy = set_create(field->type, source->seed);
@@ -97,17 +84,19 @@ static struct crdt_field *orset_copy(const struct crdt_field *field)
         return NULL;
     }
     copy->field = source->field;
+    copy->nested = source->nested;
+    copy->disable_wins = source->disable_wins;
     return &copy->field;
 }
 
-static size_t orset_memory(const struct crdt_field *field)
+size_t crdt_orset_memory(const struct crdt_field *field)
 {
     const struct crdt_orset *set = (const struct crdt_orset *)field;
     return sizeof *set + set->bytes + set->capacity * sizeof *set->elements +
            set->index.capacity * sizeof *set->index.places;
 }
 
-static void change_destroy(struct crdt_change *base)
+void crdt_orset_change_destroy(struct crdt_change *base)
 {
     struct crdt_orset_change *change = (struct crdt_orset_change *)base;
     if (change != NULL) {
@@ -117,7 +106,7 @@ static void change_destroy(struct crdt_change *base)
     }
 }
 
-static struct crdt_change *change_create(const struct crdt_type *type)
+struct crdt_change *crdt_orset_change_create(const struct crdt_type *type)
 {
     struct crdt_orset_change *change = calloc(1, sizeof *change);
     if (change == NULL) {
@@ -127,7 +116,7 @@ static struct crdt_change *change_create(const struct crdt_type *type)
     change->added = set_create(type, 0);
     change->removed = set_create(type, 0);
     if (change->added == NULL || change->removed == NULL) {
-        change_destroy(&change->change);
+        crdt_orset_change_destroy(&change->change);
         return NULL;
     }
     return &change->change;
@@ -179,7 +168,7 @@ static const struct crdt_orset_element *first(const struct crdt_orset *set)
     return crdt_orset_since(set, &set->removed, 0);
 }
 
-static enum crdt_status change_gather(struct crdt_change *base, const struct crdt_change *later)
+enum crdt_status crdt_orset_gather(struct crdt_change *base, const struct crdt_change *later)
 {
     struct crdt_orset_change *change = (struct crdt_orset_change *)base;
     const struct crdt_orset_change *next = (const struct crdt_orset_change *)later;
@@ -199,15 +188,6 @@ static enum crdt_status change_gather(struct crdt_change *base, const struct crd
     return status;
 }
 
-static enum crdt_status orset_check(const struct crdt_field *field, const struct crdt_entry *entry,
-                                    const struct crdt_change *change)
-{
-    (void)field;
-    (void)entry;
-    (void)change;
-    return CRDT_OK;
-}
-
 static void apply_clear(struct crdt_orset *set, const struct crdt_update *update)
 {
     /* A touched element moves to the end of a list, so take the next one first. */
@@ -215,20 +195,28 @@ static void apply_clear(struct crdt_orset *set, const struct crdt_update *update
     uint32_t slot = set->live.oldest;
     for (size_t i = 0; i < length; i++) {
         uint32_t next = set->elements[slot].newer;
-        if (drop_dots(set, slot, covered_by_update, update)) {
+        if (orset_table_drop_dots(set, slot, covered_by_update, update)) {
             touch(set, slot, update->position);
         }
         slot = next;
     }
 }
 
-static void apply_remove(struct crdt_orset *set, struct bytes element,
-                         const struct crdt_update *update)
+void crdt_orset_remove_seen(struct crdt_field *field, const struct crdt_update *update)
+{
+    apply_clear((struct crdt_orset *)field, update);
+}
+
+bool crdt_orset_drop_seen(struct crdt_orset *set, struct bytes element,
+                          const struct crdt_update *update)
 {
     uint32_t slot = orset_table_find(set, element);
-    if (slot != HASH_INDEX_NONE && drop_dots(set, slot, covered_by_update, update)) {
+    bool dropped =
+        slot != HASH_INDEX_NONE && orset_table_drop_dots(set, slot, covered_by_update, update);
+    if (dropped) {
         touch(set, slot, update->position);
     }
+    return dropped;
 }
 
 static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
@@ -240,15 +228,14 @@ static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
     if (slot == HASH_INDEX_NONE && orset_table_insert(set, element, &slot) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
-    drop_dots(set, slot, covered_by_update, update);
+    orset_table_drop_dots(set, slot, covered_by_update, update);
     enum crdt_status status = orset_table_push_dot(set, slot, &dot);
     touch(set, slot, update->position);
     return status;
 }
 
-static enum crdt_status orset_apply(struct crdt_field *field, struct crdt_entry *entry,
-                                    const struct crdt_change *base,
-                                    const struct crdt_update *update)
+enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *entry,
+                                  const struct crdt_change *base, const struct crdt_update *update)
 {
     (void)entry;
     struct crdt_orset *set = (struct crdt_orset *)field;
@@ -258,7 +245,7 @@ static enum crdt_status orset_apply(struct crdt_field *field, struct crdt_entry 
     }
     const struct crdt_orset_element *element = first(change->removed);
     for (; element != NULL; element = crdt_orset_next(change->removed, element)) {
-        apply_remove(set, crdt_orset_bytes(element), update);
+        (void)crdt_orset_drop_seen(set, crdt_orset_bytes(element), update);
     }
     enum crdt_status status = CRDT_OK;
     element = first(change->added);
@@ -267,22 +254,6 @@ static enum crdt_status orset_apply(struct crdt_field *field, struct crdt_entry 
         status = apply_add(set, crdt_orset_bytes(element), update);
     }
     return status;
-}
-
-static void orset_spend(struct crdt_entry *entry, const struct crdt_change *change)
-{
-    (void)entry;
-    (void)change;
-}
-
-static enum crdt_status orset_check_join(const struct crdt_field *field,
-                                         const struct crdt_field *state,
-                                         const struct crdt_join *join)
-{
-    (void)field;
-    (void)state;
-    (void)join;
-    return CRDT_OK;
 }
 
 struct removed_there {
@@ -298,7 +269,8 @@ static bool covered_there(const void *context, const struct crdt_dot *dot)
 }
 
 static void drop_what_they_removed(struct crdt_orset *set, const struct crdt_orset *state,
-                                   const struct crdt_join *join)
+                                   const struct crdt_join *join,
+                                   bool (*keeps)(struct bytes element))
 {
     size_t length = set->live.length;
     uint32_t slot = set->live.oldest;
@@ -307,7 +279,8 @@ static void drop_what_they_removed(struct crdt_orset *set, const struct crdt_ors
         struct removed_there there = {
             .source = &join->source,
             .theirs = crdt_orset_find(state, crdt_orset_bytes(&set->elements[slot]))};
-        if (drop_dots(set, slot, covered_there, &there)) {
+        bool kept = keeps != NULL && keeps(crdt_orset_bytes(&set->elements[slot]));
+        if (!kept && orset_table_drop_dots(set, slot, covered_there, &there)) {
             touch(set, slot, join->position);
         }
         slot = next;
@@ -339,12 +312,13 @@ static enum crdt_status take_new_dots(struct crdt_orset *set,
     return CRDT_OK;
 }
 
-static enum crdt_status orset_join(struct crdt_field *field, const struct crdt_field *source,
-                                   const struct crdt_join *join)
+enum crdt_status crdt_orset_join_keeping(struct crdt_field *field, const struct crdt_field *source,
+                                         const struct crdt_join *join,
+                                         bool (*keeps)(struct bytes element))
 {
     struct crdt_orset *set = (struct crdt_orset *)field;
     const struct crdt_orset *state = (const struct crdt_orset *)source;
-    drop_what_they_removed(set, state, join);
+    drop_what_they_removed(set, state, join, keeps);
     const struct crdt_orset_element *element = crdt_orset_since(state, &state->live, 0);
     enum crdt_status status = CRDT_OK;
     for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(state, element)) {
@@ -353,7 +327,43 @@ static enum crdt_status orset_join(struct crdt_field *field, const struct crdt_f
     return status;
 }
 
-static void orset_trim(struct crdt_field *field, size_t removals_max)
+enum crdt_status crdt_orset_join(struct crdt_field *field, const struct crdt_field *state,
+                                 const struct crdt_join *join)
+{
+    return crdt_orset_join_keeping(field, state, join, NULL);
+}
+
+void crdt_orset_forget_removed(struct crdt_orset *set)
+{
+    while (set->removed.length > 0) {
+        orset_table_remove(set, set->removed.oldest);
+    }
+}
+
+enum crdt_status crdt_orset_apply_whole(struct crdt_field *field, struct crdt_entry *entry,
+                                        const struct crdt_change *change,
+                                        const struct crdt_update *update)
+{
+    enum crdt_status status = crdt_orset_apply(field, entry, change, update);
+    crdt_orset_forget_removed((struct crdt_orset *)field);
+    return status;
+}
+
+void crdt_orset_remove_seen_whole(struct crdt_field *field, const struct crdt_update *update)
+{
+    crdt_orset_remove_seen(field, update);
+    crdt_orset_forget_removed((struct crdt_orset *)field);
+}
+
+enum crdt_status crdt_orset_join_whole(struct crdt_field *field, const struct crdt_field *state,
+                                       const struct crdt_join *join)
+{
+    enum crdt_status status = crdt_orset_join(field, state, join);
+    crdt_orset_forget_removed((struct crdt_orset *)field);
+    return status;
+}
+
+void crdt_orset_trim(struct crdt_field *field, size_t removals_max)
 {
     struct crdt_orset *set = (struct crdt_orset *)field;
     /* What one position removed is forgotten together: a cursor is at, above or below the horizon.
@@ -368,19 +378,11 @@ static void orset_trim(struct crdt_field *field, size_t removals_max)
 
 const struct crdt_type crdt_orset = {
     .name = "or-set",
-    .create = orset_create,
-    .destroy = orset_destroy,
-    .copy = orset_copy,
-    .memory = orset_memory,
-    .change_create = change_create,
-    .change_destroy = change_destroy,
-    .gather = change_gather,
-    .check = orset_check,
-    .apply = orset_apply,
-    .spend = orset_spend,
-    .check_join = orset_check_join,
-    .join = orset_join,
-    .trim = orset_trim,
+    CRDT_ORSET_OPERATIONS,
+    .apply = crdt_orset_apply,
+    .remove = crdt_orset_remove_seen,
+    .join = crdt_orset_join,
+    .trim = crdt_orset_trim,
 };
 
 enum crdt_status crdt_orset_put(struct crdt_orset *set, struct bytes element,

@@ -52,6 +52,8 @@ struct crdt_orset {
     struct crdt_orset_list removed;
     uint64_t seed;
     size_t bytes; /* held for elements and dots */
+    bool nested;  /* as declared */
+    bool disable_wins;
 };
 
 struct crdt_orset_change {
@@ -62,6 +64,47 @@ struct crdt_orset_change {
 };
 
 extern const struct crdt_type crdt_orset;
+
+/*
+ * The OR-set's operations, for the types that are OR-sets of other entries. What is `whole` keeps
+ * no removal log: its content always travels as it stands.
+ */
+struct crdt_field *crdt_orset_create(const struct crdt_declaration *declared, uint64_t seed);
+void crdt_orset_destroy(struct crdt_field *field);
+struct crdt_field *crdt_orset_copy(const struct crdt_field *field);
+size_t crdt_orset_memory(const struct crdt_field *field);
+struct crdt_change *crdt_orset_change_create(const struct crdt_type *type);
+void crdt_orset_change_destroy(struct crdt_change *change);
+enum crdt_status crdt_orset_gather(struct crdt_change *change, const struct crdt_change *later);
+enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *entry,
+                                  const struct crdt_change *change,
+                                  const struct crdt_update *update);
+enum crdt_status crdt_orset_apply_whole(struct crdt_field *field, struct crdt_entry *entry,
+                                        const struct crdt_change *change,
+                                        const struct crdt_update *update);
+void crdt_orset_remove_seen(struct crdt_field *field, const struct crdt_update *update);
+void crdt_orset_remove_seen_whole(struct crdt_field *field, const struct crdt_update *update);
+enum crdt_status crdt_orset_join(struct crdt_field *field, const struct crdt_field *state,
+                                 const struct crdt_join *join);
+enum crdt_status crdt_orset_join_whole(struct crdt_field *field, const struct crdt_field *state,
+                                       const struct crdt_join *join);
+/* A join that takes nothing out of elements that `keeps` holds of. */
+enum crdt_status crdt_orset_join_keeping(struct crdt_field *field, const struct crdt_field *state,
+                                         const struct crdt_join *join,
+                                         bool (*keeps)(struct bytes element));
+void crdt_orset_trim(struct crdt_field *field, size_t removals_max);
+
+#define CRDT_ORSET_OPERATIONS                                                                      \
+    .create = crdt_orset_create, .destroy = crdt_orset_destroy, .copy = crdt_orset_copy,           \
+    .memory = crdt_orset_memory, .change_create = crdt_orset_change_create,                        \
+    .change_destroy = crdt_orset_change_destroy, .gather = crdt_orset_gather
+
+/* Drops the dots that the update had seen from one element; says whether any went. */
+bool crdt_orset_drop_seen(struct crdt_orset *set, struct bytes element,
+                          const struct crdt_update *update);
+
+/* Empties the removal log without raising the horizon. */
+void crdt_orset_forget_removed(struct crdt_orset *set);
 
 /* Edits that gather into a change. CRDT_NO_MEMORY: the change is unfit for use. */
 CRDT_CHECKED enum crdt_status crdt_orset_add(struct crdt_orset_change *change,

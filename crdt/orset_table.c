@@ -205,6 +205,21 @@ void orset_table_cut_dots(struct crdt_orset *set, uint32_t slot, uint32_t count)
     }
 }
 
+bool orset_table_drop_dots(struct crdt_orset *set, uint32_t slot, orset_table_covered *covered,
+                           const void *context)
+{
+    struct crdt_orset_element *element = &set->elements[slot];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < element->dot_count; i++) {
+        if (!covered(context, &element->dots[i])) {
+            element->dots[kept++] = element->dots[i];
+        }
+    }
+    bool changed = kept != element->dot_count;
+    orset_table_cut_dots(set, slot, kept);
+    return changed;
+}
+
 void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
 {
     unlink_slot(set, slot);

@@ -1,6 +1,6 @@
 /*
  * The OR-set's table of elements: slots, lookup, dots, and the two lists by position. Private to
- * the OR-set's own files; orset.c holds the algebra on top of it.
+ * this room: orset.c holds the algebra on top of it, register.c and map.c theirs.
  */
 #ifndef CRDT_ORSET_TABLE_H
 #define CRDT_ORSET_TABLE_H
@@ -26,6 +26,11 @@ CRDT_CHECKED enum crdt_status orset_table_push_dot(struct crdt_orset *set, uint3
 
 /* Keeps the first `count` dots. */
 void orset_table_cut_dots(struct crdt_orset *set, uint32_t slot, uint32_t count);
+
+/* Drops the dots that `covered` holds of; says whether any went. */
+typedef bool orset_table_covered(const void *context, const struct crdt_dot *dot);
+bool orset_table_drop_dots(struct crdt_orset *set, uint32_t slot, orset_table_covered *covered,
+                           const void *context);
 
 /* Puts the slot at the end of the list its dots call for, as changed at `position`. */
 void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position);

@@ -1,11 +1,11 @@
 #include "protocol/codec.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct protocol_codec *const codecs[] = {
-    &codec_gcounter,
-    &codec_pncounter,
-    &codec_orset,
+    &codec_gcounter, &codec_pncounter, &codec_bounded,      &codec_orset,       &codec_gset,
+    &codec_twophase, &codec_flag,      &codec_lww_register, &codec_mv_register, &codec_map,
 };
 
 const struct protocol_codec *protocol_codec_at(size_t n)
@@ -22,6 +22,20 @@ const struct protocol_codec *protocol_codec_find(struct bytes name)
         }
     }
     return NULL;
+}
+
+const struct protocol_codec *protocol_codec_of(const struct crdt_type *type)
+{
+    const struct protocol_codec *found = NULL;
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs && found == NULL; i++) {
+        if (codecs[i]->type == type) {
+            found = codecs[i];
+        } else if (codecs[i]->in_map != NULL && codecs[i]->in_map->type == type) {
+            found = codecs[i]->in_map;
+        }
+    }
+    assert(found != NULL);
+    return found;
 }
 
 crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names *names)

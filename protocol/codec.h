@@ -40,6 +40,11 @@ struct protocol_codec {
     const struct protocol_codec *in_map; /* what takes its place inside a map; NULL: itself */
     const char *empty;                   /* its value as JSON before anything happened */
 
+    /* Of the types that are OR-sets (protocol/codec_orset.h): an entry as the algebra holds it,
+     * from and to one msgpack value. What is read may live in `scratch` until the next. */
+    struct bytes (*read_entry)(struct reader *reader, enum element_of of, struct buffer *scratch);
+    void (*write_entry)(struct writer *writer, struct bytes entry);
+
     /* DELTA */
     struct crdt_change *(*read_change)(struct reader *reader, const struct declaration *declared);
     void (*write_change)(struct writer *writer, const struct crdt_change *change);
@@ -62,6 +67,9 @@ struct protocol_codec {
     enum protocol_status (*read_row)(const struct declaration *declared, struct crdt_field *field,
                                      const struct row *row);
 
+    /* What stands, for an edit that was rejected because of it; NULL: nothing is told. */
+    void (*write_standing)(struct writer *writer, const struct crdt_field *field);
+
     /* The value as JSON. */
     void (*write_json)(struct writer *writer, const struct crdt_field *field);
 };
@@ -69,9 +77,23 @@ struct protocol_codec {
 extern const struct protocol_codec codec_gcounter;
 extern const struct protocol_codec codec_pncounter;
 extern const struct protocol_codec codec_orset;
+extern const struct protocol_codec codec_gset;
+extern const struct protocol_codec codec_twophase;
+extern const struct protocol_codec codec_flag;
+extern const struct protocol_codec codec_lww_register;
+extern const struct protocol_codec codec_mv_register;
+extern const struct protocol_codec codec_map;
+extern const struct protocol_codec codec_bounded;
+/* What stands for counters inside maps. */
+extern const struct protocol_codec codec_gtally;
+extern const struct protocol_codec codec_pntally;
+extern const struct protocol_codec codec_bounded_tally;
 
 /* NULL: there is no such type. */
 const struct protocol_codec *protocol_codec_find(struct bytes name);
+
+/* The codec of a type that is known here. */
+const struct protocol_codec *protocol_codec_of(const struct crdt_type *type);
 
 /* The n-th codec, or NULL after the last: for messages that list the types. */
 const struct protocol_codec *protocol_codec_at(size_t n);

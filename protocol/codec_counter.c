@@ -3,8 +3,8 @@
  * up(, down)], ...]`, one row with an empty key whose shown value is the total and whose detail is
  * the total too.
  */
-#include "crdt/counter.h"
-#include "protocol/codec.h"
+#include "protocol/codec_counter.h"
+
 #include "protocol/json.h"
 #include "protocol/limits.h"
 
@@ -71,6 +71,37 @@ static void read_content(struct reader *reader, const struct declaration *declar
     }
 }
 
+void codec_counter_read_entries(struct reader *reader, struct crdt_counter *state, bool down,
+                                const struct codec_names *names)
+{
+    size_t length = read_array(reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(reader); i++) {
+        struct crdt_entry entry = {0};
+        size_t more = read_tuple(reader, down ? 3 : 2);
+        crdt_replica_id replica = codec_read_name(reader, names);
+        entry.up = read_uint(reader);
+        entry.down = down ? read_uint(reader) : 0;
+        reader_skip(reader, more);
+        if (reader_ok(reader) && crdt_counter_put_entry(state, replica, entry) != CRDT_OK) {
+            reader_fail(reader, PROTOCOL_NO_MEMORY);
+        }
+    }
+}
+
+void codec_counter_write_entries(struct writer *writer, const struct crdt_counter *counter,
+                                 bool down, const struct codec_names *names)
+{
+    write_array(writer, counter->length);
+    for (size_t i = 0; i < counter->length; i++) {
+        write_array(writer, down ? 3 : 2);
+        codec_write_name(writer, counter->entries[i].replica, names);
+        write_uint(writer, counter->entries[i].entry.up);
+        if (down) {
+            write_uint(writer, counter->entries[i].entry.down);
+        }
+    }
+}
+
 static struct crdt_field *read_state(struct reader *reader, const struct declaration *declared,
                                      const struct codec_names *names)
 {
@@ -80,19 +111,7 @@ static struct crdt_field *read_state(struct reader *reader, const struct declara
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
     }
-    size_t length = read_array(reader, LIMIT_OBJECTS);
-    for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        struct crdt_entry entry = {0};
-        size_t more = read_tuple(reader, counts_down(type) ? 3 : 2);
-        crdt_replica_id replica = codec_read_name(reader, names);
-        entry.up = read_uint(reader);
-        entry.down = counts_down(type) ? read_uint(reader) : 0;
-        reader_skip(reader, more);
-        if (reader_ok(reader) &&
-            crdt_counter_put_entry((struct crdt_counter *)state, replica, entry) != CRDT_OK) {
-            reader_fail(reader, PROTOCOL_NO_MEMORY);
-        }
-    }
+    codec_counter_read_entries(reader, (struct crdt_counter *)state, counts_down(type), names);
     if (!reader_ok(reader)) {
         type->destroy(state);
         return NULL;
@@ -103,17 +122,8 @@ static struct crdt_field *read_state(struct reader *reader, const struct declara
 static void write_state(struct writer *writer, const struct crdt_field *field,
                         const struct codec_names *names)
 {
-    const struct crdt_counter *counter = (const struct crdt_counter *)field;
-    bool down = counts_down(field->type);
-    write_array(writer, counter->length);
-    for (size_t i = 0; i < counter->length; i++) {
-        write_array(writer, down ? 3 : 2);
-        codec_write_name(writer, counter->entries[i].replica, names);
-        write_uint(writer, counter->entries[i].entry.up);
-        if (down) {
-            write_uint(writer, counter->entries[i].entry.down);
-        }
-    }
+    codec_counter_write_entries(writer, (const struct crdt_counter *)field,
+                                counts_down(field->type), names);
 }
 
 static void write_json(struct writer *writer, const struct crdt_field *field)
@@ -164,13 +174,13 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
     return PROTOCOL_OK;
 }
 
-#define COUNTER_CODEC(counter_type)                                                                \
+#define COUNTER_CODEC(counter_type, tally)                                                         \
     {                                                                                              \
-        .type = &(counter_type), .empty = "0", .read_change = read_change,                         \
+        .type = &(counter_type), .in_map = &(tally), .empty = "0", .read_change = read_change,     \
         .write_change = write_change, .write_content = write_content,                              \
         .read_content = read_content, .read_state = read_state, .write_state = write_state,        \
         .write_rows = write_rows, .read_row = read_row, .write_json = write_json,                  \
     }
 
-const struct protocol_codec codec_gcounter = COUNTER_CODEC(crdt_gcounter);
-const struct protocol_codec codec_pncounter = COUNTER_CODEC(crdt_pncounter);
+const struct protocol_codec codec_gcounter = COUNTER_CODEC(crdt_gcounter, codec_gtally);
+const struct protocol_codec codec_pncounter = COUNTER_CODEC(crdt_pncounter, codec_pntally);

@@ -3,18 +3,16 @@
  * dot `[index, seq, position]`; full state the same with names `[name, seq]` for dots. Elements
  * that share their dots and follow each other stand in one group: the adds of one update do.
  */
+#include "protocol/codec_orset.h"
+
 #include <stdlib.h>
 
-#include "crdt/orset.h"
-#include "protocol/codec.h"
 #include "protocol/element.h"
 #include "protocol/json.h"
 #include "protocol/limits.h"
 
-typedef enum crdt_status edit(struct crdt_orset_change *change, struct bytes element);
-
-static void read_edits(struct reader *reader, enum element_of of, struct crdt_orset_change *change,
-                       edit *apply)
+void codec_orset_read_edits(struct reader *reader, enum element_of of,
+                            struct crdt_orset_change *change, codec_orset_edit *apply)
 {
     size_t length = read_array(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
@@ -25,35 +23,48 @@ static void read_edits(struct reader *reader, enum element_of of, struct crdt_or
     }
 }
 
+struct crdt_orset_change *codec_orset_change(struct reader *reader,
+                                             const struct declaration *declared)
+{
+    struct crdt_change *change = declared->crdt.type->change_create(declared->crdt.type);
+    if (change == NULL) {
+        reader_fail(reader, PROTOCOL_NO_MEMORY);
+    }
+    return (struct crdt_orset_change *)change;
+}
+
+struct crdt_change *codec_orset_read(struct reader *reader, struct crdt_orset_change *change)
+{
+    if (!reader_ok(reader) && change != NULL) {
+        change->change.type->change_destroy(&change->change);
+        return NULL;
+    }
+    return change == NULL ? NULL : &change->change;
+}
+
 /* Both lists of edits in the order that lets an add win over a remove of the same change. */
 static struct crdt_change *read_change(struct reader *reader, const struct declaration *declared)
 {
-    struct crdt_change *base = declared->crdt.type->change_create(declared->crdt.type);
-    if (base == NULL) {
-        reader_fail(reader, PROTOCOL_NO_MEMORY);
+    struct crdt_orset_change *change = codec_orset_change(reader, declared);
+    size_t more = read_tuple(reader, 3);
+    if (change == NULL) {
         return NULL;
     }
-    struct crdt_orset_change *change = (struct crdt_orset_change *)base;
-    size_t more = read_tuple(reader, 3);
     if (read_bool(reader)) {
         crdt_orset_clear(change);
     }
     struct reader added = *reader;
     reader_skip(reader, 1);
-    read_edits(reader, declared->of, change, crdt_orset_remove);
+    codec_orset_read_edits(reader, declared->of, change, crdt_orset_remove);
     if (reader_ok(reader)) {
-        read_edits(&added, declared->of, change, crdt_orset_add);
+        codec_orset_read_edits(&added, declared->of, change, crdt_orset_add);
         reader_fail(reader, added.status);
     }
     reader_skip(reader, more);
-    if (!reader_ok(reader)) {
-        base->type->change_destroy(base);
-        return NULL;
-    }
-    return base;
+    return codec_orset_read(reader, change);
 }
 
-static void write_elements(struct writer *writer, const struct crdt_orset *set)
+void codec_orset_write_elements(struct writer *writer, const struct crdt_orset *set)
 {
     write_array(writer, set->removed.length);
     const struct crdt_orset_element *element = crdt_orset_since(set, &set->removed, 0);
@@ -67,8 +78,8 @@ static void write_change(struct writer *writer, const struct crdt_change *base)
     const struct crdt_orset_change *change = (const struct crdt_orset_change *)base;
     write_array(writer, 3);
     write_bool(writer, change->clear);
-    write_elements(writer, change->added);
-    write_elements(writer, change->removed);
+    codec_orset_write_elements(writer, change->added);
+    codec_orset_write_elements(writer, change->removed);
 }
 
 static bool same_dots(const struct crdt_orset_element *a, const struct crdt_orset_element *b)
@@ -120,26 +131,45 @@ static void write_named_dot(struct writer *writer, const struct crdt_dot *dot, c
     write_uint(writer, dot->seq);
 }
 
+static void write_dots(struct writer *writer, const struct crdt_dot *dots, size_t count,
+                       write_dot *dot, const void *context)
+{
+    write_array(writer, count);
+    for (size_t i = 0; i < count; i++) {
+        dot(writer, &dots[i], context);
+    }
+}
+
+void codec_write_dots(struct writer *writer, const struct crdt_dot *dots, size_t count)
+{
+    write_dots(writer, dots, count, write_placed_dot, NULL);
+}
+
+void codec_write_named_dots(struct writer *writer, const struct crdt_dot *dots, size_t count,
+                            const struct codec_names *names)
+{
+    write_dots(writer, dots, count, write_named_dot, names);
+}
+
 static void write_groups(struct writer *writer, const struct crdt_orset *set,
                          const struct crdt_orset_element *element, write_dot *dot,
                          const void *context)
 {
+    const struct protocol_codec *codec = protocol_codec_of(set->field.type);
     while (element != NULL) {
         write_array(writer, 2);
-        write_array(writer, element->dot_count);
-        for (uint32_t i = 0; i < element->dot_count; i++) {
-            dot(writer, &element->dots[i], context);
-        }
+        write_dots(writer, element->dots, element->dot_count, dot, context);
         size_t length = group_length(set, element);
         write_array(writer, length);
         for (size_t i = 0; i < length; i++) {
-            write_raw(writer, crdt_orset_bytes(element));
+            codec->write_entry(writer, crdt_orset_bytes(element));
             element = crdt_orset_next(set, element);
         }
     }
 }
 
-static void write_content(struct writer *writer, const struct crdt_field *field, uint64_t since)
+void codec_orset_write_content(struct writer *writer, const struct crdt_field *field,
+                               uint64_t since)
 {
     const struct crdt_orset *set = (const struct crdt_orset *)field;
     const struct crdt_orset_element *live = crdt_orset_since(set, &set->live, since);
@@ -148,6 +178,12 @@ static void write_content(struct writer *writer, const struct crdt_field *field,
     write_array(writer, group_count(set, live) + (removed != NULL));
     write_groups(writer, set, removed, write_placed_dot, NULL);
     write_groups(writer, set, live, write_placed_dot, NULL);
+}
+
+void codec_orset_write_whole(struct writer *writer, const struct crdt_field *field, uint64_t since)
+{
+    (void)since;
+    codec_orset_write_content(writer, field, 0);
 }
 
 static struct crdt_dot read_placed_dot(struct reader *reader, const void *context)
@@ -200,16 +236,38 @@ static struct crdt_dot *read_dots(struct reader *reader, size_t *count, read_dot
     return dots;
 }
 
-static void read_group(struct reader *reader, struct crdt_orset *set, enum element_of of,
-                       uint64_t position, read_dot *dot, const void *context)
+struct crdt_dot *codec_read_dots(struct reader *reader, size_t *count)
+{
+    return read_dots(reader, count, read_placed_dot, NULL);
+}
+
+struct crdt_dot *codec_read_named_dots(struct reader *reader, size_t *count,
+                                       const struct codec_names *names)
+{
+    return read_dots(reader, count, read_named_dot, names);
+}
+
+/* What the groups of a content or a full state are read into. */
+struct groups {
+    const struct protocol_codec *codec;
+    struct crdt_orset *set;
+    enum element_of of;
+    uint64_t position;
+    read_dot *dot;
+    const void *context; /* of `dot` */
+    struct buffer scratch;
+};
+
+static void read_group(struct reader *reader, struct groups *groups)
 {
     size_t count = 0;
     size_t more = read_tuple(reader, 2);
-    struct crdt_dot *dots = read_dots(reader, &count, dot, context);
+    struct crdt_dot *dots = read_dots(reader, &count, groups->dot, groups->context);
     size_t length = read_array(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        struct bytes element = read_element(reader, of);
-        if (reader_ok(reader) && crdt_orset_put(set, element, dots, count, position) != CRDT_OK) {
+        struct bytes entry = groups->codec->read_entry(reader, groups->of, &groups->scratch);
+        if (reader_ok(reader) &&
+            crdt_orset_put(groups->set, entry, dots, count, groups->position) != CRDT_OK) {
             reader_fail(reader, PROTOCOL_NO_MEMORY);
         }
     }
@@ -217,29 +275,54 @@ static void read_group(struct reader *reader, struct crdt_orset *set, enum eleme
     free(dots);
 }
 
-static void read_content(struct reader *reader, const struct declaration *declared,
-                         struct crdt_field *field, uint64_t position)
+static void read_groups(struct reader *reader, struct groups *groups, size_t length_max)
 {
-    (void)declared;
-    size_t length = read_array(reader, LIMIT_BODY_BYTES);
+    groups->codec = protocol_codec_of(groups->set->field.type);
+    buffer_init(&groups->scratch, LIMIT_VALUE_BYTES + LIMIT_ELEMENT_BYTES);
+    size_t length = read_array(reader, length_max);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        read_group(reader, (struct crdt_orset *)field, ELEMENT_ANY, position, read_placed_dot,
-                   NULL);
+        read_group(reader, groups);
     }
+    buffer_finish(&groups->scratch);
 }
 
-static struct crdt_field *read_state(struct reader *reader, const struct declaration *declared,
-                                     const struct codec_names *names)
+void codec_orset_read_content(struct reader *reader, const struct declaration *declared,
+                              struct crdt_field *field, uint64_t position)
+{
+    (void)declared;
+    struct groups groups = {.set = (struct crdt_orset *)field,
+                            .of = ELEMENT_ANY,
+                            .position = position,
+                            .dot = read_placed_dot};
+    read_groups(reader, &groups, LIMIT_BODY_BYTES);
+}
+
+void codec_orset_read_whole(struct reader *reader, const struct declaration *declared,
+                            struct crdt_field *field, uint64_t position)
+{
+    struct crdt_orset *set = (struct crdt_orset *)field;
+    const struct crdt_orset_element *element;
+    while ((element = crdt_orset_since(set, &set->live, 0)) != NULL) {
+        crdt_orset_forget(set, crdt_orset_bytes(element));
+    }
+    codec_orset_read_content(reader, declared, field, position);
+    field->position = position;
+}
+
+struct crdt_field *codec_orset_read_state(struct reader *reader, const struct declaration *declared,
+                                          const struct codec_names *names)
 {
     struct crdt_field *state = declared->crdt.type->create(&declared->crdt, 0);
     if (state == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);
         return NULL;
     }
-    size_t length = read_array(reader, LIMIT_OBJECTS);
-    for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        read_group(reader, (struct crdt_orset *)state, declared->of, 1, read_named_dot, names);
-    }
+    struct groups groups = {.set = (struct crdt_orset *)state,
+                            .of = declared->of,
+                            .position = 1,
+                            .dot = read_named_dot,
+                            .context = names};
+    read_groups(reader, &groups, LIMIT_OBJECTS);
     if (!reader_ok(reader)) {
         state->type->destroy(state);
         return NULL;
@@ -247,8 +330,8 @@ static struct crdt_field *read_state(struct reader *reader, const struct declara
     return state;
 }
 
-static void write_state(struct writer *writer, const struct crdt_field *field,
-                        const struct codec_names *names)
+void codec_orset_write_state(struct writer *writer, const struct crdt_field *field,
+                             const struct codec_names *names)
 {
     const struct crdt_orset *set = (const struct crdt_orset *)field;
     const struct crdt_orset_element *live = crdt_orset_since(set, &set->live, 0);
@@ -257,35 +340,24 @@ static void write_state(struct writer *writer, const struct crdt_field *field,
 }
 
 static void write_entry_row(struct writer *writer, const struct crdt_orset_element *element,
-                            uint32_t number, struct buffer *shown, struct buffer *detail)
+                            uint32_t number, struct bytes shown, struct buffer *detail)
 {
-    buffer_clear(shown);
     buffer_clear(detail);
-    struct writer json = writer_to(shown);
-    struct reader value = reader_of(crdt_orset_bytes(element));
-    json_value(&json, &value);
     struct writer dots = writer_to(detail);
-    write_array(&dots, element->dot_count);
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        write_placed_dot(&dots, &element->dots[i], NULL);
-    }
-    if (json.status != PROTOCOL_OK || dots.status != PROTOCOL_OK) {
-        writer->status = json.status != PROTOCOL_OK ? json.status : dots.status;
-        return;
-    }
+    codec_write_dots(&dots, element->dots, element->dot_count);
     struct row row = {.kind = ROW_ENTRY,
                       .field = number,
                       .key = crdt_orset_bytes(element),
                       .position = element->position,
-                      .shown = buffer_bytes(shown),
+                      .shown = shown,
                       .detail = buffer_bytes(detail)};
     row_write(writer, &row);
+    writer->status = dots.status != PROTOCOL_OK ? dots.status : writer->status;
 }
 
-static void write_rows(struct writer *writer, const struct crdt_field *field, uint32_t number,
-                       uint64_t since)
+void codec_orset_write_removal_rows(struct writer *writer, const struct crdt_orset *set,
+                                    uint32_t number, uint64_t since)
 {
-    const struct crdt_orset *set = (const struct crdt_orset *)field;
     const struct crdt_orset_element *element = crdt_orset_since(set, &set->removed, since);
     for (; element != NULL; element = crdt_orset_next(set, element)) {
         struct row row = {.kind = ROW_REMOVAL,
@@ -294,20 +366,45 @@ static void write_rows(struct writer *writer, const struct crdt_field *field, ui
                           .position = element->position};
         row_write(writer, &row);
     }
+}
+
+void codec_orset_write_shown_rows(struct writer *writer, const struct crdt_orset *set,
+                                  uint32_t number, uint64_t since, codec_orset_show *show)
+{
     struct buffer shown;
     struct buffer detail;
     buffer_init(&shown, LIMIT_BODY_BYTES);
     buffer_init(&detail, LIMIT_BODY_BYTES);
-    element = crdt_orset_since(set, &set->live, since);
+    codec_orset_write_removal_rows(writer, set, number, since);
+    const struct crdt_orset_element *element = crdt_orset_since(set, &set->live, since);
     for (; element != NULL; element = crdt_orset_next(set, element)) {
-        write_entry_row(writer, element, number, &shown, &detail);
+        buffer_clear(&shown);
+        struct writer json = writer_to(&shown);
+        show(&json, set, element);
+        write_entry_row(writer, element, number, buffer_bytes(&shown), &detail);
+        writer->status = json.status != PROTOCOL_OK ? json.status : writer->status;
     }
     buffer_finish(&shown);
     buffer_finish(&detail);
 }
 
-static enum protocol_status read_row(const struct declaration *declared, struct crdt_field *field,
-                                     const struct row *row)
+static void show_element(struct writer *json, const struct crdt_orset *set,
+                         const struct crdt_orset_element *element)
+{
+    (void)set;
+    struct reader value = reader_of(crdt_orset_bytes(element));
+    json_value(json, &value);
+}
+
+void codec_orset_write_rows(struct writer *writer, const struct crdt_field *field, uint32_t number,
+                            uint64_t since)
+{
+    codec_orset_write_shown_rows(writer, (const struct crdt_orset *)field, number, since,
+                                 show_element);
+}
+
+enum protocol_status codec_orset_read_row(const struct declaration *declared,
+                                          struct crdt_field *field, const struct row *row)
 {
     (void)declared;
     size_t count = 0;
@@ -316,7 +413,7 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
     if (row->kind == ROW_ENTRY) {
         dots = read_dots(&reader, &count, read_placed_dot, NULL);
     }
-    if (row->kind == ROW_ENTRY && count == 0) {
+    if ((row->kind == ROW_ENTRY && count == 0) || row->key.length == 0) {
         reader_fail(&reader, PROTOCOL_MALFORMED);
     }
     if (reader_ok(&reader) && crdt_orset_put((struct crdt_orset *)field, row->key, dots, count,
@@ -324,6 +421,48 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
         reader_fail(&reader, PROTOCOL_NO_MEMORY);
     }
     free(dots);
+    return reader.status;
+}
+
+void codec_write_whole_row(struct writer *writer, const struct crdt_field *field, uint32_t number,
+                           uint64_t since)
+{
+    const struct protocol_codec *codec = protocol_codec_of(field->type);
+    struct buffer shown;
+    struct buffer detail;
+    if (field->position <= since) {
+        return;
+    }
+    buffer_init(&shown, LIMIT_BODY_BYTES);
+    buffer_init(&detail, LIMIT_BODY_BYTES);
+    struct writer json = writer_to(&shown);
+    codec->write_json(&json, field);
+    struct writer content = writer_to(&detail);
+    codec->write_content(&content, field, 0);
+    struct row row = {.kind = ROW_ENTRY,
+                      .field = number,
+                      .position = field->position,
+                      .shown = buffer_bytes(&shown),
+                      .detail = buffer_bytes(&detail)};
+    row_write(writer, &row);
+    if (json.status != PROTOCOL_OK || content.status != PROTOCOL_OK) {
+        writer->status = json.status != PROTOCOL_OK ? json.status : content.status;
+    }
+    buffer_finish(&shown);
+    buffer_finish(&detail);
+}
+
+enum protocol_status codec_read_whole_row(const struct declaration *declared,
+                                          struct crdt_field *field, const struct row *row)
+{
+    struct reader reader = reader_of(row->detail);
+    if (row->kind != ROW_ENTRY) {
+        return PROTOCOL_MALFORMED;
+    }
+    declared->codec->read_content(&reader, declared, field, row->position);
+    if (reader.left.length > 0) {
+        reader_fail(&reader, PROTOCOL_MALFORMED);
+    }
     return reader.status;
 }
 
@@ -352,19 +491,23 @@ static struct bytes sort_key(struct bytes element)
     return element;
 }
 
-static void write_json(struct writer *writer, const struct crdt_field *field)
+void codec_orset_write_list(struct writer *writer, const struct crdt_orset *set,
+                            codec_orset_listed *listed)
 {
-    const struct crdt_orset *set = (const struct crdt_orset *)field;
-    size_t length = crdt_orset_length(set);
-    struct sortable *sorted = malloc((length + 1) * sizeof *sorted);
+    size_t length = 0;
+    struct sortable *sorted = malloc((crdt_orset_length(set) + 1) * sizeof *sorted);
     if (sorted == NULL) {
         writer->status = PROTOCOL_NO_MEMORY;
         return;
     }
     const struct crdt_orset_element *element = crdt_orset_since(set, &set->live, 0);
-    for (size_t i = 0; i < length; i++, element = crdt_orset_next(set, element)) {
-        sorted[i].element = crdt_orset_bytes(element);
-        sorted[i].key = sort_key(sorted[i].element);
+    for (; element != NULL; element = crdt_orset_next(set, element)) {
+        struct bytes value = {0};
+        if (!listed(set, element, &value)) {
+            continue;
+        }
+        sorted[length].element = value;
+        sorted[length++].key = sort_key(value);
     }
     qsort(sorted, length, sizeof *sorted, by_key);
     json_raw(writer, "[");
@@ -377,6 +520,31 @@ static void write_json(struct writer *writer, const struct crdt_field *field)
     free(sorted);
 }
 
+static bool list_element(const struct crdt_orset *set, const struct crdt_orset_element *element,
+                         struct bytes *value)
+{
+    (void)set;
+    *value = crdt_orset_bytes(element);
+    return true;
+}
+
+void codec_orset_write_json(struct writer *writer, const struct crdt_field *field)
+{
+    codec_orset_write_list(writer, (const struct crdt_orset *)field, list_element);
+}
+
+struct bytes codec_orset_read_element(struct reader *reader, enum element_of of,
+                                      struct buffer *scratch)
+{
+    (void)scratch;
+    return read_element(reader, of);
+}
+
+void codec_orset_write_element(struct writer *writer, struct bytes entry)
+{
+    write_raw(writer, entry);
+}
+
 const struct protocol_codec codec_orset = {
     .type = &crdt_orset,
     .shape = SHAPE_LIST,
@@ -384,11 +552,9 @@ const struct protocol_codec codec_orset = {
     .empty = "[]",
     .read_change = read_change,
     .write_change = write_change,
-    .write_content = write_content,
-    .read_content = read_content,
-    .read_state = read_state,
-    .write_state = write_state,
-    .write_rows = write_rows,
-    .read_row = read_row,
-    .write_json = write_json,
+    .read_entry = codec_orset_read_element,
+    .write_entry = codec_orset_write_element,
+    CODEC_ORSET_ELEMENTS,
+    .write_rows = codec_orset_write_rows,
+    .write_json = codec_orset_write_json,
 };

@@ -170,7 +170,7 @@ static bool is_of(enum reader_type type, enum element_of of)
     return false;
 }
 
-struct bytes read_element(struct reader *reader, enum element_of of)
+static struct bytes read_limited(struct reader *reader, enum element_of of, size_t length_max)
 {
     const uint8_t *start = reader->left.data;
     if (reader_ok(reader) && !is_of(reader_peek(reader), of)) {
@@ -178,10 +178,20 @@ struct bytes read_element(struct reader *reader, enum element_of of)
     }
     check_value(reader, 0);
     size_t length = reader_ok(reader) ? (size_t)(reader->left.data - start) : 0;
-    if (length > LIMIT_ELEMENT_BYTES) {
+    if (length > length_max) {
         bad(reader);
     }
     return reader_ok(reader) ? (struct bytes){start, length} : (struct bytes){0};
+}
+
+struct bytes read_element(struct reader *reader, enum element_of of)
+{
+    return read_limited(reader, of, LIMIT_ELEMENT_BYTES);
+}
+
+struct bytes read_value(struct reader *reader, enum element_of of)
+{
+    return read_limited(reader, of, LIMIT_VALUE_BYTES);
 }
 
 void write_element_number(struct writer *writer, double value)

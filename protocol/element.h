@@ -18,6 +18,9 @@
  * too long, or not `of`. */
 struct bytes read_element(struct reader *reader, enum element_of of);
 
+/* The same for a register's value, which may be longer. */
+struct bytes read_value(struct reader *reader, enum element_of of);
+
 /* Writes a number in its canonical form. NaN: PROTOCOL_BAD_ELEMENT. */
 void write_element_number(struct writer *writer, double value);
 

@@ -11,9 +11,23 @@ struct edit {
     size_t length;
 };
 
-/* Gathers the edit into the change. False: not an edit of this type, or not with such values; the
- * change is unfit for use. */
-CRDT_CHECKED bool edit_apply(const struct edit *edit, const struct schema_field *field,
-                             struct crdt_change *change, struct crdt_entry *entry);
+/* Where an edit goes. */
+struct edit_place {
+    const struct declaration *declared;
+    const struct crdt_field *view; /* what is seen of the field; NULL: nothing is there yet */
+    struct bytes lease;            /* the key of what this device reserves; empty: it cannot */
+    struct crdt_change *change;    /* empty */
+    struct crdt_entry *entry;      /* the replica's own, raised */
+};
+
+/* Whether edits of such a field depend on what is seen of it: else the place's view may be NULL. */
+bool edit_needs_view(const struct declaration *declared);
+
+/* Whether fields of that declaration have an edit of that name. */
+bool edit_knows(const struct edit *edit, const struct declaration *declared);
+
+/* Makes the edit in the place's change. False: not an edit of this type, or not with such values;
+ * the change is unfit for use. */
+CRDT_CHECKED bool edit_apply(const struct edit *edit, const struct edit_place *place);
 
 #endif

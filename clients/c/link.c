@@ -168,6 +168,7 @@ static void on_document(struct link *link, const struct packet *packet)
     if (member == NULL) {
         return;
     }
+    session_set_time(&member->session, now_ms(CLOCK_REALTIME));
     enum session_status status = session_receive(&member->session, packet, &news);
     if (status != SESSION_OK) {
         give_up(link, session_status_text(status), "");

@@ -58,7 +58,7 @@ void outbox_settle_first(struct outbox *outbox, size_t fields)
     struct delta *first = &outbox->deltas[0];
     for (size_t i = 0; i < fields; i++) {
         if (first->changes[i] != NULL) {
-            first->changes[i]->type->spend(&outbox->settled[i], first->changes[i]);
+            crdt_entry_spend(&outbox->settled[i], first->changes[i]);
         }
     }
     delta_finish(first, fields);

@@ -26,6 +26,21 @@ void session_init(struct session *session, const char *name, const struct replic
     size_t length = strlen(name);
     memcpy(session->name, name, length < sizeof session->name ? length : sizeof session->name - 1);
     buffer_init(&session->transfer, LIMIT_BODY_BYTES);
+    session_set_lease(session, replica_id_bytes(replica));
+}
+
+void session_set_lease(struct session *session, struct bytes key)
+{
+    memcpy(session->lease_key, key.data, key.length);
+    session->lease_length = key.length;
+}
+
+void session_set_time(struct session *session, uint64_t now_ms) { session->now_ms = now_ms; }
+
+/* The time as the hub has it, so far as is known. */
+static uint64_t hub_time(const struct session *session)
+{
+    return (uint64_t)((int64_t)session->now_ms + session->clock_ahead);
 }
 
 static void forget_fields(struct session *session)
@@ -186,12 +201,27 @@ static bool seen_others(const struct session *session, const struct outbox *own,
     return *seen != NULL;
 }
 
-static bool gathers(const struct session *session, const struct delta *delta,
+/* An update is rejected as a whole, so not every edit may share one. */
+static bool keeps_company(const struct session *session, const struct delta *delta, size_t index)
+{
+    for (size_t i = 0; i < session->schema.length; i++) {
+        enum crdt_company company =
+            crdt_declaration_company(&session->schema.fields[i].declared.crdt);
+        bool there = delta->changes[i] != NULL || i == index;
+        if (there && (company == CRDT_ALONE ||
+                      (company == CRDT_WITH_FIELD && (i != index || !delta->changes[i])))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool gathers(const struct session *session, const struct delta *delta, size_t index,
                     const struct packet_seen *seen, size_t length)
 {
     bool same = !delta->sent && !delta->rejected &&
                 delta->position == (session->has_cursor ? session->cursor : 0) &&
-                delta->seen_length == length;
+                delta->seen_length == length && keeps_company(session, delta, index);
     for (size_t i = 0; same && i < length; i++) {
         same = delta->seen[i].seq == seen[i].seq &&
                replica_id_equal(&delta->seen[i].replica, &seen[i].replica);
@@ -200,7 +230,7 @@ static bool gathers(const struct session *session, const struct delta *delta,
 }
 
 /* The delta that the next edit joins: the last one, or a new one. */
-static struct delta *take_delta(struct session *session, struct outbox *own)
+static struct delta *take_delta(struct session *session, struct outbox *own, size_t index)
 {
     struct packet_seen *seen;
     size_t length;
@@ -208,7 +238,7 @@ static struct delta *take_delta(struct session *session, struct outbox *own)
         return NULL;
     }
     struct delta *last = own->length == 0 ? NULL : &own->deltas[own->length - 1];
-    if (last != NULL && gathers(session, last, seen, length)) {
+    if (last != NULL && gathers(session, last, index, seen, length)) {
         free(seen);
         return last;
     }
@@ -228,7 +258,7 @@ static enum session_status gather(struct session *session, size_t index, struct 
                                   struct crdt_entry entry)
 {
     struct outbox *own = session_own(session);
-    struct delta *delta = own == NULL ? NULL : take_delta(session, own);
+    struct delta *delta = own == NULL ? NULL : take_delta(session, own, index);
     if (delta == NULL) {
         made->type->change_destroy(made);
         return SESSION_NO_MEMORY;
@@ -246,6 +276,97 @@ static enum session_status gather(struct session *session, size_t index, struct 
     return status == CRDT_OK ? SESSION_OK : SESSION_NO_MEMORY;
 }
 
+/* What the hub would refuse by what is seen now. */
+static enum session_status check_edit(const struct session *session, const struct outbox *own,
+                                      const struct crdt_field *view, size_t index,
+                                      const struct crdt_change *change)
+{
+    struct crdt_update update = {.first = own->seq + 1,
+                                 .last = own->seq + 1,
+                                 .position = CRDT_POSITION_PENDING,
+                                 .at_ms = hub_time(session),
+                                 .context = {.position = session->cursor},
+                                 .replica = own->index};
+    const struct crdt_declaration *declared = &session->schema.fields[index].declared.crdt;
+    if (crdt_declaration_company(declared) != CRDT_ALONE) {
+        return SESSION_OK;
+    }
+    switch (crdt_field_check(view, &own->claimed[index], change, &update)) {
+    case CRDT_OK:
+        return SESSION_OK;
+    case CRDT_NO_MEMORY:
+        return SESSION_NO_MEMORY;
+    case CRDT_OVERFLOW:
+    case CRDT_OUT_OF_BOUNDS:
+    case CRDT_TOO_MANY:
+        break;
+    }
+    return SESSION_OUT_OF_BOUNDS;
+}
+
+static enum session_status make_edit(struct session *session, size_t index, const struct edit *edit,
+                                     struct crdt_change *change, struct crdt_entry *entry)
+{
+    const struct declaration *declared = &session->schema.fields[index].declared;
+    struct outbox *own = session_own(session);
+    bool looks = edit_needs_view(declared);
+    struct crdt_field *view = looks ? session_view(session, index) : NULL;
+    if (own == NULL || (looks && view == NULL)) {
+        session_destroy_view(view);
+        return SESSION_NO_MEMORY;
+    }
+    *entry = own->claimed[index];
+    struct edit_place place = {.declared = declared,
+                               .view = view,
+                               .lease = {session->lease_key, session->lease_length},
+                               .change = change,
+                               .entry = entry};
+    enum session_status status = edit_apply(edit, &place) ? SESSION_OK : SESSION_BAD_EDIT;
+    if (status == SESSION_OK && crdt_change_stamp(change, view, hub_time(session)) != CRDT_OK) {
+        status = SESSION_NO_MEMORY;
+    }
+    if (status == SESSION_OK) {
+        status = check_edit(session, own, view, index, change);
+    }
+    session_destroy_view(view);
+    return status;
+}
+
+void session_destroy_view(struct crdt_field *view)
+{
+    if (view != NULL) {
+        view->type->destroy(view);
+    }
+}
+
+/* A clock that was ahead: the same edit again, with what the hub says the time is. */
+enum session_status session_edit_again(struct session *session, struct crdt_change *const *changes)
+{
+    for (size_t i = 0; i < session->schema.length; i++) {
+        const struct crdt_change *refused = changes[i];
+        if (refused == NULL) {
+            continue;
+        }
+        struct crdt_change *change = refused->type->change_create(refused->type);
+        struct crdt_field *view = session_view(session, i);
+        bool made = change != NULL && view != NULL &&
+                    refused->type->gather(change, refused) == CRDT_OK &&
+                    crdt_change_stamp(change, view, hub_time(session)) == CRDT_OK;
+        session_destroy_view(view);
+        if (!made) {
+            refused->type->change_destroy(change);
+            return SESSION_NO_MEMORY;
+        }
+        struct outbox *own = session_own(session);
+        struct crdt_entry entry = own == NULL ? (struct crdt_entry){0} : own->claimed[i];
+        enum session_status status = gather(session, i, change, entry);
+        if (status != SESSION_OK) {
+            return status;
+        }
+    }
+    return SESSION_OK;
+}
+
 enum session_status session_edit(struct session *session, const char *name, const struct edit *edit)
 {
     if (!session->declared) {
@@ -257,17 +378,16 @@ enum session_status session_edit(struct session *session, const char *name, cons
         return SESSION_NO_FIELD;
     }
     size_t index = (size_t)(field - session->schema.fields);
-    struct outbox *own = session_own(session);
     const struct crdt_type *type = field->declared.crdt.type;
     struct crdt_change *change = type->change_create(type);
-    if (own == NULL || change == NULL) {
-        type->change_destroy(change);
+    struct crdt_entry entry = {0};
+    if (change == NULL) {
         return SESSION_NO_MEMORY;
     }
-    struct crdt_entry entry = own->claimed[index];
-    if (!edit_apply(edit, field, change, &entry)) {
+    enum session_status status = make_edit(session, index, edit, change, &entry);
+    if (status != SESSION_OK) {
         type->change_destroy(change);
-        return SESSION_BAD_EDIT;
+        return status;
     }
     return gather(session, index, change, entry);
 }
@@ -305,7 +425,7 @@ static enum crdt_status apply_delta(const struct session *session, const struct 
         return CRDT_OK;
     }
     if (delta->rejected) {
-        change->type->spend(entry, change);
+        crdt_entry_spend(entry, change);
         return CRDT_OK;
     }
     struct crdt_seen *vector = calloc(delta->seen_length + 1, sizeof *vector);
@@ -316,16 +436,17 @@ static enum crdt_status apply_delta(const struct session *session, const struct 
         .first = delta->first,
         .last = delta->last,
         .position = CRDT_POSITION_PENDING,
+        .at_ms = hub_time(session),
         .context = {.position = delta->position,
                     .seen = vector,
                     .length = vector_of(session, delta, vector)},
         .replica = box->index,
     };
-    enum crdt_status status = change->type->check(view, entry, change);
+    enum crdt_status status = crdt_field_check(view, entry, change, &update);
     if (status == CRDT_OK) {
         status = change->type->apply(view, entry, change, &update);
     } else {
-        change->type->spend(entry, change); /* the hub will reject it */
+        crdt_entry_spend(entry, change); /* the hub will reject it */
         status = CRDT_OK;
     }
     free(vector);

@@ -17,7 +17,8 @@
     X(SESSION_PROTOCOL, "the hub sent a packet that cannot be true")                               \
     X(SESSION_NO_SCHEMA, "the document's fields are not known yet: sync once with the hub")        \
     X(SESSION_NO_FIELD, "the document has no such field")                                          \
-    X(SESSION_BAD_EDIT, "the field does not know this edit, or not with such a value")
+    X(SESSION_BAD_EDIT, "the field does not know this edit, or not with such a value")             \
+    X(SESSION_OUT_OF_BOUNDS, "OUT_OF_BOUNDS: the counter would leave its bounds")
 
 enum session_status {
 #define X(name, text) name,
@@ -53,6 +54,10 @@ struct session {
     size_t length;
     struct replica_id replica; /* our own, before there is an outbox */
     uint32_t local_indexes;
+    uint64_t now_ms;     /* Unix milliseconds, as the caller says */
+    int64_t clock_ahead; /* milliseconds by which the hub's clock is ahead of the caller's */
+    size_t lease_length; /* of the key of what this device reserves */
+    uint8_t lease_key[LIMIT_LEASE_KEY_BYTES];
     /* The stream. */
     struct journal_id journal;
     int64_t stream; /* 0: none */
@@ -72,6 +77,9 @@ void session_finish(struct session *session);
 
 /* The schema, as OPENED's raw list of fields, from an earlier session. */
 CRDT_CHECKED enum session_status session_declare(struct session *session, struct bytes fields);
+
+/* What time it is: before edits and received packets. */
+void session_set_time(struct session *session, uint64_t now_ms);
 
 /* An edit: `verb` and values as the field's type takes them (clients/c/edits.h). On failure nothing
  * has changed. */

@@ -1,6 +1,6 @@
 /*
- * What is kept of a session: `[fields, cursor | nil, {field: content}, [outbox, ...]]`. An outbox
- * is
+ * What is kept of a session: `[fields, cursor | nil, {field: content}, [outbox, ...], lease]`. An
+ * outbox is
  * `[replica, index | nil, seq, acked, [[number, claimed up, down, settled up, down], ...], [delta,
  * ...]]`, a delta
  * `[first, last, context, sent, rejected, {number: change}]`. The session that loads it is a new
@@ -86,7 +86,7 @@ static bool is_kept(const struct session *session, const struct outbox *box)
 
 void session_save(const struct session *session, struct writer *writer)
 {
-    write_array(writer, 4);
+    write_array(writer, 5);
     session_write_fields(session, writer);
     if (session->has_cursor) {
         write_array(writer, 2);
@@ -110,6 +110,7 @@ void session_save(const struct session *session, struct writer *writer)
             write_outbox(session, &session->outboxes[i], writer);
         }
     }
+    write_bin(writer, (struct bytes){session->lease_key, session->lease_length});
 }
 
 static void read_cursor(struct reader *reader, struct session *session)
@@ -253,7 +254,7 @@ static enum session_status status_of(const struct reader *reader)
 enum session_status session_restore(struct session *session, struct bytes saved)
 {
     struct reader reader = reader_of(saved);
-    (void)read_tuple(&reader, 4);
+    (void)read_tuple(&reader, 5);
     reader_skip(&reader, 1); /* the fields, declared by now */
     read_cursor(&reader, session);
     read_confirmed(&reader, session);
@@ -261,13 +262,17 @@ enum session_status session_restore(struct session *session, struct bytes saved)
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         read_outbox(&reader, session);
     }
+    struct bytes lease = read_bin(&reader, LIMIT_LEASE_KEY_BYTES);
+    if (reader_ok(&reader)) {
+        session_set_lease(session, lease);
+    }
     return status_of(&reader);
 }
 
 enum session_status session_load(struct session *session, struct bytes saved)
 {
     struct reader reader = reader_of(saved);
-    (void)read_tuple(&reader, 4);
+    (void)read_tuple(&reader, 5);
     struct bytes fields = read_raw(&reader);
     if (!reader_ok(&reader)) {
         return SESSION_PROTOCOL;

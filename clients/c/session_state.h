@@ -10,6 +10,15 @@ struct outbox *session_own(struct session *session);
 /* What was saved, into a session whose fields are declared. */
 CRDT_CHECKED enum session_status session_restore(struct session *session, struct bytes saved);
 
+void session_set_lease(struct session *session, struct bytes key);
+
+/* Takes NULL. */
+void session_destroy_view(struct crdt_field *view);
+
+/* The edits of a refused delta again, with the time as the hub has it. */
+CRDT_CHECKED enum session_status session_edit_again(struct session *session,
+                                                    struct crdt_change *const *changes);
+
 /* Takes the stream over from a session that is about to go. */
 void session_adopt_stream(struct session *session, struct session *from);
 

@@ -240,6 +240,35 @@ static void copy_text(char *to, struct bytes from)
     to[length] = '\0';
 }
 
+/* The hub's time, from the details of CLOCK_AHEAD. False: it is not told. */
+static bool read_clock(const struct session *session, struct bytes details, int64_t *ahead)
+{
+    struct reader reader = reader_of(details);
+    size_t length = read_map(&reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct bytes key = read_string(&reader, LIMIT_TEXT_BYTES);
+        if (bytes_equal(key, (struct bytes){(const uint8_t *)"now_ms", 6})) {
+            *ahead = (int64_t)read_uint(&reader) - (int64_t)session->now_ms;
+            return reader_ok(&reader);
+        }
+        reader_skip(&reader, 1);
+    }
+    return false;
+}
+
+static bool is_clock_ahead(const struct packet_reject *reject)
+{
+    return bytes_equal(reject->code, (struct bytes){(const uint8_t *)"CLOCK_AHEAD", 11});
+}
+
+/* True: the edit is made again, and nobody needs to know. */
+static bool try_again(struct session *session, const struct packet_reject *reject,
+                      const struct delta *delta)
+{
+    return is_clock_ahead(reject) && read_clock(session, reject->details, &session->clock_ahead) &&
+           session_edit_again(session, delta->changes) == SESSION_OK;
+}
+
 static void on_reject(struct session *session, const struct packet_reject *reject,
                       struct session_news *news)
 {
@@ -248,6 +277,10 @@ static void on_reject(struct session *session, const struct packet_reject *rejec
         struct delta *delta = &box->deltas[i];
         if (delta->last == reject->seq && !delta->rejected) {
             delta->rejected = true;
+            if (try_again(session, reject, delta)) {
+                news->changed = true;
+                return;
+            }
             news->rejected = true;
             news->changed = true;
             news->seq = reject->seq;
@@ -317,7 +350,7 @@ static enum session_status read_content(struct session *session, struct bytes ra
         field->declared.codec->read_content(&value, &field->declared, *slot, position);
         reader_fail(&reader, value.status);
         /* What is un-shown once is forgotten: a client needs no log. */
-        (*slot)->type->trim(*slot, 0);
+        crdt_field_trim(*slot, 0);
     }
     if (reader.status == PROTOCOL_NO_MEMORY) {
         return SESSION_NO_MEMORY;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "clients/c/edits.h"
 #include "clients/c/link.h"
@@ -18,8 +19,13 @@ static const char usage[] =
     "  increment NAME FIELD [N]       count up, by 1 or N\n"
     "  decrement NAME FIELD [N]       count down\n"
     "  add NAME FIELD ELEMENT...      add to a set\n"
-    "  remove NAME FIELD ELEMENT...   remove from a set\n"
+    "  remove NAME FIELD ELEMENT...   remove from a set, or keys from a map\n"
     "  clear NAME FIELD               remove everything seen from a set\n"
+    "  set NAME FIELD VALUE           set a register\n"
+    "  enable|disable NAME FIELD      set a flag\n"
+    "  put NAME FIELD KEY VERB ...    an edit of what a map holds under a key; or KEY VALUE\n"
+    "  reserve NAME FIELD N [SECONDS] set aside N of a bounded counter, for this store's use\n"
+    "  release NAME FIELD             give back what is left of it\n"
     "  batch NAME                     edits from standard input, `VERB FIELD VALUES...` a line\n"
     "  watch NAME [--count N]         a line of JSON for each change\n"
     "  sync [NAME...]                 send what is stored, and wait until it is acknowledged\n"
@@ -87,6 +93,13 @@ static void on_rejected(void *context, struct session *session, const struct ses
     (void)fprintf(stderr, "syncline: %s: %s: %s\n", session->name, news->code, news->text);
 }
 
+static uint64_t wall_clock_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static bool arrived(void *context)
 {
     struct app *app = context;
@@ -151,11 +164,28 @@ static int watch(struct app *app, uint64_t count)
     return run_until(app, watched);
 }
 
+/* What was kept may be old: before an edit is refused for it, the hub is asked. */
+static enum session_status try_edit(struct app *app, const char *field, const struct edit *edit)
+{
+    session_set_time(app->session, wall_clock_ms());
+    enum session_status status = session_edit(app->session, field, edit);
+    if (status == SESSION_OUT_OF_BOUNDS && !app->offline && !app->session->arrived &&
+        run_until(app, arrived) == EXIT_SUCCESS) {
+        status = session_edit(app->session, field, edit);
+    }
+    return status;
+}
+
 static int apply(struct app *app, const char *field, const struct edit *edit)
 {
-    enum session_status status = session_edit(app->session, field, edit);
+    enum session_status status = try_edit(app, field, edit);
     if (status == SESSION_OK) {
         return EXIT_SUCCESS;
+    }
+    if (status == SESSION_OUT_OF_BOUNDS) {
+        (void)fail(EXIT_FAILURE, session_status_text(status), "this is what stands");
+        (void)print(app->session, field);
+        return EXIT_FAILURE;
     }
     char detail[2 * SESSION_TEXT_BYTES];
     (void)snprintf(detail, sizeof detail, "%.32s %s %.64s", edit->verb, app->session->name, field);
@@ -272,7 +302,8 @@ static int run(struct app *app, char **words, int count, uint64_t watch_count)
     if (strcmp(command, "batch") == 0 && count == 2) {
         return edit_batch(app);
     }
-    static const char *const verbs[] = {"increment", "decrement", "add", "remove", "clear"};
+    static const char *const verbs[] = {"increment", "decrement", "add", "remove",  "clear",  "set",
+                                        "enable",    "disable",   "put", "reserve", "release"};
     for (size_t i = 0; i < sizeof verbs / sizeof(*verbs); i++) {
         if (strcmp(command, verbs[i]) == 0) {
             return edit_one(app, command, words + 2, count - 2);

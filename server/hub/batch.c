@@ -70,10 +70,9 @@ static size_t add_record(struct hub *hub, const struct record *record,
     return batch->bytes.length - start;
 }
 
-/* What finds no memory is found again by the next walk. */
-void batch_add(struct hub *hub, struct document *document, const struct record *record)
+bool batch_add(struct hub *hub, struct document *document, const struct record *record)
 {
-    (void)add_record(hub, record, &(struct batch_origin){.document = document});
+    return add_record(hub, record, &(struct batch_origin){.document = document}) > 0;
 }
 
 /* On no memory the update was not taken, and its sender tries again. */
@@ -167,6 +166,7 @@ static void refuse(struct hub *hub, struct batch *batch)
     for (size_t i = 0; i < batch->length; i++) {
         struct batch_origin *origin = &batch->origins[i];
         if (origin->row == NULL) {
+            expire_refused(hub, origin->document);
             continue;
         }
         origin->row->submitted = origin->row->seq;
@@ -230,7 +230,7 @@ bool record_read(struct reader *reader, struct record *record)
     reader_skip(reader, more);
     if ((record->verdict == CODE_NONE && verdict.length > 0) ||
         (record->kind != PACKET_DELTA && record->kind != PACKET_STATE &&
-         record->kind != RECORD_RETIRE)) {
+         record->kind != RECORD_RETIRE && record->kind != RECORD_EXPIRE)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return reader_ok(reader);

@@ -11,6 +11,9 @@
     X(BAD_CHANGE, "The change does not have the form of its field's type.")                        \
     X(BAD_ELEMENT, "The element is not of the field's type, not canonical msgpack, or too long.")  \
     X(OVERFLOW, "The counter would exceed 2^53 - 1; count in larger units.")                       \
+    X(OUT_OF_BOUNDS, "The counter would leave its bounds; see what stands, and count less.")       \
+    X(CLOCK_AHEAD, "The clock of this device is more than a minute ahead of the hub's.")           \
+    X(TOO_MANY, "The field holds as many concurrent values, or leases, as it may.")                \
     X(REPLICA_EXPIRED, "The replica was silent for too long; make the edits again in a new "       \
                        "session.")                                                                 \
     X(UNKNOWN_SCHEMA, "No schema of this name is configured on the hub.")                          \

@@ -101,6 +101,7 @@ void document_destroy(struct hub *hub, struct document *document)
     table_remove(&hub->documents, bytes_hash(document_name(document), hub->config.seed), document);
     list_remove(&document->idle);
     list_remove(&document->dirty);
+    list_remove(&document->due);
     hub->memory -= document->memory;
     free_document(document);
 }

@@ -91,6 +91,8 @@ struct hub *hub_create(const struct hub_config *config)
     list_init(&hub->dirty_connections);
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
+    list_init(&hub->due_documents);
+    hub->next_due_ms = UINT64_MAX;
     buffer_init(&hub->gathering.bytes, LIMIT_BODY_BYTES);
     buffer_init(&hub->committing.bytes, LIMIT_BODY_BYTES);
     buffer_init(&hub->store_bytes, LIMIT_BODY_BYTES);
@@ -210,6 +212,9 @@ static uint64_t next_wake(const struct hub *hub)
         wake_ms = earliest(wake_ms, hub->next_store_ms);
     }
     wake_ms = earliest(wake_ms, retire_wake_ms(hub));
+    if (!hub->read_only && !hub->draining && hub->replay_first == NULL) {
+        wake_ms = earliest(wake_ms, hub->next_due_ms);
+    }
     if (hub->read_only && !hub->appending) {
         wake_ms = earliest(wake_ms, hub->retry_ms);
     }
@@ -232,6 +237,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     dispatch(hub, event);
     replay_pump(hub);
     retire_pump(hub);
+    expire_pump(hub);
     batch_pump(hub);
     connections_sweep(hub);
     connections_flush(hub);

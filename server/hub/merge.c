@@ -76,7 +76,10 @@ static void reject(const struct merge *merge, enum hub_code code, uint32_t field
 
 static enum hub_code code_of(enum crdt_status status)
 {
-    return status == CRDT_OVERFLOW ? CODE_OVERFLOW : CODE_NONE;
+    static const enum hub_code codes[] = {[CRDT_OVERFLOW] = CODE_OVERFLOW,
+                                          [CRDT_OUT_OF_BOUNDS] = CODE_OUT_OF_BOUNDS,
+                                          [CRDT_TOO_MANY] = CODE_TOO_MANY};
+    return codes[status];
 }
 
 /* One of the update's fields, read; `index` is its place in the schema. */
@@ -124,18 +127,18 @@ static size_t read_parts(const struct merge *merge, struct part parts[LIMIT_FIEL
 static void spend_parts(const struct merge *merge, const struct part *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct crdt_field *field = merge->document->fields[parts[i].index];
-        field->type->spend(&merge->row->entries[parts[i].index], parts[i].change);
+        crdt_entry_spend(&merge->row->entries[parts[i].index], parts[i].change);
     }
 }
 
 /* False: rejected. */
-static bool check_parts(const struct merge *merge, const struct part *parts, size_t count)
+static bool check_parts(const struct merge *merge, const struct part *parts, size_t count,
+                        const struct crdt_update *update)
 {
     for (size_t i = 0; i < count; i++) {
         const struct crdt_field *field = merge->document->fields[parts[i].index];
         enum crdt_status status =
-            field->type->check(field, &merge->row->entries[parts[i].index], parts[i].change);
+            crdt_field_check(field, &merge->row->entries[parts[i].index], parts[i].change, update);
         if (status != CRDT_OK) {
             spend_parts(merge, parts, count);
             reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
@@ -145,18 +148,13 @@ static bool check_parts(const struct merge *merge, const struct part *parts, siz
     return true;
 }
 
-static void apply_parts(const struct merge *merge, const struct part *parts, size_t count)
+static void apply_parts(const struct merge *merge, const struct part *parts, size_t count,
+                        const struct crdt_update *update)
 {
-    ledger_intern(merge->document, merge->row);
-    struct crdt_update update = {.first = merge->update.first,
-                                 .last = merge->update.last,
-                                 .position = merge->position,
-                                 .context = context_of(merge),
-                                 .replica = merge->row->index};
     for (size_t i = 0; i < count; i++) {
         struct crdt_field *field = merge->document->fields[parts[i].index];
         struct crdt_entry *entry = &merge->row->entries[parts[i].index];
-        if (field->type->apply(field, entry, parts[i].change, &update) != CRDT_OK) {
+        if (field->type->apply(field, entry, parts[i].change, update) != CRDT_OK) {
             hub_fail(merge->hub, HUB_NO_MEMORY);
         }
     }
@@ -167,11 +165,19 @@ static void merge_next(const struct merge *merge)
 {
     struct part parts[LIMIT_FIELDS];
     size_t count = read_parts(merge, parts, NULL);
+    ledger_intern(merge->document, merge->row);
+    struct crdt_update update = {.first = merge->update.first,
+                                 .last = merge->update.last,
+                                 .position = merge->position,
+                                 .at_ms = merge->at_ms,
+                                 .ordered = true,
+                                 .context = context_of(merge),
+                                 .replica = merge->row->index};
     if (merge->record->verdict != CODE_NONE) {
         spend_parts(merge, parts, count);
         reject(merge, merge->record->verdict, merge->record->field);
-    } else if (check_parts(merge, parts, count)) {
-        apply_parts(merge, parts, count);
+    } else if (check_parts(merge, parts, count, &update)) {
+        apply_parts(merge, parts, count, &update);
     }
     for (size_t i = 0; i < count; i++) {
         part_finish(merge, &parts[i]);
@@ -294,7 +300,7 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
     for (size_t i = 0; i < count; i++) {
         const struct crdt_field *field = merge->document->fields[parts[i].index];
         entries.field = parts[i].index;
-        enum crdt_status status = field->type->check_join(field, parts[i].state, &join);
+        enum crdt_status status = crdt_field_check_join(field, parts[i].state, &join);
         if (status != CRDT_OK) {
             reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
             return;
@@ -365,6 +371,7 @@ void merge_record(struct hub *hub, struct document *document, const struct recor
         document->position = position;
         store_mark(hub, document, position);
         document_weigh(hub, document);
+        expire_watch(hub, document);
     }
     document_touch(hub, document);
 }
@@ -381,6 +388,8 @@ void merge_batch(struct hub *hub, uint64_t position, struct bytes bytes)
             hub_fail(hub, HUB_CORRUPT);
         } else if (position > document->stored && record.kind == RECORD_RETIRE) {
             retire_merge(hub, document, &record, position);
+        } else if (position > document->stored && record.kind == RECORD_EXPIRE) {
+            expire_merge(hub, document, &record, position);
         } else if (position > document->stored) {
             merge_record(hub, document, &record, position, at_ms);
         }

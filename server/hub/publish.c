@@ -36,23 +36,44 @@ static struct bytes text_bytes(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-static void write_reject(struct writer *writer, const struct stream *stream, size_t index,
-                         const struct rejection *rejection)
+/* What the client needs to do better: the field, and what stands in it, or the hub's time. */
+static void write_details(struct writer *writer, const struct hub *hub,
+                          const struct document *document, const struct rejection *rejection)
 {
+    const struct schema_field *field = schema_field_by_number(document->schema, rejection->field);
+    const struct protocol_codec *codec = field == NULL ? NULL : field->declared.codec;
+    bool stands =
+        rejection->code == CODE_OUT_OF_BOUNDS && codec != NULL && codec->write_standing != NULL;
+    bool ahead = rejection->code == CODE_CLOCK_AHEAD;
     bool has_field = rejection->field != UINT32_MAX;
+    write_map(writer, (size_t)has_field + stands + ahead);
+    if (has_field) {
+        write_text(writer, "field");
+        write_uint(writer, rejection->field);
+    }
+    if (stands) {
+        write_text(writer, "value");
+        codec->write_standing(writer, document->fields[field - document->schema->fields]);
+    }
+    if (ahead) {
+        write_text(writer, "now_ms");
+        write_uint(writer, hub->now_ms);
+    }
+}
+
+static void write_reject(struct writer *writer, const struct hub *hub, const struct stream *stream,
+                         size_t index, const struct rejection *rejection)
+{
     write_head(writer, 7, PACKET_REJECT, stream->id);
     write_replica_name(writer, stream, index);
     write_uint(writer, rejection->seq);
     write_string(writer, text_bytes(hub_code_name(rejection->code)));
     write_string(writer, text_bytes(hub_code_text(rejection->code)));
-    write_map(writer, has_field ? 1 : 0);
-    if (has_field) {
-        write_text(writer, "field");
-        write_uint(writer, rejection->field);
-    }
+    write_details(writer, hub, stream->document, rejection);
 }
 
-static void write_rejects(struct writer *writer, struct stream *stream, size_t index)
+static void write_rejects(struct writer *writer, const struct hub *hub, struct stream *stream,
+                          size_t index)
 {
     struct stream_replica *told = &stream->replicas[index];
     const struct ledger_row *row = told->row;
@@ -60,7 +81,8 @@ static void write_rejects(struct writer *writer, struct stream *stream, size_t i
         told->rejects = row->rejects - LIMIT_REJECTIONS;
     }
     for (; told->rejects < row->rejects; told->rejects++) {
-        write_reject(writer, stream, index, &row->rejections[told->rejects % LIMIT_REJECTIONS]);
+        write_reject(writer, hub, stream, index,
+                     &row->rejections[told->rejects % LIMIT_REJECTIONS]);
     }
 }
 
@@ -81,11 +103,11 @@ static void write_gap(struct writer *writer, const struct stream *stream, size_t
     write_uint(writer, stream->replicas[index].row->seq + 1);
 }
 
-static void write_answers(struct writer *writer, struct stream *stream)
+static void write_answers(struct writer *writer, const struct hub *hub, struct stream *stream)
 {
     for (size_t i = 0; i < stream->length; i++) {
         struct stream_replica *told = &stream->replicas[i];
-        write_rejects(writer, stream, i);
+        write_rejects(writer, hub, stream, i);
         if (told->acks != told->row->acks && told->row->interned) {
             write_ack(writer, stream, i);
         }
@@ -97,7 +119,7 @@ static void write_answers(struct writer *writer, struct stream *stream)
     }
 }
 
-static void write_opened(struct writer *writer, struct stream *stream)
+static void write_opened(struct writer *writer, const struct hub *hub, struct stream *stream)
 {
     write_head(writer, 6, PACKET_OPENED, stream->id);
     write_fields(writer, stream->document->schema);
@@ -117,7 +139,7 @@ static void write_opened(struct writer *writer, struct stream *stream)
         told->gaps = told->row->gaps;
     }
     for (size_t i = 0; i < stream->length; i++) {
-        write_rejects(writer, stream, i);
+        write_rejects(writer, hub, stream, i);
     }
     stream->opened = true;
 }
@@ -248,9 +270,9 @@ bool stream_publish(struct hub *hub, struct stream *stream, struct writer *write
     }
     bool was_opened = stream->opened;
     if (was_opened) {
-        write_answers(writer, stream);
+        write_answers(writer, hub, stream);
     } else {
-        write_opened(writer, stream);
+        write_opened(writer, hub, stream);
     }
     if (!was_opened || stream->cursor != stream->document->position) {
         write_state(hub, stream, writer);

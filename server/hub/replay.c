@@ -51,6 +51,9 @@ static size_t replicas_of(const struct record *record, struct replica_id *replic
     if (record->kind == RECORD_RETIRE) {
         return retired_replicas(record, replicas);
     }
+    if (record->kind == RECORD_EXPIRE) {
+        return 0;
+    }
     struct reader reader = reader_of(record->packet);
     struct packet packet;
     replicas[0] = record->replica;

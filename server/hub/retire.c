@@ -189,7 +189,7 @@ static void submit_found(struct hub *hub)
     while (record_read(&reader, &record)) {
         struct document *document = document_find(hub, record.name);
         if (document->ready && any_silent(document, &record)) {
-            batch_add(hub, document, &record);
+            (void)batch_add(hub, document, &record); /* what finds no memory is found again */
         }
         document_unpin(hub, document);
     }

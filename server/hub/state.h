@@ -65,6 +65,7 @@ struct body {
 struct document {
     struct link idle;    /* in hub->idle while nobody needs it */
     struct link dirty;   /* in hub->dirty while rows wait to be stored */
+    struct link due;     /* in hub->due_documents while something in it ends by itself */
     struct link streams; /* head */
     const struct schema *schema;
     struct crdt_field **fields; /* one for each of the schema's */
@@ -76,11 +77,13 @@ struct document {
     uint64_t storing;     /* 0: not part of the STORE under way */
     uint64_t dirty_since; /* first position that the rows lack */
     uint64_t dirty_after; /* the same, once the STORE under way is done; 0: nothing */
+    uint64_t due_ms;      /* when the first such thing ends; UINT64_MAX: never */
     uint64_t idle_since_ms;
     size_t pins;  /* records in batches, and opening streams */
     size_t loads; /* requests under way */
     size_t memory;
     bool ready;          /* its rows are here */
+    bool expiring;       /* a record that ends what is due is on its way */
     struct body *update; /* the last ones encoded, or NULL */
     struct body *snapshot;
     struct buffer rejected;  /* rows for the operator, not stored yet */
@@ -206,6 +209,8 @@ struct hub {
     struct table documents;
     struct link idle_documents; /* longest idle first */
     struct link dirty_documents;
+    struct link due_documents;
+    uint64_t next_due_ms;
     size_t memory;
 
     struct batch gathering;
@@ -343,10 +348,10 @@ void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uin
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
-enum { RECORD_RETIRE = 128 }; /* beyond the packets' kinds */
+enum { RECORD_RETIRE = 128, RECORD_EXPIRE }; /* beyond the packets' kinds */
 
 struct record {
-    uint64_t kind; /* PACKET_DELTA, PACKET_STATE or RECORD_RETIRE */
+    uint64_t kind; /* PACKET_DELTA, PACKET_STATE, or one of the hub's own */
     struct bytes name;
     struct replica_id replica;
     uint64_t position; /* of the context, in this journal */
@@ -358,8 +363,8 @@ struct record {
 /* Adds a record that ends at seq `last` of the row. */
 void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last);
-/* Adds a record of the hub's own. */
-void batch_add(struct hub *hub, struct document *document, const struct record *record);
+/* Adds a record of the hub's own. False: no memory; the batch is as it was. */
+bool batch_add(struct hub *hub, struct document *document, const struct record *record);
 void batch_pump(struct hub *hub);
 void batch_appended(struct hub *hub, uint64_t position);
 void batch_failed(struct hub *hub);
@@ -395,6 +400,15 @@ void retire_merge(struct hub *hub, struct document *document, const struct recor
                   uint64_t position);
 /* Whether the ledger has forgotten the replica, or may have. */
 bool replica_is_retired(const struct document *document, const struct ledger_row *row);
+
+/* expire.c */
+void expire_pump(struct hub *hub);
+/* Something in the document may have begun, or ended. */
+void expire_watch(struct hub *hub, struct document *document);
+/* The journal has not taken the document's record. */
+void expire_refused(struct hub *hub, struct document *document);
+void expire_merge(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position);
 
 /* store.c */
 void store_pump(struct hub *hub);

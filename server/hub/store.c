@@ -161,7 +161,7 @@ static void trim_removals(const struct hub *hub, struct document *document)
     for (size_t i = 0; i < document->schema->length; i++) {
         struct crdt_field *field = document->fields[i];
         if (field->position <= document->stored) {
-            field->type->trim(field, hub->config.removals_max);
+            crdt_field_trim(field, hub->config.removals_max);
         }
     }
 }

@@ -30,22 +30,33 @@ static bool accept_index(void *context, uint64_t index, crdt_replica_id *id)
     return index < stream->document->next_index;
 }
 
-/* Reads one field's change or state for its form alone. */
-static enum protocol_status try_field(struct reader *reader, const struct schema_field *field,
-                                      struct stream *stream, uint64_t kind)
+struct trial {
+    enum protocol_status status;
+    bool ahead; /* of the hub's clock */
+};
+
+/* Reads one field's change or state for its form, and its clocks. */
+static struct trial try_field(struct hub *hub, struct bytes bytes, const struct schema_field *field,
+                              struct stream *stream, uint64_t kind)
 {
-    const struct protocol_codec *codec = field->declared.codec;
-    struct reader value = reader_of(read_raw(reader));
+    const struct declaration *declared = &field->declared;
+    struct reader value = reader_of(bytes);
+    struct trial trial = {.ahead = false};
     if (kind == PACKET_DELTA) {
-        codec->type->change_destroy(codec->read_change(&value, &field->declared));
+        struct crdt_change *change = declared->codec->read_change(&value, declared);
+        trial.ahead = change != NULL && crdt_change_is_ahead(change, hub->now_ms);
+        declared->crdt.type->change_destroy(change);
     } else {
         struct codec_names names = {.find = accept_any, .index = accept_index, .context = stream};
-        codec->type->destroy(codec->read_state(&value, &field->declared, &names));
+        struct crdt_field *state = declared->codec->read_state(&value, declared, &names);
+        trial.ahead = state != NULL && crdt_field_is_ahead(state, hub->now_ms);
+        declared->crdt.type->destroy(state);
     }
-    return value.status;
+    trial.status = value.status;
+    return trial;
 }
 
-static struct verdict judge(struct stream *stream, const struct packet *packet)
+static struct verdict judge(struct hub *hub, struct stream *stream, const struct packet *packet)
 {
     struct reader reader = reader_of(packet->update.fields);
     size_t length = read_map(&reader, LIMIT_FIELDS);
@@ -60,9 +71,12 @@ static struct verdict judge(struct stream *stream, const struct packet *packet)
             return verdict_of(PROTOCOL_MALFORMED, UINT32_MAX);
         }
         previous = number;
-        enum protocol_status status = try_field(&reader, field, stream, packet->kind);
-        if (status != PROTOCOL_OK) {
-            return verdict_of(status, (uint32_t)number);
+        struct trial trial = try_field(hub, read_raw(&reader), field, stream, packet->kind);
+        if (trial.status != PROTOCOL_OK) {
+            return verdict_of(trial.status, (uint32_t)number);
+        }
+        if (trial.ahead) {
+            return (struct verdict){CODE_CLOCK_AHEAD, (uint32_t)number};
         }
     }
     return reader_ok(&reader) ? (struct verdict){CODE_NONE, UINT32_MAX}
@@ -178,7 +192,7 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         return;
     }
     struct verdict verdict = expired_context ? (struct verdict){CODE_REPLICA_EXPIRED, UINT32_MAX}
-                                             : judge(stream, packet);
+                                             : judge(hub, stream, packet);
     struct record record = {
         .kind = packet->kind,
         .name = document_name(stream->document),

@@ -10,21 +10,34 @@
 #include "protocol/codec.h"
 #include "server/storage/catalog.h"
 
-/* Names are letters, digits, `_` and `-`, so quotes are all they need. */
+/* Names are letters, digits, `_` and `-`, so quotes are all they need. Rows are JSON; an empty one
+ * stands for what does not show. */
 static void view_column(sqlite3_str *sql, const struct schema_field *field)
 {
-    if (field->declared.codec->shape == SHAPE_LIST) {
+    const struct protocol_codec *codec = field->declared.codec;
+    switch (codec->shape) {
+    case SHAPE_VALUE:
         sqlite3_str_appendf(sql,
-                            ", (SELECT coalesce(json_group_array(json(value)), '%s') FROM "
-                            "(SELECT value FROM entries WHERE document = id AND field = %u "
-                            "ORDER BY key)) AS \"%s\"",
-                            field->declared.codec->empty, field->number, field->name);
-    } else {
+                            ", coalesce((SELECT json_extract(value, '$') FROM entries WHERE "
+                            "document = id AND field = %u), json_extract('%s', '$'))",
+                            field->number, codec->empty);
+        break;
+    case SHAPE_LIST:
         sqlite3_str_appendf(sql,
-                            ", coalesce((SELECT value FROM entries WHERE document = id AND "
-                            "field = %u), %s) AS \"%s\"",
-                            field->number, field->declared.codec->empty, field->name);
+                            ", (SELECT json_group_array(json(value)) FROM (SELECT value FROM "
+                            "entries WHERE document = id AND field = %u AND value <> '' "
+                            "ORDER BY key))",
+                            field->number);
+        break;
+    case SHAPE_OBJECT:
+        sqlite3_str_appendf(sql,
+                            ", (SELECT json_group_object(key, json(value)) FROM (SELECT "
+                            "CAST(key AS TEXT) AS key, value FROM entries WHERE document = id "
+                            "AND field = %u ORDER BY key))",
+                            field->number);
+        break;
     }
+    sqlite3_str_appendf(sql, " AS \"%s\"", field->name);
 }
 
 static int is_taken(sqlite3 *database, const char *name, bool *taken)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "crdt/tally.h"
 #include "protocol/codec.h"
 #include "tests/config/fixture.h"
 
@@ -120,6 +121,28 @@ Test(config, schemas_hold_the_types_of_their_fields)
     cr_expect(eq(int, post->fields[2].declared.of, ELEMENT_INT));
     cr_expect(page->fields[0].declared.codec == &codec_orset);
     cr_expect(eq(int, page->fields[0].declared.of, ELEMENT_STRING));
+    config_finish(&config);
+}
+
+Test(config, options_stand_in_declarations)
+{
+    struct config config =
+        parse("data: a.db\n"
+              "schemas:\n"
+              "  shop:\n"
+              "    stock: {type: bounded-counter, min: 0, max: 100}\n"
+              "    open: {type: flag, wins: disable}\n"
+              "    carts: {type: map, of: {of: {type: bounded-counter, min: 0}, type: map}}\n");
+    const struct schema *shop = schema_find(&config.schemas, bytes_of("shop"));
+    cr_assert(ne(ptr, (void *)shop, NULL));
+    const struct declaration *stock = &shop->fields[0].declared;
+    cr_expect(stock->crdt.min == 0 && stock->crdt.max == 100);
+    cr_expect(shop->fields[1].declared.crdt.disable_wins);
+    const struct declaration *carts = &shop->fields[2].declared;
+    cr_assert(eq(sz, declaration_depth(carts), 2));
+    cr_expect(carts->inner->inner->codec == &codec_bounded_tally);
+    cr_expect(carts->inner->inner->crdt.min == 0);
+    cr_expect(carts->crdt.of->of->type == &crdt_bounded_tally);
     config_finish(&config);
 }
 

@@ -6,7 +6,9 @@
 
 #include "tests/config/fixture.h"
 
-#define TYPES "g-counter, pn-counter or or-set"
+#define TYPES                                                                                      \
+    "g-counter, pn-counter, bounded-counter, or-set, g-set, 2p-set, flag, lww-register, "          \
+    "mv-register or map"
 #define NAMES "a letter, then letters, digits, _ and -, at most 64 characters"
 #define KEYS                                                                                       \
     "listen, data, durability, allowed_origins, limits, document_idle, replica_ttl, ping or "      \
@@ -129,6 +131,43 @@ Test(mistakes, schemas_name_their_types)
                    "g-counter\"\n");
     check_mistakes("data: a.db\nschemas: [post]\n",
                    "f:2:11: a list; expected schemas, such as \"post: {likes: g-counter}\"\n");
+}
+
+Test(mistakes, options_belong_to_their_types)
+{
+    check_mistakes("data: a.db\nschemas: {post: {n: {type: pn-counter, min: 0}}}\n",
+                   "f:2:45: \"min\" for the type pn-counter, which has no bounds; expected the "
+                   "type alone\n");
+    check_mistakes("data: a.db\nschemas: {post: {n: {type: bounded-counter, min: 1, max: 1.5}}}\n",
+                   "f:2:50: \"1\"; expected a whole number of at most 0: a counter starts at 0\n"
+                   "f:2:58: \"1.5\"; expected a whole number of at least 0: a counter starts at "
+                   "0\n");
+    check_mistakes("data: a.db\nschemas: {post: {f: {type: flag, wins: on}}}\n",
+                   "f:2:40: \"on\" as what wins; expected enable or disable\n");
+    check_mistakes("data: a.db\nschemas: {post: {m: map}}\n",
+                   "f:2:21: the type map alone; expected {type: map, of: ...} with the type of its "
+                   "values\n");
+    check_mistakes("data: a.db\nschemas: {post: {m: {type: map}}}\n",
+                   "f:2:22: no key \"of\" for the type map; expected the type of its values\n");
+    check_mistakes("data: a.db\nschemas: {post: {m: {type: map, of: string}}}\n",
+                   "f:2:37: \"string\" as a type; expected " TYPES "\n");
+    check_mistakes("data: a.db\nschemas: {post: {m: {type: map, of: {type: or-set, of: x}}}}\n",
+                   "f:2:56: \"x\" as what the elements are; expected string, int, float, bool, "
+                   "bytes or any\n");
+}
+
+Test(mistakes, maps_in_maps_are_bounded)
+{
+    char text[1024] = "data: a.db\nschemas: {post: {m: ";
+    for (int i = 0; i <= LIMIT_MAP_DEPTH; i++) {
+        strcat(text, "{type: map, of: ");
+    }
+    strcat(text, "flag");
+    for (int i = 0; i <= LIMIT_MAP_DEPTH; i++) {
+        strcat(text, "}");
+    }
+    strcat(text, "}}\n");
+    check_mistakes(text, "f:2:165: one more map in a map; expected at most 8\n");
 }
 
 /* One field more than LIMIT_FIELDS, and one schema more than LIMIT_SCHEMAS. */

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crdt/register.h"
 #include "tests/crdt/replicas.h"
+#include "tests/support/declared.h"
 
 enum { VALUES_MAX = 16, ITEMS_MAX = 64, TEXT_BYTES = 4096 };
 
@@ -37,21 +39,35 @@ static const char *text_of(const json_t *step, const char *key)
     return json_string_value(json_object_get(step, key));
 }
 
+/* The last argument of a set of an lww-register is its time. */
+static bool has_time(const struct scenario *scenario)
+{
+    const struct declaration *declared = &scenario->replicas.declared;
+    while (declared->inner != NULL) {
+        declared = declared->inner;
+    }
+    return declared->crdt.type == &crdt_lww_register;
+}
+
 static void run_edit(struct scenario *scenario, const json_t *step)
 {
     char numbers[VALUES_MAX][32];
     const char *values[VALUES_MAX];
     const json_t *args = json_object_get(step, "args");
     size_t length = json_array_size(args);
+    uint64_t now_ms = 0;
     cr_assert(length <= VALUES_MAX);
+    if (has_time(scenario) && json_is_integer(json_array_get(args, length - 1))) {
+        now_ms = (uint64_t)json_integer_value(json_array_get(args, --length));
+    }
     for (size_t i = 0; i < length; i++) {
         const json_t *value = json_array_get(args, i);
         (void)snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)json_integer_value(value));
         values[i] = json_is_string(value) ? json_string_value(value) : numbers[i];
     }
     struct edit edit = {.verb = text_of(step, "op"), .values = values, .length = length};
-    size_t delta =
-        replicas_edit(&scenario->replicas, replica_of(scenario, text_of(step, "at")), &edit);
+    size_t delta = replicas_edit(&scenario->replicas, replica_of(scenario, text_of(step, "at")),
+                                 &edit, now_ms);
     if (text_of(step, "as") != NULL) {
         json_object_set_new(scenario->deltas, text_of(step, "as"), json_integer((json_int_t)delta));
     }
@@ -155,16 +171,14 @@ static void run_step(struct scenario *scenario, const json_t *step, size_t numbe
 static void run(const json_t *json)
 {
     static struct scenario scenario;
-    const char *type = text_of(json, "type");
-    const struct protocol_codec *codec =
-        protocol_codec_find((struct bytes){(const uint8_t *)type, strlen(type)});
     size_t i;
     json_t *step;
     scenario = (struct scenario){.json = json, .id = text_of(json, "id"), .deltas = json_object()};
-    cr_assert(codec != NULL, "%s: no type %s", scenario.id, type);
-    struct declaration declared;
-    declaration_init(&declared, codec, false);
-    replicas_init(&scenario.replicas, &declared,
+    const json_t *options = json_object_get(json, "options");
+    char *text = options == NULL ? NULL : json_dumps(options, 0);
+    struct declaration declaration = declared(text_of(json, "type"), text == NULL ? "{}" : text);
+    free(text);
+    replicas_init(&scenario.replicas, &declaration,
                   json_array_size(json_object_get(json, "replicas")));
     json_array_foreach(json_object_get(json, "steps"), i, step) { run_step(&scenario, step, i); }
     replicas_finish(&scenario.replicas);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crdt/counter.h"
+#include "crdt/bounded.h"
 
 static void require(bool good)
 {
@@ -21,12 +21,11 @@ static struct crdt_context context_of(const struct crdt_seen *seen, size_t lengt
 
 void replicas_init(struct replicas *replicas, struct declaration *declared, size_t length)
 {
-    *replicas = (struct replicas){.length = length, .declared = {.declared = *declared}};
+    *replicas = (struct replicas){.length = length, .declared = *declared};
     *declared = (struct declaration){0};
     for (size_t i = 0; i < length; i++) {
         struct replica *replica = &replicas->replica[i];
-        replica->field =
-            replicas->declared.declared.crdt.type->create(&replicas->declared.declared.crdt, i);
+        replica->field = replicas->declared.crdt.type->create(&replicas->declared.crdt, i);
         require(replica->field != NULL);
         for (size_t k = 0; k < length; k++) {
             replica->seen[k].replica = (crdt_replica_id)k;
@@ -36,30 +35,35 @@ void replicas_init(struct replicas *replicas, struct declaration *declared, size
 
 void replicas_finish(struct replicas *replicas)
 {
-    const struct crdt_type *type = replicas->declared.declared.crdt.type;
+    const struct crdt_type *type = replicas->declared.crdt.type;
     for (size_t i = 0; i < replicas->length; i++) {
         type->destroy(replicas->replica[i].field);
     }
     for (size_t i = 0; i < replicas->delta_count; i++) {
         type->change_destroy(replicas->deltas[i].change);
     }
-    declaration_finish(&replicas->declared.declared);
+    declaration_finish(&replicas->declared);
+}
+
+static struct crdt_update update_of(struct replicas *replicas, const struct replica_delta *delta)
+{
+    return (struct crdt_update){.first = delta->first,
+                                .last = delta->last,
+                                .position = ++replicas->step,
+                                .context = context_of(delta->seen, replicas->length),
+                                .replica = delta->replica};
 }
 
 static void apply(struct replicas *replicas, struct replica *replica,
                   const struct replica_delta *delta)
 {
-    struct crdt_update update = {.first = delta->first,
-                                 .last = delta->last,
-                                 .position = ++replicas->step,
-                                 .context = context_of(delta->seen, replicas->length),
-                                 .replica = delta->replica};
+    struct crdt_update update = update_of(replicas, delta);
     require(replica->field->type->apply(replica->field, &replica->entries[delta->replica],
                                         delta->change, &update) == CRDT_OK);
     replica->seen[delta->replica].seq = delta->last;
 }
 
-size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *edit)
+size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *edit, uint64_t now_ms)
 {
     struct replica *replica = &replicas->replica[at];
     require(replicas->delta_count < DELTAS_MAX);
@@ -71,7 +75,19 @@ size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *ed
     delta->first = replica->seen[at].seq + 1;
     delta->last = delta->first;
     memcpy(delta->seen, replica->seen, sizeof delta->seen);
-    require(delta->change != NULL && edit_apply(edit, &replicas->declared, delta->change, &entry));
+    struct edit_place place = {.declared = &replicas->declared,
+                               .view = replica->field,
+                               .lease = {(const uint8_t *)"lease", 5},
+                               .change = delta->change,
+                               .entry = &entry};
+    require(delta->change != NULL && edit_apply(edit, &place) &&
+            crdt_change_stamp(delta->change, replica->field, now_ms) == CRDT_OK);
+    struct crdt_update update = update_of(replicas, delta);
+    if (crdt_field_check(replica->field, &replica->entries[at], delta->change, &update) !=
+        CRDT_OK) {
+        type->change_destroy(delta->change);
+        return SIZE_MAX;
+    }
     apply(replicas, replica, delta);
     return replicas->delta_count++;
 }
@@ -123,7 +139,7 @@ static struct crdt_field *state_of(const struct replicas *replicas, const struct
 {
     const struct crdt_type *type = replica->field->type;
     struct crdt_field *state = type->copy(replica->field);
-    bool counter = type == &crdt_gcounter || type == &crdt_pncounter;
+    bool counter = type == &crdt_gcounter || type == &crdt_pncounter || type == &crdt_bounded;
     require(state != NULL);
     for (size_t i = 0; counter && i < replicas->length; i++) {
         require(crdt_counter_put_entry((struct crdt_counter *)state, (crdt_replica_id)i,
@@ -159,7 +175,7 @@ char *replicas_value(const struct replicas *replicas, size_t at)
     struct buffer text;
     buffer_init(&text, SIZE_MAX / 2);
     struct writer writer = writer_to(&text);
-    replicas->declared.declared.codec->write_json(&writer, replicas->replica[at].field);
+    replicas->declared.codec->write_json(&writer, replicas->replica[at].field);
     write_raw(&writer, (struct bytes){(const uint8_t *)"", 1});
     require(writer.status == PROTOCOL_OK);
     return (char *)text.data;

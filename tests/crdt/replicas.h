@@ -27,7 +27,7 @@ struct replica {
 };
 
 struct replicas {
-    struct schema_field declared;
+    struct declaration declared;
     struct replica replica[REPLICAS_MAX];
     size_t length;
     struct replica_delta deltas[DELTAS_MAX];
@@ -39,8 +39,9 @@ struct replicas {
 void replicas_init(struct replicas *replicas, struct declaration *declared, size_t length);
 void replicas_finish(struct replicas *replicas);
 
-/* A local edit; answers its delta's number. */
-size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *edit);
+/* A local edit made at that time; answers its delta's number, or SIZE_MAX: the field refuses it. */
+size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *edit,
+                     uint64_t now_ms);
 
 /* Delivers a delta; after it, those that waited for it. */
 void replicas_deliver(struct replicas *replicas, size_t delta, size_t to);

@@ -119,3 +119,11 @@ bool json_packet_write(struct writer *writer, const char *text)
     }
     return good && writer->status == PROTOCOL_OK;
 }
+
+bool json_value_write(struct writer *writer, const char *text)
+{
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    bool good = value != NULL && write_value(writer, value);
+    json_decref(value);
+    return good;
+}

@@ -8,4 +8,7 @@
  * text. */
 bool json_packet_write(struct writer *writer, const char *text);
 
+/* Appends one value of the same form. */
+bool json_value_write(struct writer *writer, const char *text);
+
 #endif

@@ -8,6 +8,7 @@
 #include "protocol/codec.h"
 #include "protocol/packet.h"
 #include "server/storage/catalog.h"
+#include "tests/support/declared.h"
 #include "tests/support/json_packet.h"
 
 enum { NOW_MS = 1000000000 };
@@ -55,6 +56,19 @@ void world_init(struct world *world)
         buffer_init(&world->connections[i].transcript, SIZE_MAX / 2);
         buffer_init(&world->connections[i].bytes, SIZE_MAX / 2);
     }
+}
+
+void world_declare(struct world *world, const char *schema, const char *field, const char *type,
+                   const char *options)
+{
+    const struct schema *found = schema_find(&world->schemas, text_bytes(schema));
+    struct schema *owner = found == NULL ? schema_set_add(&world->schemas, text_bytes(schema))
+                                         : &world->schemas.schemas[found - world->schemas.schemas];
+    require(owner != NULL, "no memory");
+    struct schema_field *added = schema_add_field(owner, text_bytes(field));
+    require(added != NULL, "no memory");
+    added->declared = declared(type, options);
+    added->number = (uint32_t)owner->length - 1;
 }
 
 void world_start(struct world *world)

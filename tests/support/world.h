@@ -47,8 +47,11 @@ struct world {
     struct tables *tables;
 };
 
-/* The schema `post` with likes, stock, tags; more by `world_schema` before `world_start`. */
+/* The schema `post` with likes, stock, tags; more by `world_declare` before `world_start`. */
 void world_init(struct world *world);
+/* A field more; options as JSON. */
+void world_declare(struct world *world, const char *schema, const char *field, const char *type,
+                   const char *options);
 void world_start(struct world *world);
 void world_finish(struct world *world);
 
