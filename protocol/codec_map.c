@@ -12,14 +12,7 @@
 #include "protocol/json.h"
 #include "protocol/limits.h"
 
-static struct bytes read_key(struct reader *reader)
-{
-    struct bytes key = read_string(reader, LIMIT_KEY_BYTES);
-    if (reader_ok(reader) && key.length == 0) {
-        reader_fail(reader, PROTOCOL_BAD_ELEMENT);
-    }
-    return key;
-}
+static struct bytes read_key(struct reader *reader) { return read_string(reader, LIMIT_KEY_BYTES); }
 
 static const struct protocol_codec *inner_of(const struct crdt_map *map)
 {
@@ -312,9 +305,6 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
     struct crdt_map *map = (struct crdt_map *)field;
     struct reader reader = reader_of(row->detail);
     struct crdt_field *none;
-    if (row->key.length == 0) {
-        return PROTOCOL_MALFORMED;
-    }
     if (row->kind == ROW_REMOVAL) {
         return crdt_map_put(map, row->key, NULL, 0, false, row->position, &none) == CRDT_OK
                    ? PROTOCOL_OK

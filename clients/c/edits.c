@@ -348,10 +348,7 @@ static struct bytes key_of(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-static bool is_key(struct bytes key)
-{
-    return key.length > 0 && key.length <= LIMIT_KEY_BYTES && utf8_valid(key);
-}
+static bool is_key(struct bytes key) { return key.length <= LIMIT_KEY_BYTES && utf8_valid(key); }
 
 static bool put_edit(const struct edit *edit, const struct edit_place *place, struct bytes key)
 {

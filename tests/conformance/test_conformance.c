@@ -39,35 +39,58 @@ static const char *text_of(const json_t *step, const char *key)
     return json_string_value(json_object_get(step, key));
 }
 
-/* The last argument of a set of an lww-register is its time. */
-static bool has_time(const struct scenario *scenario)
+static const struct declaration *leaf_of(const struct scenario *scenario)
 {
     const struct declaration *declared = &scenario->replicas.declared;
     while (declared->inner != NULL) {
         declared = declared->inner;
     }
-    return declared->crdt.type == &crdt_lww_register;
+    return declared;
+}
+
+/* How many arguments are keys of maps, and the names of edits: those are texts as they stand. */
+static size_t path_length(const struct scenario *scenario, const char *op, const json_t *args)
+{
+    size_t length = 0;
+    for (size_t depth = declaration_depth(&scenario->replicas.declared); depth > 0; depth--) {
+        if (strcmp(op, "remove") == 0) {
+            return json_array_size(args);
+        }
+        op = json_string_value(json_array_get(args, length + 1));
+        length += 2;
+    }
+    return length;
+}
+
+/* An argument as the command line takes it, to be freed. */
+static char *text_of_argument(const struct scenario *scenario, const json_t *value, bool is_path)
+{
+    bool plain = is_path || leaf_of(scenario)->of == ELEMENT_STRING;
+    return plain && json_is_string(value) ? strdup(json_string_value(value))
+                                          : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
 static void run_edit(struct scenario *scenario, const json_t *step)
 {
-    char numbers[VALUES_MAX][32];
-    const char *values[VALUES_MAX];
+    char *values[VALUES_MAX];
     const json_t *args = json_object_get(step, "args");
     size_t length = json_array_size(args);
+    size_t path = path_length(scenario, text_of(step, "op"), args);
     uint64_t now_ms = 0;
     cr_assert(length <= VALUES_MAX);
-    if (has_time(scenario) && json_is_integer(json_array_get(args, length - 1))) {
+    if (leaf_of(scenario)->crdt.type == &crdt_lww_register && length == path + 2) {
         now_ms = (uint64_t)json_integer_value(json_array_get(args, --length));
     }
     for (size_t i = 0; i < length; i++) {
-        const json_t *value = json_array_get(args, i);
-        (void)snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)json_integer_value(value));
-        values[i] = json_is_string(value) ? json_string_value(value) : numbers[i];
+        values[i] = text_of_argument(scenario, json_array_get(args, i), i < path);
     }
-    struct edit edit = {.verb = text_of(step, "op"), .values = values, .length = length};
+    struct edit edit = {
+        .verb = text_of(step, "op"), .values = (const char *const *)values, .length = length};
     size_t delta = replicas_edit(&scenario->replicas, replica_of(scenario, text_of(step, "at")),
                                  &edit, now_ms);
+    for (size_t i = 0; i < length; i++) {
+        free(values[i]);
+    }
     if (text_of(step, "as") != NULL) {
         json_object_set_new(scenario->deltas, text_of(step, "as"), json_integer((json_int_t)delta));
     }
@@ -85,12 +108,12 @@ static char *comparable(const json_t *value)
     size_t length = json_array_size(value);
     size_t used = 0;
     if (!json_is_array(value)) {
-        return json_dumps(value, JSON_ENCODE_ANY);
+        return json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS);
     }
     char *text = calloc(1, TEXT_BYTES);
     cr_assert(length <= ITEMS_MAX && text != NULL);
     for (size_t i = 0; i < length; i++) {
-        items[i] = json_dumps(json_array_get(value, i), JSON_ENCODE_ANY);
+        items[i] = json_dumps(json_array_get(value, i), JSON_ENCODE_ANY | JSON_SORT_KEYS);
     }
     qsort(items, length, sizeof(*items), by_text);
     for (size_t i = 0; i < length; i++) {

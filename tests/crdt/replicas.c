@@ -58,6 +58,12 @@ static void apply(struct replicas *replicas, struct replica *replica,
                   const struct replica_delta *delta)
 {
     struct crdt_update update = update_of(replicas, delta);
+    replica->seen[delta->replica].seq = delta->last;
+    struct crdt_entry *entry = &replica->entries[delta->replica];
+    if (crdt_field_check(replica->field, entry, delta->change, &update) != CRDT_OK) {
+        crdt_entry_spend(entry, delta->change); /* rejected alone */
+        return;
+    }
     require(replica->field->type->apply(replica->field, &replica->entries[delta->replica],
                                         delta->change, &update) == CRDT_OK);
     replica->seen[delta->replica].seq = delta->last;
@@ -80,7 +86,12 @@ size_t replicas_edit(struct replicas *replicas, size_t at, const struct edit *ed
                                .lease = {(const uint8_t *)"lease", 5},
                                .change = delta->change,
                                .entry = &entry};
-    require(delta->change != NULL && edit_apply(edit, &place) &&
+    if (!edit_apply(edit, &place)) {
+        (void)fprintf(stderr, "replicas: no edit %s %s\n", edit->verb,
+                      edit->length == 0 ? "" : edit->values[edit->length - 1]);
+        abort();
+    }
+    require(delta->change != NULL &&
             crdt_change_stamp(delta->change, replica->field, now_ms) == CRDT_OK);
     struct crdt_update update = update_of(replicas, delta);
     if (crdt_field_check(replica->field, &replica->entries[at], delta->change, &update) !=

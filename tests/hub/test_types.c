@@ -367,7 +367,6 @@ Test(types, what_has_not_its_types_form_is_rejected_alone)
         "{\"4\":[\"a\"]}",
         "{\"4\":[false,[1],[]]}",
         "{\"5\":[[\"a\"]]}",
-        "{\"6\":[[\"\",false,1]]}",
         "{\"6\":[[1,false,1]]}",
         "{\"6\":[[\"a\",false,1],[\"a\",false,1]]}",
         "{\"6\":[[\"a\",false,1.5]]}",
