@@ -12,7 +12,7 @@
 #include "protocol/schema.h"
 #include "server/storage/database.h"
 
-enum { CATALOG_FORMAT = 1, CATALOG_ERROR_BYTES = 512 };
+enum { CATALOG_FORMAT = 1, CATALOG_ERROR_BYTES = 1024 };
 
 struct catalog_error {
     char text[CATALOG_ERROR_BYTES];

@@ -1,4 +1,5 @@
 /* Field numbers: given once and for ever, in the order in which fields were declared. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,22 +8,51 @@
 #include "protocol/json.h"
 #include "server/storage/catalog.h"
 
-static int holds_data(sqlite3 *database, const char *schema, uint32_t number, bool *holds)
+/* The first document, by key, that stands in the way of a change; empty: there is none. */
+struct holder {
+    char key[LIMIT_DOCUMENT_NAME_BYTES + 1];
+};
+
+/* `condition` with the field's number as ?2. */
+static int find_holder(sqlite3 *database, const char *schema, uint32_t number,
+                       const char *condition, struct holder *holder)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = database_prepare(database, &statement,
-                              "SELECT 1 FROM documents WHERE schema = ?1 AND ("
-                              "EXISTS (SELECT 1 FROM document_fields WHERE document = id AND "
-                              "field = ?2) OR EXISTS (SELECT 1 FROM entries WHERE document = id "
-                              "AND field = ?2)) LIMIT 1");
+    char sql[512];
+    holder->key[0] = '\0';
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT key FROM documents WHERE schema = ?1 AND (%s) ORDER BY key LIMIT 1",
+                   condition);
+    int rc = database_prepare(database, &statement, sql);
     if (rc == SQLITE_OK) {
         bind_text(statement, 1, bytes_of_text(schema));
         bind_uint(statement, 2, number);
         rc = sqlite3_step(statement);
-        *holds = rc == SQLITE_ROW;
+    }
+    if (rc == SQLITE_ROW) {
+        (void)snprintf(holder->key, sizeof holder->key, "%s", sqlite3_column_text(statement, 0));
     }
     (void)sqlite3_finalize(statement);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int find_data(sqlite3 *database, const char *schema, uint32_t number, struct holder *holder)
+{
+    return find_holder(database, schema, number,
+                       "EXISTS (SELECT 1 FROM document_fields WHERE document = id AND field = ?2) "
+                       "OR EXISTS (SELECT 1 FROM entries WHERE document = id AND field = ?2)",
+                       holder);
+}
+
+static int find_beyond(sqlite3 *database, const char *schema, const struct schema_field *field,
+                       uint32_t number, struct holder *holder)
+{
+    char condition[256];
+    (void)snprintf(condition, sizeof condition,
+                   "EXISTS (SELECT 1 FROM entries WHERE document = id AND field = ?2 AND "
+                   "(value < %" PRId64 " OR value > %" PRId64 "))",
+                   field->declared.crdt.min, field->declared.crdt.max);
+    return find_holder(database, schema, number, condition, holder);
 }
 
 /* A field's options as JSON: eight maps in each other fit. */
@@ -106,25 +136,85 @@ static int add_field(sqlite3 *database, const char *schema, struct schema_field 
 }
 
 static bool refuse_change(const char *schema, const struct schema_field *field,
-                          const struct known *known, bool holds, struct catalog_error *error)
+                          const struct known *known, const struct holder *holder,
+                          struct catalog_error *error)
 {
-    (void)snprintf(error->text, sizeof error->text,
-                   "field %.64s.%.64s %s of type %.20s %.80s and is declared as %.20s %.80s: %s",
-                   schema, field->name, holds ? "holds data" : "may hold data", known->type,
-                   known->options, field->declared.codec->type->name, options_of(field).text,
-                   holds ? "declare it as before, or give the new field another name"
-                         : "the journal has updates that are not in the tables yet; start once "
-                           "with the old declaration and stop, then change it");
+    int length = snprintf(
+        error->text, sizeof error->text,
+        "field %.64s.%.64s %s of type %.20s %.80s and is declared as %.20s %.80s: ", schema,
+        field->name, holder->key[0] != '\0' ? "holds data" : "may hold data", known->type,
+        known->options, field->declared.codec->type->name, options_of(field).text);
+    size_t at = length < 0 ? 0 : (size_t)length;
+    if (holder->key[0] != '\0') {
+        (void)snprintf(error->text + at, sizeof error->text - at,
+                       "declare it as before, or give the new field another name; the first "
+                       "document that has it is %.64s/%.180s",
+                       schema, holder->key);
+    } else {
+        (void)snprintf(error->text + at, sizeof error->text - at,
+                       "the journal has updates that are not in the tables yet; start once with "
+                       "the old declaration and stop, then change it");
+    }
     return false;
+}
+
+static int write_options(sqlite3 *database, const char *schema, const struct schema_field *field,
+                         const char *options)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = database_prepare(database, &statement,
+                              "UPDATE fields SET options = ?3 WHERE schema = ?1 AND number = ?2");
+    if (rc == SQLITE_OK) {
+        bind_text(statement, 1, bytes_of_text(schema));
+        bind_uint(statement, 2, field->number);
+        bind_text(statement, 3, bytes_of_text(options));
+        rc = database_run(statement);
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+/* Options that change what is allowed, or shown, and not what is stored. */
+static bool may_change_options(const struct schema_field *field, const struct known *known)
+{
+    const struct protocol_codec *codec = field->declared.codec;
+    return strcmp(known->type, codec->type->name) == 0 &&
+           (codec->takes_bounds || codec->takes_wins);
+}
+
+/* Bounds may be widened at any time, and narrowed as far as the values that stand allow. */
+static bool change_options(sqlite3 *database, const char *schema, struct schema_field *field,
+                           const struct known *known, bool tail, struct catalog_error *error)
+{
+    struct holder holder = {""};
+    bool bounds = field->declared.codec->takes_bounds;
+    if (bounds &&
+        find_beyond(database, schema, field, (uint32_t)known->number, &holder) != SQLITE_OK) {
+        return catalog_fail(database, "the fields cannot be read", error);
+    }
+    if (holder.key[0] != '\0') {
+        (void)snprintf(error->text, sizeof error->text,
+                       "field %.64s.%.64s is beyond its new bounds %.80s, first in %.64s/%.180s: "
+                       "change the value first, or widen the bounds",
+                       schema, field->name, options_of(field).text, schema, holder.key);
+        return false;
+    }
+    if (bounds && tail) {
+        return refuse_change(schema, field, known, &holder, error);
+    }
+    field->number = (uint32_t)known->number;
+    return write_options(database, schema, field, options_of(field).text) == SQLITE_OK
+               ? true
+               : catalog_fail(database, "the fields cannot be written", error);
 }
 
 static bool number_field(sqlite3 *database, const char *schema, struct schema_field *field,
                          bool tail, struct catalog_error *error)
 {
     struct known known;
+    struct holder holder = {""};
     const char *type = field->declared.codec->type->name;
     struct options_text options = options_of(field);
-    bool holds = false;
     if (find_field(database, schema, field->name, &known) != SQLITE_OK) {
         return catalog_fail(database, "the fields cannot be read", error);
     }
@@ -133,12 +223,15 @@ static bool number_field(sqlite3 *database, const char *schema, struct schema_fi
         field->number = (uint32_t)known.number;
         return true;
     }
+    if (known.number >= 0 && may_change_options(field, &known)) {
+        return change_options(database, schema, field, &known, tail, error);
+    }
     if (known.number >= 0 &&
-        holds_data(database, schema, (uint32_t)known.number, &holds) != SQLITE_OK) {
+        find_data(database, schema, (uint32_t)known.number, &holder) != SQLITE_OK) {
         return catalog_fail(database, "the fields cannot be read", error);
     }
-    if (known.number >= 0 && (holds || tail)) {
-        return refuse_change(schema, field, &known, holds, error);
+    if (known.number >= 0 && (holder.key[0] != '\0' || tail)) {
+        return refuse_change(schema, field, &known, &holder, error);
     }
     if (add_field(database, schema, field) != SQLITE_OK) {
         return catalog_fail(database, "the fields cannot be written", error);

@@ -21,7 +21,7 @@
 
 struct storage;
 
-enum { STORAGE_ERROR_BYTES = 512 };
+enum { STORAGE_ERROR_BYTES = 1280 };
 
 struct storage_ancestor {
     struct journal_id journal;

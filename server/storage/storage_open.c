@@ -15,7 +15,7 @@
 static bool refuse(const struct storage *storage, const char *reason,
                    char error[STORAGE_ERROR_BYTES])
 {
-    (void)snprintf(error, STORAGE_ERROR_BYTES, "%.200s: %.300s", storage->path, reason);
+    (void)snprintf(error, STORAGE_ERROR_BYTES, "%.200s: %.1000s", storage->path, reason);
     return false;
 }
 

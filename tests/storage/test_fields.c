@@ -79,14 +79,64 @@ Test(fields, another_type_is_refused_for_a_field_with_data)
     fixture_close(&fixture);
 
     declare_post(&fixture, "tags", "likes"); /* the types change places */
-    check_refused(&fixture, "field post.tags holds data of type or-set {\"of\":\"string\"} and is "
-                            "declared as g-counter {}");
+    check_refused(&fixture, "field post.tags holds data of type or-set "
+                            "{\"of\":\"string\"} and is declared as g-counter {}");
     fixture_forget_schemas(&fixture);
     fixture_declare(&fixture, "post", "tags", "or-set", ELEMENT_INT);
     check_refused(&fixture, "of type or-set {\"of\":\"string\"} and is declared as or-set "
                             "{\"of\":\"int\"}");
     declare_post(&fixture, "likes", "tags");
     fixture_open(&fixture);
+    fixture_finish(&fixture);
+}
+
+/* The value 7 of the field in the document's row. */
+static void store_value(struct fixture *fixture, const char *name)
+{
+    struct buffer rows;
+    buffer_init(&rows, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&rows);
+    row_write(&writer,
+              &(struct row){.kind = ROW_DOCUMENT, .name = fixture_text(name), .position = 1});
+    row_write(&writer, &(struct row){.kind = ROW_FIELD, .position = 1});
+    row_write(&writer, &(struct row){.kind = ROW_ENTRY,
+                                     .position = 1,
+                                     .shown = fixture_text("7"),
+                                     .detail = fixture_text("x")});
+    cr_assert(fixture_store(fixture, buffer_bytes(&rows)));
+    buffer_finish(&rows);
+}
+
+static void declare_stock(struct fixture *fixture, int64_t min, int64_t max)
+{
+    fixture_forget_schemas(fixture);
+    fixture_declare(fixture, "shop", "stock", "bounded-counter", ELEMENT_STRING);
+    fixture->schemas.schemas[0].fields[0].declared.crdt.min = min;
+    fixture->schemas.schemas[0].fields[0].declared.crdt.max = max;
+}
+
+Test(fields, bounds_are_narrowed_as_far_as_the_values_allow)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    declare_stock(&fixture, 0, 10);
+    fixture_open(&fixture);
+    store_value(&fixture, "shop/b");
+    store_value(&fixture, "shop/a");
+    fixture_close(&fixture);
+    declare_stock(&fixture, 0, 6);
+    check_refused(&fixture,
+                  "field shop.stock is beyond its new bounds {\"min\":0,\"max\":6}, first "
+                  "in shop/a: change the value first, or widen the bounds");
+    declare_stock(&fixture, 0, 7);
+    fixture_open(&fixture);
+    fixture_close(&fixture);
+    declare_stock(&fixture, -1, 100);
+    fixture_open(&fixture);
+    cr_expect(eq(str,
+                 (char *)(uintptr_t)fixture_sql(&fixture, "SELECT count(*) || options FROM "
+                                                          "fields"),
+                 "1{\"min\":-1,\"max\":100}"));
     fixture_finish(&fixture);
 }
 
