@@ -74,11 +74,10 @@ void crdt_orset_destroy(struct crdt_field *field);
 struct crdt_field *crdt_orset_copy(const struct crdt_field *field);
 size_t crdt_orset_memory(const struct crdt_field *field);
 struct crdt_change *crdt_orset_change_create(const struct crdt_type *type);
-void crdt_orset_change_destroy(struct crdt_change *change);
-enum crdt_status crdt_orset_gather(struct crdt_change *change, const struct crdt_change *later);
+void crdt_orset_change_destroy(struct crdt_change *base);
+enum crdt_status crdt_orset_gather(struct crdt_change *base, const struct crdt_change *later);
 enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *entry,
-                                  const struct crdt_change *change,
-                                  const struct crdt_update *update);
+                                  const struct crdt_change *base, const struct crdt_update *update);
 enum crdt_status crdt_orset_apply_whole(struct crdt_field *field, struct crdt_entry *entry,
                                         const struct crdt_change *change,
                                         const struct crdt_update *update);
@@ -89,7 +88,7 @@ enum crdt_status crdt_orset_join(struct crdt_field *field, const struct crdt_fie
 enum crdt_status crdt_orset_join_whole(struct crdt_field *field, const struct crdt_field *state,
                                        const struct crdt_join *join);
 /* A join that takes nothing out of elements that `keeps` holds of. */
-enum crdt_status crdt_orset_join_keeping(struct crdt_field *field, const struct crdt_field *state,
+enum crdt_status crdt_orset_join_keeping(struct crdt_field *field, const struct crdt_field *source,
                                          const struct crdt_join *join,
                                          bool (*keeps)(struct bytes element));
 void crdt_orset_trim(struct crdt_field *field, size_t removals_max);

@@ -1,5 +1,6 @@
 #include "crdt/register.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,7 @@ static bool is_before(const struct stamp *a, const struct stamp *b)
 static struct stamp stamp_of(const struct crdt_orset_element *element)
 {
     struct stamp greatest = {0};
+    assert(element->dot_count > 0);
     for (uint32_t i = 0; i < element->dot_count; i++) {
         struct stamp stamp = {crdt_orset_bytes(element), element->dots[i].replica,
                               element->dots[i].seq};

@@ -156,17 +156,23 @@ Test(mistakes, options_belong_to_their_types)
                    "bytes or any\n");
 }
 
+static void append(char *text, size_t bytes, const char *more)
+{
+    size_t length = strlen(text);
+    (void)snprintf(text + length, bytes - length, "%s", more);
+}
+
 Test(mistakes, maps_in_maps_are_bounded)
 {
     char text[1024] = "data: a.db\nschemas: {post: {m: ";
     for (int i = 0; i <= LIMIT_MAP_DEPTH; i++) {
-        strcat(text, "{type: map, of: ");
+        append(text, sizeof text, "{type: map, of: ");
     }
-    strcat(text, "flag");
+    append(text, sizeof text, "flag");
     for (int i = 0; i <= LIMIT_MAP_DEPTH; i++) {
-        strcat(text, "}");
+        append(text, sizeof text, "}");
     }
-    strcat(text, "}}\n");
+    append(text, sizeof text, "}}\n");
     check_mistakes(text, "f:2:165: one more map in a map; expected at most 8\n");
 }
 

@@ -334,7 +334,8 @@ void oracle_value(const struct oracle *oracle, const struct replicas *replicas, 
                   size_t bytes)
 {
     struct place place = {.oracle = oracle, .replicas = replicas};
-    struct text out = {.data = text, .bytes = bytes};
+    struct text out = {.bytes = bytes};
+    out.data = text;
     put_value(&place, &out);
 }
 
