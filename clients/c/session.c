@@ -276,6 +276,87 @@ static enum session_status gather(struct session *session, size_t index, struct 
     return status == CRDT_OK ? SESSION_OK : SESSION_NO_MEMORY;
 }
 
+/* The vector of a delta in the numbers that the view's dots carry. */
+static size_t vector_of(const struct session *session, const struct delta *delta,
+                        struct crdt_seen *vector)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < delta->seen_length; i++) {
+        for (size_t k = 0; k < session->length; k++) {
+            const struct outbox *box = &session->outboxes[k];
+            if (replica_id_equal(&box->replica, &delta->seen[i].replica)) {
+                vector[length++] =
+                    (struct crdt_seen){.seq = delta->seen[i].seq, .replica = box->index};
+            }
+        }
+    }
+    for (size_t i = 1; i < length; i++) { /* few, and nearly in order */
+        for (size_t k = i; k > 0 && vector[k - 1].replica > vector[k].replica; k--) {
+            struct crdt_seen swapped = vector[k];
+            vector[k] = vector[k - 1];
+            vector[k - 1] = swapped;
+        }
+    }
+    return length;
+}
+
+static enum crdt_status apply_delta(const struct session *session, const struct outbox *box,
+                                    const struct delta *delta, size_t index, bool trusted,
+                                    struct crdt_field *view, struct crdt_entry *entry)
+{
+    const struct crdt_change *change = delta->changes[index];
+    if (change == NULL || (trusted && crdt_change_is_ahead(change, hub_time(session)))) {
+        return CRDT_OK;
+    }
+    if (delta->rejected) {
+        crdt_entry_spend(entry, change);
+        return CRDT_OK;
+    }
+    struct crdt_seen *vector = calloc(delta->seen_length + 1, sizeof *vector);
+    if (vector == NULL) {
+        return CRDT_NO_MEMORY;
+    }
+    struct crdt_update update = {
+        .first = delta->first,
+        .last = delta->last,
+        .position = CRDT_POSITION_PENDING,
+        .at_ms = hub_time(session),
+        .context = {.position = delta->position,
+                    .seen = vector,
+                    .length = vector_of(session, delta, vector)},
+        .replica = box->index,
+    };
+    enum crdt_status status = crdt_field_check(view, entry, change, &update);
+    if (status == CRDT_OK) {
+        status = change->type->apply(view, entry, change, &update);
+    } else {
+        crdt_entry_spend(entry, change); /* the hub will reject it */
+        status = CRDT_OK;
+    }
+    free(vector);
+    return status;
+}
+
+/* `trusted`: without what the hub will refuse for its clock, which no later edit may follow. */
+static struct crdt_field *make_view(const struct session *session, size_t index, bool trusted)
+{
+    const struct crdt_field *confirmed = session->confirmed[index];
+    struct crdt_field *view = confirmed->type->copy(confirmed);
+    enum crdt_status status = view == NULL ? CRDT_NO_MEMORY : CRDT_OK;
+    for (size_t i = 0; i < session->length && status == CRDT_OK; i++) {
+        const struct outbox *box = &session->outboxes[i];
+        struct crdt_entry entry = box->settled[index];
+        for (size_t k = 0; k < box->length && status == CRDT_OK; k++) {
+            status = apply_delta(session, box, &box->deltas[k], index, trusted, view, &entry);
+        }
+    }
+    if (status != CRDT_OK) {
+        confirmed->type->destroy(view);
+        return NULL;
+    }
+    return view;
+}
+
 /* What the hub would refuse by what is seen now. */
 static enum session_status check_edit(const struct session *session, const struct outbox *own,
                                       const struct crdt_field *view, size_t index,
@@ -310,7 +391,7 @@ static enum session_status make_edit(struct session *session, size_t index, cons
     const struct declaration *declared = &session->schema.fields[index].declared;
     struct outbox *own = session_own(session);
     bool looks = edit_needs_view(declared);
-    struct crdt_field *view = looks ? session_view(session, index) : NULL;
+    struct crdt_field *view = looks ? make_view(session, index, true) : NULL;
     if (own == NULL || (looks && view == NULL)) {
         session_destroy_view(view);
         return SESSION_NO_MEMORY;
@@ -348,7 +429,7 @@ enum session_status session_edit_again(struct session *session, struct crdt_chan
             continue;
         }
         struct crdt_change *change = refused->type->change_create(refused->type);
-        struct crdt_field *view = session_view(session, i);
+        struct crdt_field *view = make_view(session, i, true);
         bool made = change != NULL && view != NULL &&
                     refused->type->gather(change, refused) == CRDT_OK &&
                     crdt_change_stamp(change, view, hub_time(session)) == CRDT_OK;
@@ -392,84 +473,9 @@ enum session_status session_edit(struct session *session, const char *name, cons
     return gather(session, index, change, entry);
 }
 
-/* The vector of a delta in the numbers that the view's dots carry. */
-static size_t vector_of(const struct session *session, const struct delta *delta,
-                        struct crdt_seen *vector)
-{
-    size_t length = 0;
-    for (size_t i = 0; i < delta->seen_length; i++) {
-        for (size_t k = 0; k < session->length; k++) {
-            const struct outbox *box = &session->outboxes[k];
-            if (replica_id_equal(&box->replica, &delta->seen[i].replica)) {
-                vector[length++] =
-                    (struct crdt_seen){.seq = delta->seen[i].seq, .replica = box->index};
-            }
-        }
-    }
-    for (size_t i = 1; i < length; i++) { /* few, and nearly in order */
-        for (size_t k = i; k > 0 && vector[k - 1].replica > vector[k].replica; k--) {
-            struct crdt_seen swapped = vector[k];
-            vector[k] = vector[k - 1];
-            vector[k - 1] = swapped;
-        }
-    }
-    return length;
-}
-
-static enum crdt_status apply_delta(const struct session *session, const struct outbox *box,
-                                    const struct delta *delta, size_t index,
-                                    struct crdt_field *view, struct crdt_entry *entry)
-{
-    const struct crdt_change *change = delta->changes[index];
-    if (change == NULL) {
-        return CRDT_OK;
-    }
-    if (delta->rejected) {
-        crdt_entry_spend(entry, change);
-        return CRDT_OK;
-    }
-    struct crdt_seen *vector = calloc(delta->seen_length + 1, sizeof *vector);
-    if (vector == NULL) {
-        return CRDT_NO_MEMORY;
-    }
-    struct crdt_update update = {
-        .first = delta->first,
-        .last = delta->last,
-        .position = CRDT_POSITION_PENDING,
-        .at_ms = hub_time(session),
-        .context = {.position = delta->position,
-                    .seen = vector,
-                    .length = vector_of(session, delta, vector)},
-        .replica = box->index,
-    };
-    enum crdt_status status = crdt_field_check(view, entry, change, &update);
-    if (status == CRDT_OK) {
-        status = change->type->apply(view, entry, change, &update);
-    } else {
-        crdt_entry_spend(entry, change); /* the hub will reject it */
-        status = CRDT_OK;
-    }
-    free(vector);
-    return status;
-}
-
 struct crdt_field *session_view(const struct session *session, size_t index)
 {
-    const struct crdt_field *confirmed = session->confirmed[index];
-    struct crdt_field *view = confirmed->type->copy(confirmed);
-    enum crdt_status status = view == NULL ? CRDT_NO_MEMORY : CRDT_OK;
-    for (size_t i = 0; i < session->length && status == CRDT_OK; i++) {
-        const struct outbox *box = &session->outboxes[i];
-        struct crdt_entry entry = box->settled[index];
-        for (size_t k = 0; k < box->length && status == CRDT_OK; k++) {
-            status = apply_delta(session, box, &box->deltas[k], index, view, &entry);
-        }
-    }
-    if (status != CRDT_OK) {
-        confirmed->type->destroy(view);
-        return NULL;
-    }
-    return view;
+    return make_view(session, index, false);
 }
 
 static enum session_status write_field(const struct session *session, size_t index,

@@ -277,6 +277,10 @@ enum session_status session_load(struct session *session, struct bytes saved)
     if (!reader_ok(&reader)) {
         return SESSION_PROTOCOL;
     }
+    struct reader list = reader_of(fields);
+    if (read_array(&list, LIMIT_FIELDS) == 0 && reader_ok(&list)) {
+        return SESSION_OK; /* kept before the fields were known, so nothing was held */
+    }
     enum session_status status = session_declare(session, fields);
     return status == SESSION_OK ? session_restore(session, saved) : status;
 }

@@ -32,10 +32,31 @@ void session_adopt_stream(struct session *session, struct session *from)
     from->named_length = 0;
 }
 
-/* Our own first, then every other outbox that holds something. */
+static void name_replica(struct replica_id *named, size_t *length, const struct replica_id *replica)
+{
+    for (size_t i = 0; i < *length; i++) {
+        if (replica_id_equal(&named[i], replica)) {
+            return;
+        }
+    }
+    named[(*length)++] = *replica;
+}
+
+static size_t count_names(const struct session *session)
+{
+    size_t count = 1 + session->length;
+    for (size_t i = 0; i < session->length; i++) {
+        for (size_t k = 0; k < session->outboxes[i].length; k++) {
+            count += session->outboxes[i].deltas[k].seen_length;
+        }
+    }
+    return count;
+}
+
+/* Our own first, then every other outbox that holds something, and whom its updates had seen. */
 static bool name_replicas(struct session *session)
 {
-    struct replica_id *named = calloc(session->length + 1, sizeof *named);
+    struct replica_id *named = calloc(count_names(session), sizeof *named);
     if (named == NULL) {
         return false;
     }
@@ -43,8 +64,13 @@ static bool name_replicas(struct session *session)
     named[length++] = session->replica;
     for (size_t i = 0; i < session->length; i++) {
         const struct outbox *box = &session->outboxes[i];
-        if (box->length > 0 && !replica_id_equal(&box->replica, &session->replica)) {
-            named[length++] = box->replica;
+        if (box->length > 0) {
+            name_replica(named, &length, &box->replica);
+        }
+        for (size_t k = 0; k < box->length; k++) {
+            for (size_t n = 0; n < box->deltas[k].seen_length; n++) {
+                name_replica(named, &length, &box->deltas[k].seen[n].replica);
+            }
         }
     }
     free(session->named);
