@@ -1,10 +1,13 @@
 /** Real processes for the tests: a hub on a free port with its own folder, the command line, a browser. */
 import { execFile, spawn } from 'node:child_process';
+import { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+
+globalThis.crypto ??= webcrypto; // Debian 12's Node.js 18 has it, but not there
 
 const root = new URL('../..', import.meta.url).pathname;
 export const bin = process.env.SYNCLINE_BIN ?? join(root, 'build/dev/bin');

@@ -9,7 +9,7 @@ import { asMap, asUint, concatenate, ProtocolError, type Value } from './protoco
 import {
   socketConstructor, SUBPROTOCOL, type SocketConstructor, type SocketLike,
 } from './transport/websocket.js';
-import { mintReplica } from './uuid.js';
+import { mintReplica, webRandom } from './uuid.js';
 
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
 export type ClientEvents = { status: ClientStatus; error: { code: string; text: string } };
@@ -51,7 +51,8 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
   const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
-  const mint = () => mintReplica(now(), (bytes) => crypto.getRandomValues(bytes));
+  const fill = webRandom();
+  const mint = () => mintReplica(now(), fill);
   let status: ClientStatus = 'offline';
   let wanted = true;
   let socket: SocketLike | null = null;

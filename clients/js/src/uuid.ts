@@ -7,3 +7,12 @@ export function mintReplica(nowMs: number, random: (bytes: Uint8Array) => void):
   id[8] = 0x80 | ((id[8] ?? 0) & 0x3f);
   return id;
 }
+
+/** Told at once: much later, at the first edit, it would only be that `crypto` is not defined. */
+export function webRandom(): (bytes: Uint8Array) => void {
+  const { crypto } = globalThis as { crypto?: Crypto };
+  if (crypto === undefined) {
+    throw new Error('there is no Web Crypto (globalThis.crypto) here: run Syncline in Node.js 20 or newer, or in a browser');
+  }
+  return (bytes) => void crypto.getRandomValues(bytes);
+}

@@ -3,9 +3,12 @@
  * Method: a socket that the test answers itself, and time that the test turns; nothing real is waited for.
  */
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { webcrypto } from 'node:crypto';
+import { test } from 'node:test';
 import { connect } from '../../../clients/js/dist/client.js';
 import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
+
+globalThis.crypto ??= webcrypto; // Debian 12's Node.js 18 has it, but not there
 
 const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }];
 const WELCOME = {
@@ -13,11 +16,42 @@ const WELCOME = {
   limits: { message_bytes: 65536, streams: 100, replicas: 100 }, ping_ms: 30000, resume_ms: 1, durability: 'full',
 };
 
+/** Timers and a clock that the test turns; those of `node:test` have no Date in Debian 12's Node.js 18. */
+function takeTime() {
+  const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
+  const timers = new Map();
+  const clock = {
+    now: 0,
+    tick(ms) {
+      const end = clock.now + ms;
+      for (;;) {
+        const [id, next] = [...timers].reduce((a, b) => (b[1].at < a[1].at ? b : a), [0, { at: Infinity }]);
+        if (next.at > end) break;
+        clock.now = next.at;
+        if (next.every === undefined) timers.delete(id);
+        else next.at += next.every;
+        next.act();
+      }
+      clock.now = end;
+    },
+    giveBack() { Object.assign(globalThis, { setTimeout, setInterval, clearTimeout, clearInterval }); },
+  };
+  let last = 0;
+  const add = (act, ms, every) => {
+    timers.set(++last, { act, at: clock.now + ms, every });
+    return last;
+  };
+  globalThis.setTimeout = (act, ms) => add(act, ms);
+  globalThis.setInterval = (act, ms) => add(act, ms, ms);
+  globalThis.clearTimeout = globalThis.clearInterval = (id) => timers.delete(id);
+  return clock;
+}
+
 /** Lets what waits for promises run. */
 const turn = async () => { for (let i = 0; i < 20; i++) await Promise.resolve(); };
 
 function start(t, options = {}) {
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  const clock = takeTime();
   const sockets = [];
   class Socket {
     readyState = 1;
@@ -45,16 +79,16 @@ function start(t, options = {}) {
       return id;
     }
   }
-  const client = connect('ws://hub.test/', { WebSocket: Socket, random: () => 0.999999, ...options });
+  const client = connect('ws://hub.test/', { WebSocket: Socket, random: () => 0.999999, now: () => clock.now, ...options });
   t.after(() => {
     client.close();
-    mock.timers.reset();
+    clock.giveBack();
   });
   const wait = async (ms) => {
-    mock.timers.tick(ms);
+    clock.tick(ms);
     await turn();
   };
-  return { client, sockets, wait, last: () => sockets.at(-1) };
+  return { client, sockets, wait, last: () => sockets.at(-1), giveBack: clock.giveBack };
 }
 
 test('what a read-only hub refused is sent again when it said, once, with what was edited meanwhile', async (t) => {
@@ -179,7 +213,7 @@ test('a closed client stays closed', async (t) => {
 
 test('an app may close the client when it hears bad news', async (t) => {
   for (const event of ['status', 'error']) {
-    const { client, sockets, wait, last } = start(t);
+    const { client, sockets, wait, last, giveBack } = start(t);
     await turn();
     await last().welcome();
     client.on(event, () => client.close());
@@ -187,7 +221,7 @@ test('an app may close the client when it hears bad news', async (t) => {
     await wait(20000);
     assert.equal(client.status, 'closed', event);
     assert.equal(sockets.length, 1, event);
-    mock.timers.reset();
+    giveBack();
   }
 });
 
@@ -209,4 +243,13 @@ test('a session that goes on under a fresh replica opens its stream again, once'
   assert.equal(last().take('DELTA').length, 1);
   assert.deepEqual(last().take('OPEN'), []);
   assert.equal(doc.likes.value, 1);
+});
+
+test('where there is no Web Crypto, connecting says at once what to do', (t) => {
+  const kept = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
+  t.after(() => Object.defineProperty(globalThis, 'crypto', kept));
+  Object.defineProperty(globalThis, 'crypto', { value: undefined, configurable: true });
+  let client;
+  t.after(() => client?.close());
+  assert.throws(() => { client = connect('ws://hub.test/', { WebSocket: class {} }); }, /no Web Crypto.*Node\.js 20 or newer/);
 });
