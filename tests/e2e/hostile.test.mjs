@@ -3,92 +3,13 @@
  * Method: raw sockets and hand-made frames against the real process, with a bystander whose edits must keep arriving.
  */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { connect as dial } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
-import { mintReplica } from 'syncline/internal/uuid';
-import { WebSocket } from 'ws';
-import { bin, folder, health, postSchema, run, sleep, startHub, until } from './support.mjs';
-
-/** A frame as a client sends it; `masked` false is against RFC 6455. */
-function frame(payload, { opcode = 2, fin = true, length = payload.length, masked = true } = {}) {
-  const mask = randomBytes(4);
-  if (!masked) return Buffer.concat([Buffer.from([0x80 | opcode, length]), payload]);
-  const head = length < 126 ? Buffer.from([0, 0x80 | length])
-    : length < 65536 ? Buffer.from([0, 0x80 | 126, length >> 8, length & 255])
-      : Buffer.concat([Buffer.from([0, 0x80 | 127]), (() => { const b = Buffer.alloc(8); b.writeBigUInt64BE(BigInt(length)); return b; })()]);
-  head[0] = (fin ? 0x80 : 0) | opcode;
-  return Buffer.concat([head, mask, Buffer.from(payload.map((byte, i) => byte ^ mask[i % 4]))]);
-}
-
-/** An upgraded raw socket; `closed` answers the close code, or 0 for none. */
-async function raw(hub, headers = {}) {
-  const socket = dial(hub.port, '127.0.0.1');
-  const all = { Host: `127.0.0.1:${hub.port}`, Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': 13,
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'syncline.v1', ...headers };
-  let received = Buffer.alloc(0);
-  socket.on('data', (data) => { received = Buffer.concat([received, data]); });
-  socket.on('error', () => {});
-  socket.write(`GET / HTTP/1.1\r\n${Object.entries(all).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`);
-  await until(() => received.includes('\r\n\r\n') || socket.destroyed, 'the handshake');
-  const status = Number(/^HTTP\/1\.1 (\d+)/.exec(received.toString('latin1'))?.[1] ?? 0);
-  const body = () => received.subarray(received.indexOf('\r\n\r\n') + 4);
-  return {
-    socket, status,
-    /** The code of the hub's close frame; 0 if the connection ended without one. */
-    async closed() {
-      return until(() => {
-        for (let rest = body(); rest.length >= 4;) { // the hub's frames are short and unmasked
-          const long = rest[1] === 126;
-          const start = long ? 4 : 2;
-          if (rest[0] === 0x88) return rest.readUInt16BE(start);
-          rest = rest.subarray(start + (long ? rest.readUInt16BE(2) : rest[1]));
-        }
-        return socket.closed ? 1006 : 0;
-      }, 'the connection', 5000).finally(() => socket.destroy());
-    },
-  };
-}
-
-/** Sends updates as fast as the hub takes them, one DELTA for each increment. */
-async function rawWriter(t, hub) {
-  const socket = new WebSocket(hub.url, 'syncline.v1');
-  t.after(() => socket.terminate());
-  const state = { seq: 0, acked: 0, opened: false };
-  socket.on('message', (data) => {
-    for (const packet of decodeMessage(new Uint8Array(data))) {
-      if (packet.type === 'OPENED') state.opened = true;
-      if (packet.type === 'ACK') state.acked = packet.seq;
-    }
-  });
-  await until(() => socket.readyState === 1, 'the writer');
-  socket.send(encodePacket({ type: 'HELLO', id: 0, version: 1 }));
-  socket.send(encodePacket({ type: 'OPEN', id: 1, name: 'post/1', replicas: [mintReplica(Date.now(), (bytes) => randomBytes(16).copy(bytes))] }));
-  await until(() => state.opened, 'OPENED');
-  return {
-    async update(count) {
-      const last = state.seq + count;
-      while (state.seq < last) {
-        const packets = [];
-        for (let i = 0; i < 1000; i++) {
-          state.seq += 1;
-          packets.push(encodePacket({ type: 'DELTA', id: 1, replica: null, first: state.seq, last: state.seq,
-            context: { position: 0, seen: [] }, changes: new Map([[0, state.seq]]) }));
-        }
-        socket.send(Buffer.concat(packets));
-        await until(() => state.acked >= state.seq - 5000, 'ACKs');
-      }
-      await until(() => state.acked === last, 'the last ACK');
-    },
-  };
-}
-
-const hello = Buffer.from([0x94, 1, 0, 1, 0x80]);
+import { Peer, frame, hello } from './socket.mjs';
+import { folder, health, postSchema, run, sleep, startHub } from './support.mjs';
 
 async function bystander(t, hub) {
   const client = connect(hub.url);
@@ -121,10 +42,9 @@ test('bad frames and packets end their own connection', { timeout: 60000 }, asyn
     ['a text frame', [frame(Buffer.from('hello'), { opcode: 1 })], 1003],
   ];
   for (const [name, frames, code] of cases) {
-    const { socket, status, closed } = await raw(hub);
-    assert.equal(status, 101, name);
-    socket.write(Buffer.concat(frames));
-    assert.equal(await closed(), code, name);
+    const peer = await new Peer(hub).upgraded();
+    peer.write(...frames);
+    assert.equal(await peer.end(), code, name);
     await works();
   }
 });
@@ -140,19 +60,20 @@ test('who does not speak the subprotocol, or comes from a foreign page, is refus
     [{ Origin: `http://127.0.0.1:${hub.port}` }, true],
     [{}, true],
   ]) {
-    const { socket, status } = await raw(hub, headers);
-    assert.equal(status === 101, accepted, `${JSON.stringify(headers)}: ${status}`);
-    socket.destroy();
+    const peer = new Peer(hub);
+    peer.write(peer.request(headers));
+    assert.equal(await peer.answered() === 101, accepted, `${JSON.stringify(headers)}: ${peer.status}`);
+    peer.socket.destroy();
   }
   await works();
 });
 
 test('one message in fragments is one message', { timeout: 30000 }, async (t) => {
   const hub = await startHub(t);
-  const { socket, closed } = await raw(hub);
-  socket.write(Buffer.concat([...hello].map((byte, i) => frame(Buffer.from([byte]), { opcode: i === 0 ? 2 : 0, fin: i === hello.length - 1 }))));
-  socket.write(frame(Buffer.from([0xc1])));
-  assert.equal(await closed(), 1007); // HELLO was taken, and then the bad byte
+  const peer = await new Peer(hub).upgraded();
+  peer.write(...[...hello].map((byte, i) => frame(Buffer.from([byte]), { opcode: i === 0 ? 2 : 0, fin: i === hello.length - 1 })));
+  peer.write(frame(Buffer.from([0xc1])));
+  assert.equal(await peer.end(), 1007); // HELLO was taken, and then the bad byte
 });
 
 test('HTTP answers what it has and nothing else', { timeout: 30000 }, async (t) => {
@@ -163,31 +84,6 @@ test('HTTP answers what it has and nothing else', { timeout: 30000 }, async (t) 
   }
   assert.equal((await fetch(hub.http, { method: 'DELETE' })).status, 405);
   assert.equal((await health(hub)).status, 'ok');
-});
-
-test('a client that stops reading costs a cursor, and then has the converged state', { timeout: 120000 }, async (t) => {
-  const hub = await startHub(t, { config: 'limits: {updates_per_second: 0, bytes_per_second: 0}' });
-  let slowSocket;
-  class SlowSocket extends WebSocket { // its TCP window closes while it is paused
-    constructor(...args) { super(...args); slowSocket = this; }
-  }
-  const slow = connect(hub.url, { WebSocket: SlowSocket });
-  t.after(() => slow.close());
-  const to = slow.open('post/1');
-  await to.ready;
-  const writer = await rawWriter(t, hub);
-  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${hub.process.pid}/status`, 'utf8'))[1]) * 1024;
-  await writer.update(50000); // what updates take anyway is there before the measurement
-  slowSocket._socket.pause();
-  const before = memory();
-  await writer.update(100000);
-  const grown = memory() - before;
-  // A sanitizer keeps freed memory on purpose, so what it holds says nothing.
-  assert.ok(grown < 1 << 20 || bin.includes('/asan/'), `the hub grew by ${grown} bytes`);
-  const shown = to.likes.value;
-  assert.ok(shown < 150000, `the client had stopped reading, and shows ${shown}`);
-  slowSocket._socket.resume();
-  await until(() => to.likes.value === 150000, 'the converged state');
 });
 
 test('a port in use, a file in use, a file that cannot be written, and a broken config are told', { timeout: 60000 }, async (t) => {
