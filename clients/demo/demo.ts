@@ -49,13 +49,17 @@ function setUsable(usable: boolean): void {
 
 client.on('status', showStatus);
 post.on('change', show);
-post.on('pending', show);
+post.on('pending', (count) => {
+  if (count === 0) message.textContent = ''; // what it told of is over; a rejection is told after this
+  show();
+});
 post.on('rejected', ({ text }) => { message.textContent = text; });
 post.on('error', ({ text }) => { message.textContent = text; });
 element('offline-switch').addEventListener('change', (event) => {
   if ((event.target as HTMLInputElement).checked) client.disconnect();
   else client.reconnect();
 });
+element('tag-form').addEventListener('submit', (event) => event.preventDefault());
 
 showStatus();
 setUsable(false);
@@ -66,9 +70,9 @@ show();
 element('like').addEventListener('click', () => post.likes.increment());
 element('stock-up').addEventListener('click', () => post.stock.increment());
 element('stock-down').addEventListener('click', () => post.stock.decrement());
-element('tag-form').addEventListener('submit', (event) => {
+element('tag-form').addEventListener('submit', () => {
   const input = element<HTMLInputElement>('tag-input');
-  event.preventDefault();
-  post.tags.add(input.value.trim());
+  const tag = input.value.trim();
+  if (tag !== '') post.tags.add(tag);
   input.value = '';
 });

@@ -3,9 +3,11 @@
  * Method: Debian's Chromium, driven by clicks; the values are read off the page.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { startHub, until } from './support.mjs';
+import { connect } from 'syncline';
+import { health, sleep, startHub, until } from './support.mjs';
 
 const launchOptions = {
   executablePath: '/usr/bin/chromium',
@@ -87,4 +89,44 @@ test('the page fits a phone', { timeout: 60000 }, async (t) => {
     () => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(content <= screen, `${content} > ${screen}`);
   assert.deepEqual(problems, []);
+});
+
+test('a tag of nothing but spaces is none, and a form that is not ready goes nowhere', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const problems = [];
+  const browser = await chromium.launch(launchOptions);
+  t.after(() => browser.close());
+  const page = await openTab(browser, hub, problems);
+  await addTag(page, '   ');
+  await addTag(page, 'red');
+  await agree([page], { likes: '0', stock: '0', tags: ['red'] });
+
+  const refused = `${hub.http}/?post=${'x'.repeat(300)}`;
+  await page.goto(refused);
+  await page.waitForSelector('#message:not(:empty)');
+  await addTag(page, 'blue');
+  await sleep(200);
+  assert.equal(page.url(), refused);
+  assert.match(await page.textContent('#message'), /name/);
+});
+
+test('what is wrong is told until it is over', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { wrap: ['prlimit', '--fsize=1000000:unlimited'] }); // as if the disk were full
+  const browser = await chromium.launch(launchOptions);
+  t.after(() => browser.close());
+  const page = await openTab(browser, hub, []);
+  const filler = connect(hub.url);
+  t.after(() => filler.close());
+  const doc = filler.open('post/other');
+  await doc.ready;
+  for (let i = 0; i < 400 && !(await health(hub)).read_only; i++) {
+    for (let k = 0; k < 20; k++) doc.tags.add(`${i}-${k}-${'x'.repeat(100)}`);
+    await Promise.race([doc.saved, sleep(300)]);
+  }
+  await page.click('#like');
+  await page.waitForSelector('#message:not(:empty)');
+  assert.deepEqual(await read(page), { likes: '1', stock: '0', tags: [], pending: '1' });
+  execFileSync('prlimit', ['--pid', String(hub.process.pid), '--fsize=unlimited']);
+  await agree([page], { likes: '1', stock: '0', tags: [] });
+  assert.equal(await page.textContent('#message'), '');
 });
