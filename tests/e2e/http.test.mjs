@@ -32,10 +32,14 @@ test('pages, health and readiness are answered; nothing else is there', { timeou
 test('other methods are refused, with a body and without', { timeout: 60000 }, async (t) => {
   const hub = await hubFor(t);
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-    for (const body of [undefined, '', 'abc', 'x'.repeat(10000)]) {
-      const answer = await fetch(`${hub.http}/health`, { method, body });
-      assert.equal(answer.status, 405, `${method} ${body?.length}`);
-      assert.equal((await answer.arrayBuffer()).byteLength, Number(answer.headers.get('content-length')));
+    for (const body of ['', 'abc', 'x'.repeat(10000)]) {
+      // In one piece: the hub answers before the body, and who still writes when it closes may not get to read that.
+      const peer = new Peer(hub);
+      peer.write(`${method} /health HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      assert.equal(await peer.answered(), 405, `${method} ${body.length}`);
+      await until(() => peer.ended, 'the end: what follows would be taken for frames');
+      const length = /content-length: (\d+)/i.exec(peer.received.toString('latin1'))[1];
+      assert.equal(peer.body.length, Number(length));
     }
   }
   assert.equal((await fetch(`${hub.http}/health`, { method: 'HEAD' })).status, 405);
