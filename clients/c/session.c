@@ -112,7 +112,60 @@ static enum session_status create_fields(struct session *session)
     return session->confirmed == NULL ? SESSION_NO_MEMORY : SESSION_OK;
 }
 
-/* Fields that came meanwhile: everything held is carried over by number. */
+static bool is_pending(const struct session *session, size_t place)
+{
+    for (size_t i = 0; i < session->length; i++) {
+        for (size_t k = 0; k < session->outboxes[i].length; k++) {
+            if (session->outboxes[i].deltas[k].changes[place] != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = ((const struct schema_field *)a)->number;
+    uint32_t right = ((const struct schema_field *)b)->number;
+    return (left > right) - (left < right);
+}
+
+static bool copy_declaration(struct declaration *copy, const struct declaration *declaration)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    declaration_write(&writer, declaration);
+    struct reader reader = reader_of(buffer_bytes(&bytes));
+    bool copied = writer.status == PROTOCOL_OK && declaration_read(&reader, copy);
+    buffer_finish(&bytes);
+    return copied;
+}
+
+/* A field that the hub serves no more stays as long as an edit of it waits: that is sent as it was
+ * made and refused with a sentence, instead of vanishing. False: no memory. */
+static bool keep_pending(const struct session *session, struct schema *schema)
+{
+    for (size_t i = 0; i < session->schema.length; i++) {
+        const struct schema_field *field = &session->schema.fields[i];
+        if (schema_field_by_number(schema, field->number) != NULL || !is_pending(session, i)) {
+            continue;
+        }
+        struct bytes name = {(const uint8_t *)field->name, strlen(field->name)};
+        struct schema_field *kept = schema_add_field(schema, name);
+        if (kept == NULL || !copy_declaration(&kept->declared, &field->declared)) {
+            return false;
+        }
+        kept->number = field->number;
+    }
+    if (schema->length > 1) {
+        qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);
+    }
+    return true;
+}
+
+/* Fields came or went meanwhile: everything held is carried over by number. */
 static enum session_status widen(struct session *session, struct schema *schema)
 {
     struct buffer saved;
@@ -149,6 +202,10 @@ enum session_status session_declare(struct session *session, struct bytes fields
     if (!reader_ok(&reader)) {
         schema_finish(&schema);
         return SESSION_PROTOCOL;
+    }
+    if (session->declared && !keep_pending(session, &schema)) {
+        schema_finish(&schema);
+        return SESSION_NO_MEMORY;
     }
     if (session->declared && same_fields(&session->schema, &schema)) {
         schema_finish(&schema);

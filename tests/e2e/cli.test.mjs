@@ -118,3 +118,23 @@ test('a schema may leave the configuration once its updates are stored, and the 
   const [row] = await sql(hub.data, 'SELECT key, likes FROM post');
   assert.deepEqual(row, { key: '1', likes: 1 });
 });
+
+test('an edit of a field that left the configuration is refused, not lost', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t);
+  const store = ['--hub', hub.url, '--store', join(hub.dir, 'client.db')];
+  const before = (await run('syncline', [...store, 'get', 'post/1'])).stdout;
+  assert.equal((await run('syncline', [...store, '--offline', 'increment', 'post/1', 'stock', '7'])).code, 0);
+  assert.equal(await hub.stop(), 0);
+  const config = readFileSync(hub.file, 'utf8');
+  writeFileSync(hub.file, config.replace('stock: pn-counter, ', ''));
+  await hub.start();
+  const refused = await run('syncline', [...store, 'sync']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /post\/1: UNKNOWN_FIELD: /);
+  assert.equal((await run('syncline', [...store, 'increment', 'post/1', 'likes'])).code, 0);
+  assert.equal((await run('syncline', [...store, 'get', 'post/1'])).stdout, '{"likes":1,"tags":[]}\n');
+  assert.equal(await hub.stop(), 0);
+  writeFileSync(hub.file, config);
+  await hub.start();
+  assert.equal((await run('syncline', [...store, 'get', 'post/1'])).stdout, before.replace('"likes":0', '"likes":1'));
+});
