@@ -19,9 +19,9 @@ export type SchemaOption = {
 export type ConnectOptions = {
   /** Sent in HELLO; a function is asked at each connect. */
   token?: string | (() => string | Promise<string>);
-  /** A name for the hub's log. */
+  /** A name for this client, told to the hub, which does not use it yet. */
   client?: string;
-  /** With it documents can be edited before the first connection; fields in the configuration's order. */
+  /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */
   schema?: SchemaOption;
   WebSocket?: SocketConstructor;
   random?: () => number;
