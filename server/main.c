@@ -97,7 +97,7 @@ static int run(const struct arguments *arguments)
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
     } else if (!override(&config, arguments)) {
-        code = complain("--listen takes a number's address and a port, such as 127.0.0.1:7962");
+        code = complain("--listen takes a numeric address and a port, such as 127.0.0.1:7962");
     } else {
         code = serve(&config);
     }
