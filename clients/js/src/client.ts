@@ -2,6 +2,7 @@
 import { createBackoff } from './backoff.js';
 import { createDocument, type Document, type DocumentHandle } from './document.js';
 import { createEvents } from './emitter.js';
+import { declarationOf, type DeclarationOption } from './protocol/declarations.js';
 import {
   decodeMessage, encodePacket, type FieldDeclaration, type Packet, type Welcome,
 } from './protocol/packets.js';
@@ -14,7 +15,7 @@ import { mintReplica, webRandom } from './uuid.js';
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
 export type ClientEvents = { status: ClientStatus; error: { code: string; text: string } };
 export type SchemaOption = {
-  [schema: string]: { [field: string]: string | { type: string; of?: string } };
+  [schema: string]: { [field: string]: DeclarationOption };
 };
 export type ConnectOptions = {
   /** Sent in HELLO; a function is asked at each connect. */
@@ -303,10 +304,8 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   function declarationsOf(name: string): FieldDeclaration[] | undefined {
     const schema = options.schema?.[name.split('/', 1)[0] ?? ''];
     if (schema === undefined) return undefined;
-    return Object.entries(schema).map(([field, declared], number) => {
-      const { type, of } = typeof declared === 'string' ? { type: declared, of: undefined } : declared;
-      return { number, name: field, type, ...(of === undefined ? {} : { of }) };
-    });
+    return Object.entries(schema).map(
+      ([field, option], number) => ({ number, name: field, ...declarationOf(option) }));
   }
 
   function open(name: string): Document {
@@ -321,7 +320,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
         streams.delete(stream);
         send({ type: 'CLOSE', id: stream, code: '', text: '' });
       }
-    });
+    }, now);
     handles.set(name, handle);
     openStream(handle);
     return handle.document;

@@ -35,7 +35,7 @@ export type DocumentCore = {
    */
   readonly rejected: readonly Rejection[];
   field(name: string): unknown;
-  /** The edits of `make` are shown as one change and travel as one update. */
+  /** The edits of `make` are shown as one change and travel as one update, but for those that must travel alone. */
   transact(make: () => void): void;
   on<Name extends keyof DocumentEvents>(
     name: Name, listen: (event: DocumentEvents[Name]) => void): () => void;
@@ -60,6 +60,7 @@ export function createDocument(
   declarations: readonly FieldDeclaration[] | undefined,
   wantFlush: () => void,
   onClose: () => void,
+  now: () => number = Date.now,
 ): DocumentHandle {
   const session = createSession(name, mint);
   const events = createEvents<DocumentEvents>();
@@ -103,7 +104,8 @@ export function createDocument(
     const field = session.fields().get(declaration.number);
     if (field === undefined) return undefined;
     return field.type.api({
-      of: field.of,
+      session: session.identity(),
+      now: () => session.clock(now()),
       state: () => session.view(session.numberOf(declaration.name)),
       edit(make: (change: unknown, entry: Entry) => void) {
         if (status === 'closed') throw new Error(`${name} is closed`);
@@ -138,7 +140,7 @@ export function createDocument(
   }
 
   function receive(packet: Packet): News {
-    const news = session.receive(packet);
+    const news = session.receive(packet, now());
     if (packet.type === 'OPENED') declare();
     if (news.arrived) {
       setStatus('synced');

@@ -4,5 +4,6 @@ export type { Client, ClientEvents, ClientStatus, ConnectOptions, SchemaOption }
 export type { Document, DocumentCore, DocumentEvents, DocumentStatus } from './document.js';
 export type { Counter, PnCounter } from './crdt/counter.js';
 export type { OrSet } from './crdt/orset.js';
-export type { Element, ElementOf } from './protocol/elements.js';
+export type { DeclarationOption, ElementOf } from './protocol/declarations.js';
+export type { Element } from './protocol/elements.js';
 export type { Rejection } from './session/session.js';

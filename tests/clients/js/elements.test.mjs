@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { orSet } from '../../../clients/js/dist/crdt/orset.js';
+import { fieldType } from '../../../clients/js/dist/crdt/registry.js';
 import { elementOfKey, keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeValues, encodeValue, fromHex, toHex } from '../../../clients/js/dist/protocol/values.js';
 
+const orSet = fieldType({ type: 'or-set', of: 'any' });
 const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
 const forms = [
   [null, 'c0'], [false, 'c2'], [true, 'c3'], [0, '00'], [-0, '00'], [127, '7f'], [128, 'cc80'], [255, 'ccff'], [256, 'cd0100'],
@@ -52,7 +53,7 @@ test('what others put in a set is found by its bytes', () => {
   const state = orSet.create();
   const element = '82' + '01a161' + 'a95f5f70726f746f5f5f' + 'c3';
   const [content] = decodeValues(fromHex(`9192919300010191${element}`));
-  orSet.readContent(state, content, 'any');
+  orSet.readContent(state, content);
   assert.deepEqual([...state.dots.keys()], [element]);
 });
 

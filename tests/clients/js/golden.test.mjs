@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { optionsOf } from '../../../clients/js/dist/protocol/declarations.js';
 import { decodeMessage, encodePacket, freezeDelta, thawDelta } from '../../../clients/js/dist/protocol/packets.js';
 import { concatenate, fromHex, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 
@@ -28,7 +29,7 @@ const layouts = {
   AUTH: ({ token }) => [token],
   OPEN: ({ name, replicas, cursor, once }) => [name, replicas, options({ cursor, mode: once ? 'once' : undefined })],
   OPENED: ({ fields, rights, position, ledger }) => [
-    fields.map(({ number, name, type, of }) => [number, name, type, options({ of })]), rights, position,
+    fields.map((field) => [field.number, field.name, field.type, optionsOf(field)]), rights, position,
     ledger.map(({ index, seq }) => [index, seq])],
   DELTA: ({ replica, first, last, context, changes }) => [replica, first, last, contextOf(context), changes],
   STATE: ({ replica, last, context, fields }) => [replica, last, contextOf(context), fields],

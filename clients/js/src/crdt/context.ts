@@ -27,3 +27,11 @@ export function updateCovers(update: Update, dot: Dot): boolean {
   if (dot.replica === update.replica && dot.seq < update.first) return true;
   return contextCovers(update.context, dot);
 }
+
+/** By index; a replica that has none yet comes after those that have one. */
+export function compareReplicas(a: ReplicaName, b: ReplicaName): number {
+  const index = (name: ReplicaName) => (name.startsWith('#') ? Number(name.slice(1)) : Infinity);
+  const [left, right] = [index(a), index(b)];
+  if (left !== right) return left - right;
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,6 +1,7 @@
 /** Both counters: a total, and each replica's entry beside its seq (the C side's crdt/counter.h). */
 import { asInt, asList, asUint, type Value } from '../protocol/values.js';
-import type { Entry, FieldHost, FieldType, Join } from './type.js';
+import { checkAmount, tally } from './tally.js';
+import type { Entry, FieldHost, FieldType, Join, TypeMaker } from './type.js';
 
 type State = { total: number };
 type Change = { entry: Entry };
@@ -12,56 +13,63 @@ export type Counter = {
 };
 export type PnCounter = Counter & { decrement(amount?: number): void };
 
-function raise(entry: Entry, claimed: Entry): void {
+export function raise(entry: Entry, claimed: Entry): void {
   entry.up = Math.max(entry.up, claimed.up);
   entry.down = Math.max(entry.down, claimed.down);
 }
 
-function growth(entry: Entry, claimed: Entry): number {
-  return Math.max(0, claimed.up - entry.up) - Math.max(0, claimed.down - entry.down);
+/** How far the entry would grow. */
+export function growth(entry: Entry, claimed: Entry): Entry {
+  return { up: Math.max(0, claimed.up - entry.up), down: Math.max(0, claimed.down - entry.down) };
+}
+
+export function joinTotal(state: State, join: Join): void {
+  for (const [replica, claimed] of join.theirs) {
+    const ours = join.ours(replica);
+    const { up, down } = growth(ours, claimed);
+    state.total += up - down;
+    raise(ours, claimed);
+  }
+}
+
+export function renameEntry(claimed: Entry, before: Entry, entry: Entry): Entry {
+  const { up, down } = growth(before, claimed);
+  entry.up += up;
+  entry.down += down;
+  return { ...entry };
+}
+
+/** Counts on in the replica's entry, and in the change that carries it. */
+export function claim(change: Change, entry: Entry, way: keyof Entry, amount: number): void {
+  if (entry[way] + amount > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError('the counter would exceed 2^53 - 1');
+  }
+  entry[way] += amount;
+  raise(change.entry, entry);
 }
 
 function count(host: FieldHost<State, Change>, way: keyof Entry, amount: number): void {
-  if (!Number.isSafeInteger(amount) || amount < 1) {
-    throw new RangeError(`a counter counts whole numbers of at least 1, not ${amount}`);
-  }
-  host.edit((change, entry) => {
-    if (entry[way] + amount > Number.MAX_SAFE_INTEGER) {
-      throw new RangeError('the counter would exceed 2^53 - 1');
-    }
-    entry[way] += amount;
-    raise(change.entry, entry);
-  });
+  const whole = checkAmount(amount);
+  host.edit((change, entry) => claim(change, entry, way, whole));
 }
 
 function counterType<Api>(
-  name: string,
-  down: boolean,
-  api: (host: FieldHost<State, Change>) => Api,
+  down: boolean, api: (host: FieldHost<State, Change>) => Api,
 ): FieldType<State, Change, Api> {
   return {
-    name,
+    sharing: 'all',
     api,
     create: () => ({ total: 0 }),
     copy: (state) => ({ ...state }),
     newChange: () => ({ entry: { up: 0, down: 0 } }),
     apply(state, entry, change) {
-      state.total += growth(entry, change.entry);
+      const { up, down: ends } = growth(entry, change.entry);
+      state.total += up - ends;
       raise(entry, change.entry);
     },
     spend: (entry, change) => raise(entry, change.entry),
-    join(state, _source, join: Join) {
-      for (const [replica, claimed] of join.theirs) {
-        const ours = join.ours(replica);
-        state.total += growth(ours, claimed);
-        raise(ours, claimed);
-      }
-    },
-    rename(change, before, entry) {
-      entry.up += Math.max(0, change.entry.up - before.up);
-      entry.down += Math.max(0, change.entry.down - before.down);
-      return { entry: { ...entry } };
-    },
+    join: (state, _source, join) => joinTotal(state, join),
+    rename: (change, before, entry) => ({ entry: renameEntry(change.entry, before, entry) }),
     edits: ({ entry: { up, down: ends } }) => (down ? { increment: up, decrement: ends } : { increment: up }),
     encodeChange: ({ entry }) => (down ? [entry.up, entry.down] : entry.up),
     decodeChange(value: Value) {
@@ -76,13 +84,27 @@ function counterType<Api>(
   };
 }
 
-export const gCounter = counterType<Counter>('g-counter', false, (host) => ({
-  get value() { return host.state().total; },
-  increment: (amount = 1) => count(host, 'up', amount),
-}));
+const anyTotal = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
 
-export const pnCounter = counterType<PnCounter>('pn-counter', true, (host) => ({
-  get value() { return host.state().total; },
-  increment: (amount = 1) => count(host, 'up', amount),
-  decrement: (amount = 1) => count(host, 'down', amount),
-}));
+export const gCounter: TypeMaker = {
+  name: 'g-counter',
+  make: () => counterType<Counter>(false, (host) => ({
+    get value() { return host.state().total; },
+    increment: (amount = 1) => count(host, 'up', amount),
+  })),
+  nested: () => tally<Counter>({ down: false, ...anyTotal }, ({ increment, value }) => ({
+    get value() { return value(); }, increment,
+  })),
+};
+
+export const pnCounter: TypeMaker = {
+  name: 'pn-counter',
+  make: () => counterType<PnCounter>(true, (host) => ({
+    get value() { return host.state().total; },
+    increment: (amount = 1) => count(host, 'up', amount),
+    decrement: (amount = 1) => count(host, 'down', amount),
+  })),
+  nested: () => tally<PnCounter>({ down: true, ...anyTotal }, ({ increment, decrement, value }) => ({
+    get value() { return value(); }, increment, decrement,
+  })),
+};

@@ -1,12 +1,21 @@
+import type { Declaration } from '../protocol/declarations.js';
 import { gCounter, pnCounter } from './counter.js';
 import { orSet } from './orset.js';
-import type { AnyFieldType } from './type.js';
+import type { AnyFieldType, AnyNestedType, TypeMaker } from './type.js';
 
-const types = new Map<string, AnyFieldType>(
-  [gCounter, pnCounter, orSet].map((type) => [type.name, type as unknown as AnyFieldType]),
-);
+const makers = new Map<string, TypeMaker>([
+  gCounter, pnCounter, orSet,
+].map((maker) => [maker.name, maker]));
 
-/** Undefined for a type that a later hub knows. */
-export function fieldType(name: string): AnyFieldType | undefined {
-  return types.get(name);
+/** How deep declarations may stand in each other. */
+const DEPTH_MAX = 8;
+
+function nestedType(declared: Declaration | undefined, depth: number): AnyNestedType | undefined {
+  if (declared === undefined || depth > DEPTH_MAX) return undefined;
+  return makers.get(declared.type)?.nested(declared, nestedType(declared.inner, depth + 1));
+}
+
+/** Undefined for a type, or options, that a later hub knows. */
+export function fieldType(declared: Declaration): AnyFieldType | undefined {
+  return makers.get(declared.type)?.make(declared, nestedType(declared.inner, 1));
 }

@@ -1,8 +1,8 @@
 /**
  * The interface that all types share. Nothing outside a type's own file, and the list in registry.ts, names a type.
- * The laws are those of the C side's crdt/field.h.
+ * The laws are those of the C side's crdt/field.h. A type stands for one declaration: its options are its own business.
  */
-import type { ElementOf } from '../protocol/elements.js';
+import type { Declaration } from '../protocol/declarations.js';
 import type { Value } from '../protocol/values.js';
 import type { ReplicaName, SeenContext, Update } from './context.js';
 
@@ -25,14 +25,25 @@ export type FieldHost<State, Change> = {
   state(): State;
   /** Makes an edit: `change` is the pending change it gathers into, `entry` the replica's own. */
   edit(make: (change: Change, entry: Entry) => void): void;
-  of: ElementOf;
+  /** The hub's clock in milliseconds, as far as it is known here. */
+  now(): number;
+  /** Names this session, whatever replica it goes on under. */
+  session: Uint8Array;
 };
 
+/**
+ * Which edits travel in one update with an edit of the type: all that can, those of the same field, or none. What the hub may refuse
+ * for reasons that the client cannot foresee travels alone, so that it is refused alone.
+ */
+export type Sharing = 'all' | 'field' | 'none';
+
 export interface FieldType<State, Change, Api> {
-  readonly name: string;
+  readonly sharing: Sharing;
   create(): State;
   copy(state: State): State;
   newChange(): Change;
+  /** Whether the hub would take the change now; a type without it is never refused for its state. */
+  check?(state: State, entry: Entry, change: Change, update: Update): boolean;
   /** Applies a change that the hub accepts, or will. */
   apply(state: State, entry: Entry, change: Change, update: Update): void;
   /** Takes note of a rejected change, so that what it counted never counts. */
@@ -40,16 +51,32 @@ export interface FieldType<State, Change, Api> {
   join(state: State, source: State, join: Join): void;
   /** The change as that of a replica whose entry is `entry`, which it raises; the one that made it had `before`. */
   rename(change: Change, before: Entry, entry: Entry): Change;
+  /** The change as if made at `now`, where changes carry the time. */
+  restamp?(change: Change, state: State, now: number): Change;
   /** What the change does, as a plain value, if its replica had counted nothing before. */
   edits(change: Change): unknown;
   encodeChange(change: Change): unknown;
-  decodeChange(value: Value, of: ElementOf): Change;
+  decodeChange(value: Value): Change;
   /** Makes what a SNAPSHOT or UPDATE says so. Throws a ProtocolError. */
-  readContent(state: State, content: Value, of: ElementOf): void;
+  readContent(state: State, content: Value): void;
   /** A plain value that JSON can hold. */
   value(state: State): unknown;
   api(host: FieldHost<State, Change>): Api;
 }
 
+/** A type as it is inside a map, where a key can be removed with all that stands under it. */
+export interface NestedType<State, Change, Api> extends FieldType<State, Change, Api> {
+  /** Drops what the update covers. */
+  forget(state: State, update: Update): void;
+}
+
 /** A type whose parameters are its own business. */
 export type AnyFieldType = FieldType<unknown, unknown, unknown>;
+export type AnyNestedType = NestedType<unknown, unknown, unknown>;
+
+/** A line of the registry. Undefined: the declaration cannot be one of the type. `held`: what each key holds, if that is declared. */
+export type TypeMaker = {
+  readonly name: string;
+  make(declared: Declaration, held: AnyNestedType | undefined): FieldType<any, any, unknown> | undefined;
+  nested(declared: Declaration, held: AnyNestedType | undefined): NestedType<any, any, unknown> | undefined;
+};

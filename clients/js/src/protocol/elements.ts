@@ -2,9 +2,10 @@
  * Elements: what sets hold, compared by their canonical msgpack (docs/protocol.md, section 3). The key of an element is that
  * encoding as a string, which JavaScript's maps can hold.
  */
+import type { ElementOf } from './declarations.js';
 import { decodeValues, Encoded, encodeValue, fromHex, toHex, type Value } from './values.js';
 
-export type ElementOf = 'string' | 'int' | 'float' | 'bool' | 'bytes' | 'any';
+export type { ElementOf };
 export type Element = Value;
 
 type Canonical =
@@ -68,11 +69,11 @@ function fits(value: Canonical, of: ElementOf): boolean {
 }
 
 /** The element's key; throws a TypeError or RangeError if it cannot be one of `of`. */
-export function keyOfElement(element: unknown, of: ElementOf): string {
+export function keyOfElement(element: unknown, of: ElementOf, bytesMax = ELEMENT_BYTES): string {
   const value = canonical(element, 0);
   if (!fits(value, of)) throw new TypeError(`${String(element)} is not an element of ${of}`);
   const bytes = encodeValue(value);
-  if (bytes.length > ELEMENT_BYTES) throw new RangeError('an element is at most 4096 bytes');
+  if (bytes.length > bytesMax) throw new RangeError(`an element is at most ${bytesMax} bytes here`);
   return toHex(bytes);
 }
 

@@ -1,4 +1,5 @@
 /** Packets as a union tagged by `type`, and their bytes (docs/protocol.md, section 2). */
+import { optionsOf, readDeclaration, type Declaration } from './declarations.js';
 import {
   arrayHeader, asBytes, asInt, asList, asMap, asText, asUint, concatenate, decodeValues,
   encodeFields, encodeValue, ProtocolError, wide, type Value,
@@ -11,7 +12,7 @@ export type Context = {
   seen: readonly { replica: Replica; seq: number }[];
   journal?: Uint8Array;
 };
-export type FieldDeclaration = { number: number; name: string; type: string; of?: string };
+export type FieldDeclaration = Declaration & { number: number; name: string };
 export type Welcome = {
   hub: string; journal: Uint8Array; schema: Uint8Array;
   limits: { message_bytes: number; streams: number; replicas: number };
@@ -104,7 +105,7 @@ function partsOf(packet: Packet): Part[] {
       value(defined({ cursor: packet.cursor, mode: packet.once ? 'once' : undefined })),
     ];
     case 'OPENED': return [
-      value(packet.fields.map(({ number, name, type, of }) => [number, name, type, defined({ of })])),
+      value(packet.fields.map((field) => [field.number, field.name, field.type, optionsOf(field)])),
       value(packet.rights), value(wide(packet.position)),
       value(packet.ledger.map(({ index, seq }) => [index, seq])),
     ];
@@ -241,14 +242,10 @@ function asOpen(id: number, list: readonly Value[]): Packet {
 }
 
 function asOpened(id: number, list: readonly Value[]): Packet {
-  const fields = asList(list[0]).map((item) => {
+  const fields = asList(list[0]).flatMap((item) => {
     const [number, name, type, options] = asList(item, 4);
-    const of = optional(asMap(options)['of']);
-    const field: FieldDeclaration = {
-      number: asUint(number), name: asText(name), type: asText(type),
-    };
-    if (of !== undefined) field.of = of;
-    return field;
+    const declared = readDeclaration(asText(type), asMap(options));
+    return declared === undefined ? [] : [{ number: asUint(number), name: asText(name), ...declared }];
   });
   const ledger = asList(list[3]).map((item) => {
     const [index, seq] = asList(item, 2);

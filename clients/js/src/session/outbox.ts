@@ -1,6 +1,6 @@
 /** Outboxes: a client's updates of one document that the hub has not acknowledged yet, by the session that made them. */
 import type { SeenContext } from '../crdt/context.js';
-import type { Entry } from '../crdt/type.js';
+import type { Entry, Sharing } from '../crdt/type.js';
 import type { Replica } from '../protocol/packets.js';
 import { toHex } from '../protocol/values.js';
 
@@ -15,6 +15,10 @@ export type Delta = {
   journal: Uint8Array | undefined;
   /** By field number. */
   changes: Map<number, unknown>;
+  /** What else may join it. */
+  sharing: Sharing;
+  /** Made again with a corrected clock: nothing that a wrong clock stamps joins it. */
+  restamped: boolean;
   /** Sent once: nothing joins it any more, and it is re-sent byte for byte. */
   sent: boolean;
   frozen: Uint8Array | undefined;
@@ -61,11 +65,16 @@ function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolea
   return a === b || (a !== undefined && b !== undefined && toHex(a) === toHex(b));
 }
 
+/** Whether an edit of the field may travel in the delta. */
+export function canShare(delta: Delta, number: number, sharing: Sharing): boolean {
+  return sharing === delta.sharing && (sharing === 'all' || (sharing === 'field' && delta.changes.has(number)));
+}
+
 /** Edits join while what they had seen stands still. */
 export function canGather(
   delta: Delta | undefined, position: number, journal: Uint8Array | undefined, seen: Delta['seen'],
 ): boolean {
-  return delta !== undefined && !delta.sent && !delta.rejected &&
+  return delta !== undefined && !delta.sent && !delta.rejected && !delta.restamped &&
     delta.position === position && (position === 0 || sameBytes(delta.journal, journal)) &&
     delta.seen.length === seen.length &&
     delta.seen.every(({ replica, seq }, i) => {

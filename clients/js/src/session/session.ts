@@ -6,14 +6,14 @@
  */
 import { PENDING, type ReplicaName } from '../crdt/context.js';
 import { fieldType } from '../crdt/registry.js';
-import type { AnyFieldType, Entry } from '../crdt/type.js';
-import type { ElementOf } from '../protocol/elements.js';
+import type { AnyFieldType, Entry, Sharing } from '../crdt/type.js';
+import type { Declaration } from '../protocol/declarations.js';
 import {
   freezeDelta, thawDelta, type FieldDeclaration, type Fields, type Packet, type Replica,
 } from '../protocol/packets.js';
 import { asMap, decodeValues, ProtocolError, toHex } from '../protocol/values.js';
 import {
-  canGather, contextOf, createOutbox, entryOf, oldestPending, pendingCount, reaches, rewind, type Delta, type Outbox,
+  canGather, canShare, contextOf, createOutbox, entryOf, oldestPending, pendingCount, reaches, rewind, type Delta, type Outbox,
 } from './outbox.js';
 
 const IN_FLIGHT = 16;
@@ -22,9 +22,10 @@ const RETRY_MS = 1000;
 /** Grant the hub more of a transfer after this many bytes. */
 const CREDIT_BYTES = 64 * 1024;
 
-/** An update that took no effect; `edits` says for each field what it would have done. */
+/** An update that took no effect; `edits` says for each field what it would have done, `details` what else the hub says of it. */
 export type Rejection = {
   code: string; text: string; field: string | undefined; seq: number; edits: { [field: string]: unknown };
+  details?: Fields;
 };
 
 /** What a packet or an edit changed, for the document to tell. */
@@ -41,10 +42,15 @@ export type News = {
   error: { code: string; text: string; retryMs: number | undefined } | undefined;
 };
 
-type Field = { declaration: FieldDeclaration; type: AnyFieldType; of: ElementOf; state: unknown };
+type Field = { declaration: FieldDeclaration; type: AnyFieldType; state: unknown };
 type Transfer = { packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }; parts: Uint8Array[]; got: number; granted: number };
 
 export type Session = ReturnType<typeof createSession>;
+
+/** Fields of one shape hold the same states. */
+function shapeOf({ type, inner }: Declaration): string {
+  return inner === undefined ? type : `${type} of ${shapeOf(inner)}`;
+}
 
 export function createSession(name: string, mint: () => Replica) {
   let fields = new Map<number, Field>();
@@ -60,8 +66,11 @@ export function createSession(name: string, mint: () => Replica) {
   let transfer: Transfer | null = null;
   let replies: Packet[] = [];
   let views = new Map<number, unknown>();
+  /** The hub's clock is so far ahead of ours, as far as it has told. */
+  let clockOffset = 0;
 
   const own = (): Outbox => outboxes[outboxes.length - 1] as Outbox;
+  const identity = own().replica;
   /** An outbox whose dots a held context names stands by: the hub needs it named, the view its index. */
   const isHeld = (box: Outbox): boolean =>
     box === own() || box.deltas.length > 0 || outboxes.some(({ deltas }) =>
@@ -110,12 +119,11 @@ export function createSession(name: string, mint: () => Replica) {
     renumber(declarations);
     const declared = new Map<number, Field>();
     for (const declaration of declarations) {
-      const type = fieldType(declaration.type);
+      const type = fieldType(declaration);
       if (type === undefined) continue; // a type that a later client knows
       const before = fields.get(declaration.number);
-      const state = before?.type === type ? before.state : type.create();
-      const of = (declaration.of ?? 'string') as ElementOf;
-      declared.set(declaration.number, { declaration, type, of, state });
+      const stays = before !== undefined && shapeOf(before.declaration) === shapeOf(declaration);
+      declared.set(declaration.number, { declaration, type, state: stays ? before.state : type.create() });
     }
     fields = declared;
     views = new Map();
@@ -134,22 +142,19 @@ export function createSession(name: string, mint: () => Replica) {
     return view;
   }
 
-  function applyPending(field: Field, number: number): unknown {
-    const view = field.type.copy(field.state);
+  function applyPending({ type, state }: Field, number: number, counts = (delta: Delta) => !delta.rejected): unknown {
+    const view = type.copy(state);
     for (const box of outboxes) {
       const entry: Entry = { ...entryOf(box.settled, number) };
       for (const delta of box.deltas) {
         const change = delta.changes.get(number);
         if (change === undefined) continue;
-        if (delta.rejected) {
-          field.type.spend(entry, change);
-        } else {
-          const replica = nameOf(box.replica);
-          field.type.apply(view, entry, change, {
-            replica, first: delta.first, last: delta.last, position: PENDING,
-            context: contextOf(delta, nameOf),
-          });
-        }
+        const update = {
+          replica: nameOf(box.replica), first: delta.first, last: delta.last, position: PENDING,
+          context: contextOf(delta, nameOf),
+        };
+        if (counts(delta) && (type.check?.(view, entry, change, update) ?? true)) type.apply(view, entry, change, update);
+        else type.spend(entry, change);
       }
     }
     return view;
@@ -157,10 +162,10 @@ export function createSession(name: string, mint: () => Replica) {
 
   /* --- edits --- */
 
-  function newDelta(box: Outbox, position: number, seen: Delta['seen']): Delta {
+  function newDelta(box: Outbox, position: number, seen: Delta['seen'], sharing: Sharing): Delta {
     const delta: Delta = {
       first: box.seq + 1, last: box.seq, serial: edits + 1, position, seen, journal: cursor?.journal,
-      changes: new Map(), sent: false, frozen: undefined, rejected: false,
+      changes: new Map(), sharing, restamped: false, sent: false, frozen: undefined, rejected: false,
     };
     box.deltas.push(delta);
     return delta;
@@ -177,10 +182,12 @@ export function createSession(name: string, mint: () => Replica) {
       .map(({ replica, deltas }) => ({ replica, seq: (deltas[deltas.length - 1] as Delta).last }));
     const entry = { ...entryOf(box.claimed, number) };
     const last = box.deltas[box.deltas.length - 1];
-    const gathers = canGather(last, position, cursor?.journal, seen);
-    const change = (gathers ? last?.changes.get(number) : undefined) ?? field.type.newChange();
+    const { sharing } = field.type;
+    const gathers = last !== undefined && canShare(last, number, sharing) &&
+      canGather(last, position, cursor?.journal, seen);
+    const change = (gathers ? last.changes.get(number) : undefined) ?? field.type.newChange();
     make(change, entry);
-    const delta = gathers ? (last as Delta) : newDelta(box, position, seen);
+    const delta = gathers ? last : newDelta(box, position, seen, sharing);
     edits += 1;
     box.seq += 1;
     delta.last = box.seq;
@@ -322,28 +329,56 @@ export function createSession(name: string, mint: () => Replica) {
   }
 
   function reject(
-    box: Outbox, delta: Delta, { code, text, field }: Pick<Rejection, 'code' | 'text' | 'field'>, told: News,
+    box: Outbox, delta: Delta, why: Omit<Rejection, 'seq' | 'edits'>, told: News,
   ): void {
     const edits = Object.fromEntries([...rename(box, delta, new Map())].map(([number, change]) => {
       const { declaration, type } = fields.get(number) as Field;
       return [declaration.name, type.edits(change)];
     }));
-    told.rejected.push({ code, text, field, seq: delta.last, edits });
+    told.rejected.push({ ...why, seq: delta.last, edits });
     told.changed = true;
     delta.rejected = true;
     views = new Map();
   }
 
-  function onReject(packet: Packet & { type: 'REJECT' }, told: News): void {
+  /** The same edits once more, under the hub's clock. False: not all of them carry a time. */
+  function restamp(box: Outbox, delta: Delta, now: number): boolean {
+    const made = [...delta.changes].map(([number, change]) => ({ number, change, field: fields.get(number) }));
+    if (made.some(({ field }) => field?.type.restamp === undefined)) return false;
+    delta.rejected = true;
+    // Others that the wrong clock stamped are on their way to be refused, and made again in this order: they set no time.
+    const counts = (one: Delta): boolean => one.restamped && !one.rejected;
+    const fresh = own();
+    fresh.seq += 1;
+    fresh.deltas.push({
+      ...delta, first: fresh.seq, last: fresh.seq, sent: false, frozen: undefined, rejected: false, restamped: true,
+      seen: box === fresh ? delta.seen : [...delta.seen, { replica: box.replica, seq: delta.last }],
+      changes: new Map(made.map(({ number, change, field }) => [number,
+        field?.type.restamp?.(change, applyPending(field, number, counts), now + clockOffset)])),
+    });
+    views = new Map();
+    return true;
+  }
+
+  function onReject(packet: Packet & { type: 'REJECT' }, told: News, now: number): void {
     const box = boxOf(packet.replica);
     const delta = box?.deltas.find(({ last }) => last === packet.seq);
     if (box === undefined || delta === undefined || delta.rejected) return;
-    const number = packet.details['field'];
-    const field = typeof number === 'number' ? fields.get(number)?.declaration.name : undefined;
-    if (packet.code !== 'REPLICA_EXPIRED') return reject(box, delta, { ...packet, field }, told);
+    const { field: number, now_ms: hubNow, ...details } = packet.details;
+    if (packet.code === 'CLOCK_AHEAD' && typeof hubNow === 'number') {
+      clockOffset = hubNow - now;
+      told.changed = restamp(box, delta, now);
+      if (told.changed) return;
+    }
+    const why = {
+      code: packet.code, text: packet.text,
+      field: typeof number === 'number' ? fields.get(number)?.declaration.name : undefined,
+      ...(Object.keys(details).length > 0 ? { details } : {}),
+    };
+    if (packet.code !== 'REPLICA_EXPIRED') return reject(box, delta, why, told);
     // It will refuse all the replica's updates. What was sent it may have taken once, and forgotten since: the app decides.
     for (const one of box.deltas) {
-      if (one.sent && one.last > box.acked && !one.rejected) reject(box, one, { ...packet, field }, told);
+      if (one.sent && one.last > box.acked && !one.rejected) reject(box, one, why, told);
     }
     moveStuck(told);
   }
@@ -404,7 +439,7 @@ export function createSession(name: string, mint: () => Replica) {
     for (const [key, value] of Object.entries(content)) {
       const field = fields.get(Number(key));
       if (field === undefined) continue; // of a type that a later client knows
-      field.type.readContent(field.state, value, field.of === 'any' ? 'any' : field.of);
+      field.type.readContent(field.state, value);
     }
     views = new Map();
   }
@@ -478,11 +513,11 @@ export function createSession(name: string, mint: () => Replica) {
     transfer = null;
   }
 
-  function dispatch(packet: Packet, told: News): void {
+  function dispatch(packet: Packet, told: News, now: number): void {
     switch (packet.type) {
       case 'OPENED': return onOpened(packet);
       case 'ACK': return acknowledge(boxOf(packet.replica), packet.seq, packet.position, packet.index);
-      case 'REJECT': return onReject(packet, told);
+      case 'REJECT': return onReject(packet, told, now);
       case 'GAP': return onGap(packet, told);
       case 'SNAPSHOT':
       case 'UPDATE': return onContent(packet, told);
@@ -529,6 +564,10 @@ export function createSession(name: string, mint: () => Replica) {
     edits: (): number => edits,
     isSaved: (count: number): boolean => oldestPending(outboxes) > count,
     replica: (): Replica => own().replica,
+    /** The replica that the session began under. */
+    identity: (): Replica => identity,
+    /** The hub's clock when ours shows `now`. */
+    clock: (now: number): number => now + clockOffset,
     disconnect,
     /** Everything that is not acknowledged is sent again; it is time for what waited since an ERROR. */
     resend(): void {
@@ -536,10 +575,10 @@ export function createSession(name: string, mint: () => Replica) {
       for (const box of outboxes) rewind(box);
     },
     /** Throws a ProtocolError if the packet cannot be true. */
-    receive(packet: Packet): News {
+    receive(packet: Packet, now = 0): News {
       const told = news();
       const before = pendingCount(outboxes);
-      dispatch(packet, told);
+      dispatch(packet, told, now);
       told.pending = pendingCount(outboxes) !== before;
       return told;
     },

@@ -1,0 +1,90 @@
+/**
+ * The dot set: entries, each with its live dots. Most types are one, and differ in their edits, their entries and what those mean.
+ * An entry is held by its key: its canonical msgpack in hex.
+ */
+import { compareKeys } from '../protocol/elements.js';
+import { asList, asUint, type Value } from '../protocol/values.js';
+import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
+import type { Join } from './type.js';
+
+/** An entry without dots is not there. */
+export type DotSet = { dots: Map<string, readonly Dot[]> };
+
+export function dotOf({ replica, last, position }: Update): Dot {
+  return { replica, seq: last, position };
+}
+
+export function uncovered(dots: readonly Dot[] | undefined, update: Update): Dot[] {
+  return (dots ?? []).filter((dot) => !updateCovers(update, dot));
+}
+
+export function put(state: DotSet, key: string, dots: readonly Dot[]): void {
+  if (dots.length === 0) state.dots.delete(key);
+  else state.dots.set(key, dots);
+}
+
+/** Gives the entry the update's dot in place of those that it covers. */
+export function add(state: DotSet, key: string, update: Update): void {
+  put(state, key, [...uncovered(state.dots.get(key), update), dotOf(update)]);
+}
+
+/** Takes the dots that the update covers from these entries. */
+export function drop(state: DotSet, keys: Iterable<string>, update: Update): void {
+  for (const key of keys) put(state, key, uncovered(state.dots.get(key), update));
+}
+
+function same(a: Dot, b: Dot): boolean {
+  return a.replica === b.replica && a.seq === b.seq;
+}
+
+/** Ours that the other side had seen and lacks was removed there, theirs that we had seen and lack, here. */
+export function joinDots(ours: readonly Dot[] = [], theirs: readonly Dot[] = [], join: Join): Dot[] {
+  const stay = ours.filter(
+    (dot) => theirs.some((their) => same(their, dot)) || !contextCovers(join.source, dot),
+  );
+  const arrive = theirs
+    .filter((dot) => !ours.some((our) => same(our, dot)) && !contextCovers(join.target, dot))
+    .map((dot) => ({ ...dot, position: join.position }));
+  return [...stay, ...arrive];
+}
+
+/** `isKept`: entries that nothing removes, so that a state which lacks one of their dots says nothing about it. */
+export function joinEntries(
+  state: DotSet, source: DotSet, join: Join, isKept: (key: string) => boolean = () => false,
+): void {
+  for (const key of new Set([...state.dots.keys(), ...source.dots.keys()])) {
+    const ours = state.dots.get(key) ?? [];
+    const dots = joinDots(ours, source.dots.get(key), join);
+    const gone = isKept(key) ? ours.filter((dot) => !dots.includes(dot)) : [];
+    put(state, key, [...gone, ...dots]);
+  }
+}
+
+export function sortedKeys(keys: Iterable<string>): string[] {
+  return [...keys].sort(compareKeys);
+}
+
+export function readDot(value: Value): Dot {
+  const [index, seq, position] = asList(value, 3);
+  return { replica: `#${asUint(index)}`, seq: asUint(seq), position: asUint(position) };
+}
+
+/** Entries with the same dots stand together. */
+export function readGroups(state: DotSet, content: Value, keyOf: (entry: Value) => string): void {
+  for (const group of asList(content)) {
+    const [dots, entries] = asList(group, 2);
+    const live = asList(dots).map(readDot);
+    for (const entry of asList(entries)) put(state, keyOf(entry), live);
+  }
+}
+
+/** What all types that are dot sets have in common. */
+export const dotSet = {
+  sharing: 'all',
+  create: (): DotSet => ({ dots: new Map() }),
+  copy: (state: DotSet): DotSet => ({ dots: new Map(state.dots) }),
+  spend: () => {},
+  join: (state: DotSet, source: DotSet, join: Join): void => joinEntries(state, source, join),
+  rename: <Change>(change: Change): Change => change,
+  forget: (state: DotSet, update: Update): void => drop(state, [...state.dots.keys()], update),
+} as const;

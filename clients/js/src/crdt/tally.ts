@@ -1,0 +1,78 @@
+/**
+ * Tally: what a counter is inside a map, where a removed key takes along what was counted under it (the C side's crdt/tally.h). A dot
+ * set whose entries are amounts: each dot counts its entry once.
+ */
+import { elementOfKey, keyOfElement } from '../protocol/elements.js';
+import { asInt, asList, ProtocolError } from '../protocol/values.js';
+import type { Dot } from './context.js';
+import { dotOf, dotSet, put, readDot, type DotSet } from './dots.js';
+import type { FieldHost, NestedType } from './type.js';
+
+type Change = { amount: number };
+
+/** `bounded`: the hub keeps the total between `min` and `max`, so each edit travels alone. */
+type Options = { down: boolean; min: number; max: number; bounded?: boolean };
+
+export type TallyEdits = {
+  value(): number;
+  increment(amount?: number): void;
+  decrement(amount?: number): void;
+};
+
+function totalOf({ dots }: DotSet): number {
+  let total = 0;
+  for (const [key, live] of dots) total += (elementOfKey(key) as number) * live.length;
+  return total;
+}
+
+function count(state: DotSet, amount: number, dot: Dot): void {
+  const key = keyOfElement(amount, 'int');
+  put(state, key, [...(state.dots.get(key) ?? []), dot]);
+}
+
+export function tally<Api>(
+  { down, min, max, bounded = false }: Options, api: (edits: TallyEdits) => Api,
+): NestedType<DotSet, Change, Api> {
+  function edit(host: FieldHost<DotSet, Change>, amount: number): void {
+    const total = totalOf(host.state()) + amount;
+    if (total < min || total > max) throw new RangeError(`the counter would be ${total}, beyond its bounds`);
+    host.edit((change) => { change.amount += amount; });
+  }
+  const check = (state: DotSet, _entry: unknown, { amount }: Change): boolean => {
+    const total = totalOf(state) + amount;
+    return min <= total && total <= max;
+  };
+  return {
+    ...dotSet,
+    sharing: bounded ? 'none' : 'all',
+    ...(bounded ? { check } : {}),
+    newChange: () => ({ amount: 0 }),
+    apply: (state, _entry, { amount }, update) => count(state, amount, dotOf(update)),
+    edits: ({ amount }) => (down
+      ? { increment: Math.max(amount, 0), decrement: Math.max(-amount, 0) } : { increment: amount }),
+    encodeChange: ({ amount }) => amount,
+    decodeChange(value) {
+      const amount = asInt(value);
+      if (!down && amount < 1) throw new ProtocolError('an amount below 1');
+      return { amount };
+    },
+    readContent(state, content) {
+      state.dots.clear();
+      for (const item of asList(content)) count(state, asInt(asList(item, 4)[3]), readDot(item));
+    },
+    value: totalOf,
+    api: (host) => api({
+      value: () => totalOf(host.state()),
+      increment: (amount = 1) => edit(host, checkAmount(amount)),
+      decrement: (amount = 1) => edit(host, -checkAmount(amount)),
+    }),
+  };
+}
+
+/** Throws a RangeError if the amount is none. */
+export function checkAmount(amount: number): number {
+  if (!Number.isSafeInteger(amount) || amount < 1) {
+    throw new RangeError(`a counter counts whole numbers of at least 1, not ${amount}`);
+  }
+  return amount;
+}
