@@ -1,10 +1,16 @@
 import type { Declaration } from '../protocol/declarations.js';
+import { boundedCounter } from './bounded.js';
 import { gCounter, pnCounter } from './counter.js';
+import { flag } from './flag.js';
+import { gSet } from './gset.js';
+import { map } from './map.js';
 import { orSet } from './orset.js';
+import { lwwRegister, mvRegister } from './register.js';
+import { twoPhaseSet } from './twophase.js';
 import type { AnyFieldType, AnyNestedType, TypeMaker } from './type.js';
 
 const makers = new Map<string, TypeMaker>([
-  gCounter, pnCounter, orSet,
+  gCounter, pnCounter, boundedCounter, gSet, twoPhaseSet, orSet, lwwRegister, mvRegister, flag, map,
 ].map((maker) => [maker.name, maker]));
 
 /** How deep declarations may stand in each other. */

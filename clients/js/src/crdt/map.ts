@@ -1,0 +1,189 @@
+/**
+ * Map: keys that hold fields of one type (the C side's crdt/map.h). Each edit under a key adds the update's dot to the key; a remove
+ * takes what it had seen, of the key's dots and of all that stands under them. A key shows while it has a dot.
+ */
+import type { Declaration } from '../protocol/declarations.js';
+import { elementOfKey, encodedOfKey, keyOfElement } from '../protocol/elements.js';
+import { asList } from '../protocol/values.js';
+import type { Dot, Update } from './context.js';
+import { dotOf, joinDots, readDot, sortedKeys, uncovered } from './dots.js';
+import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
+
+type Held = { dots: readonly Dot[]; field: unknown };
+/** By the key's canonical msgpack in hex. A state's fields may be shared by its copies: one that changes is copied first. */
+type State = { keys: Map<string, Held> };
+/** First what is covered goes, if the key was removed; then the nested change, if there is one. */
+type Change = Map<string, { removed: boolean; nested?: unknown }>;
+
+/** Quacks like a `Map` of plain values; `at` gives the live field under a key. */
+export type LiveMap<Field = any, Plain = any> = Iterable<[string, Plain]> & {
+  readonly value: { [key: string]: Plain };
+  readonly size: number;
+  /** A plain value; undefined: no such key. */
+  get(key: string): Plain | undefined;
+  has(key: string): boolean;
+  /** The field under the key; the first edit makes a key that is not there yet. */
+  at(key: string): Field;
+  /** For fields that have `set`: the same as `at(key).set(value)`. */
+  set(key: string, value: unknown): void;
+  /** Removes the key with all that is seen here; a concurrent edit under it keeps it, with that edit. */
+  delete(key: string): boolean;
+  clear(): void;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<Plain>;
+  entries(): IterableIterator<[string, Plain]>;
+  forEach(visit: (value: Plain, key: string) => void): void;
+};
+
+const keyOf = (key: unknown): string => keyOfElement(key, 'string');
+const textOf = (key: string): string => elementOfKey(key) as string;
+const noEntry = (): Entry => ({ up: 0, down: 0 });
+
+function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
+  const { check, restamp } = held;
+
+  const fieldOf = (state: State, key: string): unknown => state.keys.get(key)?.field ?? held.create();
+
+  /** The key as it is to be changed, without what a remove takes if there is one. */
+  function open(state: State, key: string, remover?: Update): Held {
+    const dots = state.keys.get(key)?.dots ?? [];
+    const field = held.copy(fieldOf(state, key));
+    if (remover === undefined) return { dots, field };
+    held.forget(field, remover);
+    return { dots: uncovered(dots, remover), field };
+  }
+
+  function put(state: State, key: string, dots: readonly Dot[], field: unknown): void {
+    if (dots.length === 0) state.keys.delete(key);
+    else state.keys.set(key, { dots, field });
+  }
+
+  function hostAt(host: FieldHost<State, Change>, key: string): FieldHost<unknown, unknown> {
+    return {
+      ...host,
+      state: () => fieldOf(host.state(), key),
+      edit: (edit) => host.edit((change) => {
+        const before = change.get(key);
+        const nested = before?.nested ?? held.newChange();
+        edit(nested, noEntry()); // may throw, and then nothing has changed
+        change.set(key, { removed: before?.removed ?? false, nested });
+      }),
+    };
+  }
+
+  function valueOf(state: State): { [key: string]: unknown } {
+    return Object.fromEntries(
+      sortedKeys(state.keys.keys()).map((key) => [textOf(key), held.value(fieldOf(state, key))]));
+  }
+
+  function api(host: FieldHost<State, Change>): LiveMap {
+    function remove(keys: readonly string[]): boolean {
+      if (keys.length === 0) return false;
+      host.edit((change) => { for (const key of keys) change.set(key, { removed: true }); });
+      return true;
+    }
+    const entries = () => Object.entries(valueOf(host.state()));
+    const at = (key: string) => held.api(hostAt(host, keyOf(key)));
+    return {
+      get value() { return valueOf(host.state()); },
+      get size() { return host.state().keys.size; },
+      get(key) {
+        const one = host.state().keys.get(keyOf(key));
+        return one && held.value(one.field);
+      },
+      has: (key) => host.state().keys.has(keyOf(key)),
+      at,
+      set(key, value) {
+        const field = at(key) as { set?: (value: unknown) => void };
+        if (field.set === undefined) throw new TypeError('what the map holds cannot be set: edit `at(key)`');
+        field.set(value);
+      },
+      delete: (key) => remove([keyOf(key)].filter((one) => host.state().keys.has(one))),
+      clear: () => void remove([...host.state().keys.keys()]),
+      keys: () => sortedKeys(host.state().keys.keys()).map(textOf)[Symbol.iterator](),
+      values: () => entries().map(([, value]) => value)[Symbol.iterator](),
+      entries: () => entries()[Symbol.iterator](),
+      forEach: (visit) => { for (const [key, value] of entries()) visit(value, key); },
+      [Symbol.iterator]: () => entries()[Symbol.iterator](),
+    };
+  }
+
+  return {
+    sharing: held.sharing,
+    create: () => ({ keys: new Map() }),
+    copy: ({ keys }) => ({ keys: new Map(keys) }),
+    newChange: () => new Map(),
+
+    ...(check && {
+      check: (state: State, _entry: Entry, change: Change, update: Update) =>
+        [...change].every(([key, { removed, nested }]) => nested === undefined ||
+          check(open(state, key, removed ? update : undefined).field, noEntry(), nested, update)),
+    }),
+
+    apply(state, _entry, change, update) {
+      for (const [key, { removed, nested }] of change) {
+        const { dots, field } = open(state, key, removed ? update : undefined);
+        if (nested !== undefined) held.apply(field, noEntry(), nested, update);
+        put(state, key, nested === undefined ? dots : [...uncovered(dots, update), dotOf(update)], field);
+      }
+    },
+
+    forget(state, update) {
+      for (const key of [...state.keys.keys()]) {
+        const { dots, field } = open(state, key, update);
+        put(state, key, dots, field);
+      }
+    },
+
+    spend: () => {},
+
+    join(state, source, join) {
+      for (const key of new Set([...state.keys.keys(), ...source.keys.keys()])) {
+        const { dots, field } = open(state, key);
+        held.join(field, fieldOf(source, key), join);
+        put(state, key, joinDots(dots, source.keys.get(key)?.dots, join), field);
+      }
+    },
+
+    rename: (change) => change,
+
+    ...(restamp && {
+      restamp: (change: Change, state: State, now: number) =>
+        new Map([...change].map(([key, { removed, nested }]) => [key, nested === undefined
+          ? { removed } : { removed, nested: restamp(nested, fieldOf(state, key), now) }])),
+    }),
+
+    edits: (change) => Object.fromEntries([...change].map(([key, { removed, nested }]) => [textOf(key), {
+      delete: removed, ...(nested === undefined ? {} : { edit: held.edits(nested) }),
+    }])),
+
+    encodeChange: (change) => [...change].map(([key, { removed, nested }]) => [
+      encodedOfKey(key), removed, nested === undefined ? null : held.encodeChange(nested),
+    ]),
+
+    decodeChange: (value) => new Map(asList(value).map((item) => {
+      const [key, removed, nested] = asList(item, 3);
+      return [keyOf(key), nested == null
+        ? { removed: removed === true } : { removed: removed === true, nested: held.decodeChange(nested) }];
+    })),
+
+    readContent(state, content) {
+      for (const item of asList(content)) {
+        const [dots, name, fresh, nested] = asList(item, 4);
+        const key = keyOf(name);
+        const field = fresh === true ? held.create() : open(state, key).field;
+        if (nested != null) held.readContent(field, nested);
+        put(state, key, asList(dots).map(readDot), field);
+      }
+    },
+
+    value: valueOf,
+    api,
+  };
+}
+
+function make(_declared: Declaration, held: AnyNestedType | undefined) {
+  return held && mapOf(held);
+}
+
+export const map: TypeMaker = { name: 'map', make, nested: make };

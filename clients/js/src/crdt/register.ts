@@ -1,0 +1,161 @@
+/**
+ * Registers: one that keeps all concurrent values, and one that keeps the last by a hybrid logical clock (the C side's
+ * crdt/mvregister.h and crdt/lwwregister.h).
+ */
+import type { Declaration } from '../protocol/declarations.js';
+import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
+import { asList, asUint, encodeValue, toHex, type Value } from '../protocol/values.js';
+import { compareReplicas, updateCovers, type Dot } from './context.js';
+import { add, dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
+import { elementsOf } from './setlike.js';
+import type { NestedType, TypeMaker } from './type.js';
+
+const VALUE_BYTES = 64 * 1024;
+
+/* --- all concurrent values: an entry is a value --- */
+
+type MvChange = { value: string };
+
+export type MvRegister<T extends Element = Element> = {
+  /** One value, or those that were set concurrently, in the order of their bytes; empty: never set. */
+  readonly values: T[];
+  /** The first of them; null: never set. */
+  readonly value: T | null;
+  /** Replaces the values that are seen here. */
+  set(value: T): void;
+};
+
+function makeMv({ of = 'string' }: Declaration): NestedType<DotSet, MvChange, MvRegister> {
+  const keyOf = (value: unknown): string => keyOfElement(value, of, VALUE_BYTES);
+  return {
+    ...dotSet,
+    newChange: () => ({ value: '' }),
+    apply(state, _entry, { value }, update) {
+      dotSet.forget(state, update);
+      add(state, value, update);
+    },
+    edits: ({ value }) => ({ set: elementOfKey(value) }),
+    encodeChange: ({ value }) => [encodedOfKey(value)],
+    decodeChange: (value) => ({ value: keyOf(asList(value, 1)[0]) }),
+    readContent(state, content) {
+      state.dots.clear();
+      readGroups(state, content, keyOf);
+    },
+    value: (state) => elementsOf(state.dots.keys()),
+    api(host) {
+      const values = () => elementsOf(host.state().dots.keys());
+      return {
+        get values() { return values(); },
+        get value() { return values()[0] ?? null; },
+        set(value) {
+          const key = keyOf(value);
+          host.edit((change) => { change.value = key; });
+        },
+      };
+    },
+  };
+}
+
+export const mvRegister: TypeMaker = { name: 'mv-register', make: makeMv, nested: makeMv };
+
+/* --- the last value: an entry is `[ms, count, value]` --- */
+
+type Stamp = { ms: number; count: number };
+type LwwChange = Stamp & { value: string };
+/** One dot of an entry. */
+type Write = Stamp & { key: string; dot: Dot };
+
+export type LwwRegister<T extends Element = Element> = {
+  /** Null: never set. */
+  readonly value: T | null;
+  set(value: T): void;
+};
+
+/** Inside a map a remove can take the greatest write away and leave those that it had not seen. */
+const WRITES_NESTED = 16;
+
+function keyOfWrite({ ms, count, value }: LwwChange): string {
+  return `93${toHex(encodeValue([ms, count])).slice(2)}${value}`;
+}
+
+function compareWrites(a: Write, b: Write): number {
+  return a.ms - b.ms || a.count - b.count || compareReplicas(a.dot.replica, b.dot.replica) || a.dot.seq - b.dot.seq;
+}
+
+/** The greatest first. */
+function writesOf(state: DotSet): Write[] {
+  return [...state.dots].flatMap(([key, dots]) => {
+    const [ms, count] = elementOfKey(key) as [number, number];
+    return dots.map((dot) => ({ key, dot, ms, count }));
+  }).sort((a, b) => compareWrites(b, a));
+}
+
+function dropWrite(state: DotSet, { key, dot }: Write): void {
+  put(state, key, (state.dots.get(key) ?? []).filter((one) => one !== dot));
+}
+
+function stamp(state: DotSet, now: number): Stamp {
+  const last = writesOf(state)[0];
+  const ms = Math.max(Math.floor(now), last?.ms ?? 0);
+  return { ms, count: last?.ms === ms ? last.count + 1 : 0 };
+}
+
+function lastValue(state: DotSet): Element {
+  const last = writesOf(state)[0];
+  return last === undefined ? null : (elementOfKey(last.key) as Element[])[2] as Element;
+}
+
+/** Keeps the greatest writes, so many of them. */
+function makeLww({ of = 'string' }: Declaration, most: number): NestedType<DotSet, LwwChange, LwwRegister> {
+  const readWrite = (entry: Value): LwwChange => {
+    const [ms, count, value] = asList(entry, 3);
+    return { ms: asUint(ms), count: asUint(count), value: keyOfElement(value, of, VALUE_BYTES) };
+  };
+  function prune(state: DotSet): void {
+    for (const write of writesOf(state).slice(most)) dropWrite(state, write);
+  }
+  return {
+    ...dotSet,
+    sharing: 'field',
+    newChange: () => ({ ms: 0, count: 0, value: '' }),
+
+    apply(state, _entry, change, update) {
+      const write = { ...change, key: keyOfWrite(change), dot: dotOf(update) };
+      const seen = writesOf(state).filter(({ dot }) => updateCovers(update, dot));
+      const lower = seen.filter((other) => compareWrites(other, write) < 0);
+      for (const other of lower) dropWrite(state, other);
+      if (lower.length === seen.length) {
+        put(state, write.key, [...(state.dots.get(write.key) ?? []), write.dot]);
+      }
+      prune(state);
+    },
+
+    join(state, source, join) {
+      dotSet.join(state, source, join);
+      prune(state);
+    },
+
+    restamp: (change, state, now) => ({ ...change, ...stamp(state, now) }),
+    edits: ({ value }) => ({ set: elementOfKey(value) }),
+    encodeChange: ({ ms, count, value }) => [ms, count, encodedOfKey(value)],
+    decodeChange: readWrite,
+    readContent(state, content) {
+      state.dots.clear();
+      readGroups(state, content, (entry) => keyOfWrite(readWrite(entry)));
+    },
+    value: lastValue,
+    api: (host) => ({
+      get value() { return lastValue(host.state()); },
+      set(value) {
+        const made = { ...stamp(host.state(), host.now()), value: keyOfElement(value, of, VALUE_BYTES) };
+        host.edit((change) => { Object.assign(change, made); });
+      },
+    }),
+  };
+}
+
+export const lwwRegister: TypeMaker = {
+  name: 'lww-register',
+  make: (declared) => makeLww(declared, 1),
+  nested: (declared) => makeLww(declared, WRITES_NESTED),
+};
