@@ -57,5 +57,5 @@ function run({ type: name, options = {}, replicas, steps }) {
   }
 }
 
-assert.ok(scenarios.length >= 84);
+assert.ok(scenarios.length >= 220);
 for (const scenario of scenarios) test(`${scenario.id}: ${scenario.title}`, () => run(scenario));
