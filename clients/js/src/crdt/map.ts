@@ -40,7 +40,7 @@ const textOf = (key: string): string => elementOfKey(key) as string;
 const noEntry = (): Entry => ({ up: 0, down: 0 });
 
 function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
-  const { check, restamp } = held;
+  const { isInside, restamp } = held;
 
   const fieldOf = (state: State, key: string): unknown => state.keys.get(key)?.field ?? held.create();
 
@@ -56,6 +56,14 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
   function put(state: State, key: string, dots: readonly Dot[], field: unknown): void {
     if (dots.length === 0) state.keys.delete(key);
     else state.keys.set(key, { dots, field });
+  }
+
+  function apply(state: State, change: Change, update: Update): void {
+    for (const [key, { removed, nested }] of change) {
+      const { dots, field } = open(state, key, removed ? update : undefined);
+      if (nested !== undefined) held.apply(field, noEntry(), nested, update);
+      put(state, key, nested === undefined ? dots : [...uncovered(dots, update), dotOf(update)], field);
+    }
   }
 
   function hostAt(host: FieldHost<State, Change>, key: string): FieldHost<unknown, unknown> {
@@ -114,19 +122,17 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
     copy: ({ keys }) => ({ keys: new Map(keys) }),
     newChange: () => new Map(),
 
-    ...(check && {
-      check: (state: State, _entry: Entry, change: Change, update: Update) =>
-        [...change].every(([key, { removed, nested }]) => nested === undefined ||
-          check(open(state, key, removed ? update : undefined).field, noEntry(), nested, update)),
+    // A remove, too, can leave a total beyond its bounds: what it had not seen.
+    ...(isInside && {
+      isInside: ({ keys }: State) => [...keys.values()].every(({ field }) => isInside(field)),
+      check(state: State, _entry: Entry, change: Change, update: Update) {
+        const after = { keys: new Map(state.keys) };
+        apply(after, change, update);
+        return [...change.keys()].every((key) => isInside(fieldOf(after, key)));
+      },
     }),
 
-    apply(state, _entry, change, update) {
-      for (const [key, { removed, nested }] of change) {
-        const { dots, field } = open(state, key, removed ? update : undefined);
-        if (nested !== undefined) held.apply(field, noEntry(), nested, update);
-        put(state, key, nested === undefined ? dots : [...uncovered(dots, update), dotOf(update)], field);
-      }
-    },
+    apply: (state, _entry, change, update) => apply(state, change, update),
 
     forget(state, update) {
       for (const key of [...state.keys.keys()]) {

@@ -35,17 +35,14 @@ export function tally<Api>(
 ): NestedType<DotSet, Change, Api> {
   function edit(host: FieldHost<DotSet, Change>, amount: number): void {
     const total = totalOf(host.state()) + amount;
-    if (total < min || total > max) throw new RangeError(`the counter would be ${total}, beyond its bounds`);
+    if (!isBetween(total)) throw new RangeError(`the counter would be ${total}, beyond its bounds`);
     host.edit((change) => { change.amount += amount; });
   }
-  const check = (state: DotSet, _entry: unknown, { amount }: Change): boolean => {
-    const total = totalOf(state) + amount;
-    return min <= total && total <= max;
-  };
+  const isBetween = (total: number): boolean => min <= total && total <= max;
   return {
     ...dotSet,
     sharing: bounded ? 'none' : 'all',
-    ...(bounded ? { check } : {}),
+    ...(bounded && { isInside: (state: DotSet) => isBetween(totalOf(state)) }),
     newChange: () => ({ amount: 0 }),
     apply: (state, _entry, { amount }, update) => count(state, amount, dotOf(update)),
     edits: ({ amount }) => (down

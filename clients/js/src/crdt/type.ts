@@ -68,6 +68,8 @@ export interface FieldType<State, Change, Api> {
 export interface NestedType<State, Change, Api> extends FieldType<State, Change, Api> {
   /** Drops what the update covers. */
   forget(state: State, update: Update): void;
+  /** Whether the hub would let the state stand; a type without it has no bounds. */
+  isInside?(state: State): boolean;
 }
 
 /** A type whose parameters are its own business. */
