@@ -47,7 +47,7 @@ export class Replica {
     return this.type.value(this.state);
   }
 
-  /** One delta of what `make` does with the field's public object. */
+  /** One delta of what `make` does with the field's public object; its second argument tells the seq so far. */
   transact(make, now = 0) {
     const first = (this.seen.get(this.name) ?? 0) + 1;
     const delta = { replica: this.name, first, last: first - 1, seen: new Map(this.seen), change: this.type.newChange() };
@@ -66,7 +66,7 @@ export class Replica {
       },
       now: () => now,
       session: new TextEncoder().encode(this.name),
-    }));
+    }), () => delta.last);
     if (delta.last < first) return undefined; // the API knows that there is nothing to do
     // The bytes must carry all of it.
     delta.change = this.type.decodeChange(decodeValues(encodeValue(this.type.encodeChange(delta.change)))[0]);
