@@ -84,6 +84,40 @@ function run(declared, seed) {
   }
 }
 
+test('an entry has as many dots as it has concurrent edits, not as many as it ever had', () => {
+  const calls = { 'g-set': ['add', 'a'], 'or-set': ['add', 'a'], flag: ['enable'], 'mv-register': ['set', 'a'], 'lww-register': ['set', 'a'] };
+  const dots = (entries) => [...entries.dots.values()].flat().length;
+  for (const [name, call] of Object.entries(calls)) {
+    const world = { step: 0 };
+    const [top, nested] = [name, map(name)].map((option) => new Replica('A', fieldType(declarationOf(option)), world));
+    for (let i = 0; i < 5; i++) {
+      top.edit(call[0], call.slice(1), i);
+      nested.edit('put', ['k', ...call], i);
+    }
+    assert.equal(dots(top.state), 1, name);
+    const [[, { dots: ofKey, field }]] = nested.state.keys;
+    assert.deepEqual([ofKey.length, dots(field)], [1, 1], name);
+  }
+});
+
+test('a state that lacks what only grows does not take it away, whatever it says it had seen', () => {
+  const lacking = { name: 'B', seen: new Map([['A', 9]]), entries: new Map() };
+  const kept = (option, edits) => {
+    const type = fieldType(declarationOf(option));
+    const replica = new Replica('A', type);
+    for (const [op, ...args] of edits) replica.edit(op, args);
+    replica.merge({ ...lacking, state: type.create() });
+    return replica;
+  };
+  assert.deepEqual(kept('g-set', [['add', 'a']]).value(), ['a']);
+  assert.deepEqual(kept(map('g-set'), [['put', 'k', 'add', 'a']]).value(), {});
+  const removed = kept('2p-set', [['add', 'a'], ['add', 'b'], ['remove', 'a']]);
+  assert.deepEqual(removed.value(), []);
+  removed.edit('add', ['a']);
+  removed.edit('add', ['b']);
+  assert.deepEqual(removed.value(), ['b']);
+});
+
 const nameOf = (option) => (typeof option === 'string' ? option : [option.type, option.wins, option.of && nameOf(option.of)].filter(Boolean).join(' of '));
 
 for (const option of options) {
