@@ -1,8 +1,8 @@
 /**
- * Bytes to values and back, through @msgpack/msgpack. Numbers are JavaScript's exact integers; what the hub writes nine bytes wide
+ * Values to bytes, in their shortest form, and back through @msgpack/msgpack. Numbers are exact integers; what the hub writes nine bytes wide
  * is a `Wide` when encoded, so that both sides write the same bytes. A map comes as a `Map`: its keys may be anything.
  */
-import { decodeMulti, encode } from '@msgpack/msgpack';
+import { decodeMulti } from '@msgpack/msgpack';
 
 export type Value =
   | null
@@ -17,15 +17,13 @@ export type Value =
 /** A packet, or a value in one, that does not have its layout. */
 export class ProtocolError extends Error {}
 
-const options = { useBigInt64: true, maxDepth: 32 } as const;
-
 /**
  * The library holds a map as an object, which has no keys but strings, and refuses `__proto__`. So a key that is text is held with
  * a sign before it, any other as its bytes, and `tame` gives both back.
  */
 const utf8 = new TextDecoder();
 const decoding = {
-  ...options,
+  useBigInt64: true,
   keyDecoder: {
     canBeCached: () => true,
     decode: (bytes: Uint8Array, start: number, length: number) =>
@@ -44,26 +42,58 @@ export function wide(value: number): number {
   return BigInt(value) as unknown as number;
 }
 
-/** The library writes integers beyond 32 bits as floats, unless they are BigInts. */
-function widen(value: unknown): unknown {
-  if (typeof value === 'number') {
-    const narrow = value <= 0xffffffff && value >= -0x80000000;
-    return narrow || !Number.isSafeInteger(value) ? value : BigInt(value);
-  }
-  return value;
-}
-
 /** Bytes that are msgpack already. */
 export class Encoded {
   constructor(readonly bytes: Uint8Array) {}
 }
 
+/** A head, and an integer of so many bytes. */
+function sized(head: number, width: number, value: number | bigint): Uint8Array {
+  const view = new DataView(new ArrayBuffer(1 + width));
+  view.setUint8(0, head);
+  if (width === 1) view.setInt8(1, Number(value));
+  else if (width === 2) view.setInt16(1, Number(value));
+  else if (width === 4) view.setInt32(1, Number(value));
+  else view.setBigInt64(1, BigInt(value));
+  return new Uint8Array(view.buffer);
+}
+
+/** The shortest form; from the head of its one-byte form on there are one for 2, for 4 and for 8 bytes. */
+function integer(value: number): Uint8Array {
+  if (value >= -0x20 && value < 0x80) return Uint8Array.of(value & 0xff);
+  const size = value < 0 ? -2 * value - 1 : value;
+  const power = size < 0x100 ? 0 : size < 0x10000 ? 1 : size < 0x100000000 ? 2 : 3;
+  return sized((value < 0 ? 0xd0 : 0xcc) + power, 2 ** power, value);
+}
+
+function float(value: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(9));
+  view.setUint8(0, 0xcb);
+  view.setFloat64(1, value);
+  return new Uint8Array(view.buffer);
+}
+
+function text(value: string): Uint8Array {
+  const bytes = new TextEncoder().encode(value);
+  const head = bytes.length < 32 ? Uint8Array.of(0xa0 | bytes.length) : lengthHeader(0xd9, bytes.length);
+  return concatenate([head, bytes]);
+}
+
+function scalar(value: unknown): Uint8Array {
+  switch (typeof value) {
+    case 'boolean': return Uint8Array.of(value ? 0xc3 : 0xc2);
+    case 'bigint': return sized(value < 0 ? 0xd3 : 0xcf, 8, value);
+    case 'number': return Number.isSafeInteger(value) ? integer(value) : float(value);
+    case 'string': return text(value);
+    default: return Uint8Array.of(0xc0);
+  }
+}
+
 /** An object's keys have JavaScript's order; a Map's have their own. */
 export function encodeValue(value: unknown): Uint8Array {
   if (value instanceof Encoded) return value.bytes;
-  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) {
-    return encode(widen(value), options);
-  }
+  if (value instanceof Uint8Array) return concatenate([lengthHeader(0xc4, value.length), value]);
+  if (value === null || typeof value !== 'object') return scalar(value);
   if (Array.isArray(value)) {
     return concatenate([arrayHeader(value.length), ...value.map(encodeValue)]);
   }
@@ -158,10 +188,17 @@ export function encodeFields(fields: ReadonlyMap<number, unknown>): Uint8Array {
   return concatenate(parts);
 }
 
+/** Of text and bytes, from the head of the one-byte form on. */
+function lengthHeader(head: number, length: number): Uint8Array {
+  return length < 0x100 ? sized(head, 1, length) : longHeader(head + 1, length);
+}
+
+function longHeader(head: number, size: number): Uint8Array {
+  return size < 0x10000 ? sized(head, 2, size) : sized(head + 1, 4, size);
+}
+
 function header(short: number, long: number, size: number): Uint8Array {
-  if (size < 16) return Uint8Array.of(short | size);
-  if (size < 65536) return Uint8Array.of(long, size >> 8, size & 0xff);
-  return Uint8Array.of(long + 1, size >>> 24, (size >> 16) & 0xff, (size >> 8) & 0xff, size & 0xff);
+  return size < 16 ? Uint8Array.of(short | size) : longHeader(long, size);
 }
 
 export function mapHeader(size: number): Uint8Array {
