@@ -1,6 +1,6 @@
 /** A document as an app holds it: its fields, what waits, and its news. */
 import { createEvents } from './emitter.js';
-import type { Entry } from './crdt/type.js';
+import type { AnyFieldType, Entry } from './crdt/type.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
 
@@ -64,7 +64,7 @@ export function createDocument(
 ): DocumentHandle {
   const session = createSession(name, mint);
   const events = createEvents<DocumentEvents>();
-  const apis = new Map<string, unknown>();
+  const apis = new Map<string, { type: unknown; api: unknown }>();
   const waiting = { ready: waiter(), synced: waiter() };
   let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
   let rejected: readonly Rejection[] = [];
@@ -100,30 +100,25 @@ export function createDocument(
     wantFlush();
   }
 
-  function makeApi(declaration: FieldDeclaration): unknown {
-    const field = session.fields().get(declaration.number);
-    if (field === undefined) return undefined;
-    return field.type.api({
+  function makeApi(fieldName: string, type: AnyFieldType): unknown {
+    return type.api({
       session: session.identity(),
       now: () => session.clock(now()),
-      state: () => session.view(session.numberOf(declaration.name)),
+      state: () => session.view(session.numberOf(fieldName)),
       edit(make: (change: unknown, entry: Entry) => void) {
         if (status === 'closed') throw new Error(`${name} is closed`);
-        session.edit(session.numberOf(declaration.name), make);
+        session.edit(session.numberOf(fieldName), make);
         edited();
       },
     });
   }
 
   function declare(): void {
-    for (const { declaration } of session.fields().values()) {
-      if (!apis.has(declaration.name)) {
-        apis.set(declaration.name, makeApi(declaration));
-        if (!(declaration.name in document)) {
-          Object.defineProperty(document, declaration.name, {
-            enumerable: true, get: () => apis.get(declaration.name),
-          });
-        }
+    for (const { declaration: { name: fieldName }, type } of session.fields().values()) {
+      if (apis.get(fieldName)?.type === type) continue;
+      apis.set(fieldName, { type, api: makeApi(fieldName, type) });
+      if (!(fieldName in document)) {
+        Object.defineProperty(document, fieldName, { enumerable: true, get: () => apis.get(fieldName)?.api });
       }
     }
   }
@@ -210,7 +205,7 @@ export function createDocument(
       return wait.promise;
     },
     field(fieldName) {
-      const api = apis.get(fieldName);
+      const api = apis.get(fieldName)?.api;
       if (api === undefined) {
         throw new Error(apis.size === 0
           ? `the schema of ${name} is not known yet: await doc.ready, or give connect() a schema`

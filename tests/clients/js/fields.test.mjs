@@ -73,6 +73,25 @@ test('fields of types or options that are not known are left out, and the others
   assert.deepEqual(handle.document.value, { a: false, l: [] });
 });
 
+test('what the hub declares takes the place of what was guessed, and the edits stay', () => {
+  const guess = { number: 0, name: 'f', ...declarationOf('flag') };
+  const told = { number: 3, name: 'f', ...declarationOf({ type: 'flag', wins: 'disable' }) };
+  const handle = createDocument('a/1', () => SELF, [guess], () => {}, () => {});
+  const { document: doc } = handle;
+  const early = doc.f;
+  doc.f.disable();
+  handle.session.open(1, JOURNAL);
+  handle.receive({ type: 'OPENED', id: 1, fields: [told], rights: 3, position: 1, ledger: [{ index: 1, seq: 0 }] });
+  handle.receive({ type: 'SNAPSHOT', id: 1, position: 1, fields: { 3: [[[[0, 1, 1]], [true]]] } });
+  assert.deepEqual([doc.f.value, doc.value.f, doc.pending], [false, false, 1], 'the disable had not seen the enable, and wins');
+  early.enable();
+  assert.equal(doc.f.value, true);
+  const before = doc.f;
+  handle.session.open(2, JOURNAL);
+  handle.receive({ type: 'OPENED', id: 2, fields: [told], rights: 3, position: 1, ledger: [{ index: 1, seq: 0 }] });
+  assert.equal(doc.f, before);
+});
+
 test('maps stand in each other up to eight deep', () => {
   const deep = (depth) => (depth === 0 ? 'flag' : map(deep(depth - 1)));
   assert.notEqual(fieldType(declarationOf(deep(8))), undefined);

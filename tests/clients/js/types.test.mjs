@@ -98,6 +98,10 @@ test('an entry has as many dots as it has concurrent edits, not as many as it ev
     const [[, { dots: ofKey, field }]] = nested.state.keys;
     assert.deepEqual([ofKey.length, dots(field)], [1, 1], name);
   }
+  const removed = new Replica('A', fieldType({ type: '2p-set' }));
+  removed.edit('add', ['a']);
+  removed.edit('remove', ['a']);
+  assert.equal(dots(removed.state), 1, 'the removal alone');
 });
 
 test('a state that lacks what only grows does not take it away, whatever it says it had seen', () => {

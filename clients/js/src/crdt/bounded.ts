@@ -4,7 +4,7 @@
  */
 import type { Declaration } from '../protocol/declarations.js';
 import { asBytes, asInt, asList, asUint, fromHex, toHex } from '../protocol/values.js';
-import { claim, growth, joinTotal, raise, renameEntry, type PnCounter } from './counter.js';
+import { claim, counting, growth, raise, type PnCounter } from './counter.js';
 import { checkAmount, tally } from './tally.js';
 import type { Entry, FieldHost, FieldType, TypeMaker } from './type.js';
 
@@ -103,6 +103,7 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
   if (bounds === undefined) return undefined;
   const { min, max } = bounds;
   return {
+    ...counting,
     sharing: 'none',
     create: () => ({ total: 0, leases: new Map() }),
     copy: ({ total, leases }) => ({ total, leases: new Map(leases) }),
@@ -116,15 +117,9 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
     },
 
     apply(state, entry, change) {
-      const { up, down } = growth(entry, change.entry);
-      state.total += up - down;
-      raise(entry, change.entry);
+      counting.apply(state, entry, change);
       if (change.lease !== null) applyLease(state, change.lease);
     },
-
-    spend: (entry, change) => raise(entry, change.entry),
-    join: (state, _source, join) => joinTotal(state, join),
-    rename: (change, before, entry) => ({ ...change, entry: renameEntry(change.entry, before, entry) }),
 
     edits({ entry: { up, down }, lease }) {
       if (lease === null || lease.drawn > 0) return { increment: up, decrement: down };
@@ -156,7 +151,6 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
       }));
     },
 
-    value: (state) => state.total,
     api: (host) => makeApi(host, min, max),
   };
 }

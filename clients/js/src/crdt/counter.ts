@@ -23,21 +23,27 @@ export function growth(entry: Entry, claimed: Entry): Entry {
   return { up: Math.max(0, claimed.up - entry.up), down: Math.max(0, claimed.down - entry.down) };
 }
 
-export function joinTotal(state: State, join: Join): void {
-  for (const [replica, claimed] of join.theirs) {
-    const ours = join.ours(replica);
-    const { up, down } = growth(ours, claimed);
-    state.total += up - down;
-    raise(ours, claimed);
-  }
+function grow(state: State, entry: Entry, claimed: Entry): void {
+  const { up, down } = growth(entry, claimed);
+  state.total += up - down;
+  raise(entry, claimed);
 }
 
-export function renameEntry(claimed: Entry, before: Entry, entry: Entry): Entry {
-  const { up, down } = growth(before, claimed);
-  entry.up += up;
-  entry.down += down;
-  return { ...entry };
-}
+/** What all counters have in common. */
+export const counting = {
+  apply: (state: State, entry: Entry, change: Change): void => grow(state, entry, change.entry),
+  spend: (entry: Entry, change: Change): void => raise(entry, change.entry),
+  join(state: State, _source: State, join: Join): void {
+    for (const [replica, claimed] of join.theirs) grow(state, join.ours(replica), claimed);
+  },
+  rename<Counted extends Change>(change: Counted, before: Entry, entry: Entry): Counted {
+    const { up, down } = growth(before, change.entry);
+    entry.up += up;
+    entry.down += down;
+    return { ...change, entry: { ...entry } };
+  },
+  value: (state: State): number => state.total,
+};
 
 /** Counts on in the replica's entry, and in the change that carries it. */
 export function claim(change: Change, entry: Entry, way: keyof Entry, amount: number): void {
@@ -57,19 +63,12 @@ function counterType<Api>(
   down: boolean, api: (host: FieldHost<State, Change>) => Api,
 ): FieldType<State, Change, Api> {
   return {
+    ...counting,
     sharing: 'all',
     api,
     create: () => ({ total: 0 }),
     copy: (state) => ({ ...state }),
     newChange: () => ({ entry: { up: 0, down: 0 } }),
-    apply(state, entry, change) {
-      const { up, down: ends } = growth(entry, change.entry);
-      state.total += up - ends;
-      raise(entry, change.entry);
-    },
-    spend: (entry, change) => raise(entry, change.entry),
-    join: (state, _source, join) => joinTotal(state, join),
-    rename: (change, before, entry) => ({ entry: renameEntry(change.entry, before, entry) }),
     edits: ({ entry: { up, down: ends } }) => (down ? { increment: up, decrement: ends } : { increment: up }),
     encodeChange: ({ entry }) => (down ? [entry.up, entry.down] : entry.up),
     decodeChange(value: Value) {
@@ -80,7 +79,6 @@ function counterType<Api>(
     readContent(state, content) {
       state.total = asInt(content);
     },
-    value: (state) => state.total,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Values to bytes, in their shortest form, and back through @msgpack/msgpack. Numbers are exact integers; what the hub writes nine bytes wide
- * is a `Wide` when encoded, so that both sides write the same bytes. A map comes as a `Map`: its keys may be anything.
+ * Values to bytes, in their shortest form, and back through @msgpack/msgpack. Numbers are JavaScript's exact integers; what the hub
+ * writes nine bytes wide is `wide` when encoded, so that both sides write the same bytes. A map comes as a `Map`: its keys may be
+ * anything.
  */
 import { decodeMulti } from '@msgpack/msgpack';
 

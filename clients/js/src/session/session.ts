@@ -7,7 +7,7 @@
 import { PENDING, type ReplicaName } from '../crdt/context.js';
 import { fieldType } from '../crdt/registry.js';
 import type { AnyFieldType, Entry, Sharing } from '../crdt/type.js';
-import type { Declaration } from '../protocol/declarations.js';
+import { optionsOf, type Declaration } from '../protocol/declarations.js';
 import {
   freezeDelta, thawDelta, type FieldDeclaration, type Fields, type Packet, type Replica,
 } from '../protocol/packets.js';
@@ -46,6 +46,10 @@ type Field = { declaration: FieldDeclaration; type: AnyFieldType; state: unknown
 type Transfer = { packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }; parts: Uint8Array[]; got: number; granted: number };
 
 export type Session = ReturnType<typeof createSession>;
+
+function isSame(a: Declaration, b: Declaration): boolean {
+  return a.type === b.type && JSON.stringify(optionsOf(a)) === JSON.stringify(optionsOf(b));
+}
 
 /** Fields of one shape hold the same states. */
 function shapeOf({ type, inner }: Declaration): string {
@@ -119,9 +123,9 @@ export function createSession(name: string, mint: () => Replica) {
     renumber(declarations);
     const declared = new Map<number, Field>();
     for (const declaration of declarations) {
-      const type = fieldType(declaration);
-      if (type === undefined) continue; // a type that a later client knows
       const before = fields.get(declaration.number);
+      const type = before !== undefined && isSame(before.declaration, declaration) ? before.type : fieldType(declaration);
+      if (type === undefined) continue; // a type that a later client knows
       const stays = before !== undefined && shapeOf(before.declaration) === shapeOf(declaration);
       declared.set(declaration.number, { declaration, type, state: stays ? before.state : type.create() });
     }
