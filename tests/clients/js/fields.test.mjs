@@ -267,6 +267,14 @@ test('a lease sets aside what its session can still take when nobody else can', 
   assert.deepEqual(changes(), [[6, 6, [2, 8, [SELF, 0, 0, 0]]]]);
 });
 
+test('a lease that waits is not shown once there is not enough left for it', () => {
+  const { doc: { f }, update } = start({ f: { type: 'bounded-counter', min: 0 } }, { content: { 0: [5, []] } });
+  f.reserve(4, { seconds: 60 });
+  assert.deepEqual([f.available, f.leased], [1, 4]);
+  update({ 0: [3, []] });
+  assert.deepEqual([f.available, f.leased], [3, 0]);
+});
+
 /* --- maps --- */
 
 test('a map is like a Map of plain values, and `at` gives the live field', () => {

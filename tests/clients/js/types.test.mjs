@@ -104,6 +104,40 @@ test('an entry has as many dots as it has concurrent edits, not as many as it ev
   assert.equal(dots(removed.state), 1, 'the removal alone');
 });
 
+test('a register keeps one write, and in a map the sixteen greatest', () => {
+  const world = { step: 0 };
+  const writes = (option, count) => {
+    const type = fieldType(declarationOf(option));
+    const hub = new Replica('H', type, world);
+    const peers = Array.from({ length: count }, (_, i) => new Replica(`A${i}`, type, world));
+    const edit = option === 'lww-register' ? ['set', ['x']] : ['put', ['k', 'set', 'x']];
+    for (const [i, peer] of peers.entries()) {
+      const delta = peer.edit(...edit, i);
+      if (i % 2 === 0) hub.deliver(delta);
+      else hub.merge(peer);
+    }
+    const { dots } = option === 'lww-register' ? hub.state : [...hub.state.keys.values()][0].field;
+    return [...dots.values()].flat().map(({ replica }) => Number(replica.slice(1))).sort((a, b) => a - b);
+  };
+  assert.deepEqual(writes('lww-register', 2), [1]);
+  assert.deepEqual(writes('lww-register', 3), [2]);
+  assert.deepEqual(writes(map('lww-register'), 20), Array.from({ length: 16 }, (_, i) => i + 4));
+});
+
+test('a write below one that it had seen takes no effect', () => {
+  const type = fieldType(declarationOf('lww-register'));
+  const nested = fieldType(declarationOf(map('lww-register')));
+  const update = (seq) => ({ replica: 'A', first: seq, last: seq, position: seq, context: { position: 0, seen: new Map() } });
+  const [top, held] = [type.create(), nested.create()];
+  for (const [seq, ms, value] of [[1, 20, 'late'], [2, 10, 'early']]) {
+    type.apply(top, {}, type.decodeChange([ms, 0, value]), update(seq));
+    nested.apply(held, {}, nested.decodeChange([['k', false, [ms, 0, value]]]), update(seq));
+  }
+  assert.equal(type.value(top), 'late');
+  const [{ field: { dots } }] = held.keys.values();
+  assert.deepEqual([...dots.values()].flat().map(({ seq }) => seq), [1]);
+});
+
 test('a state that lacks what only grows does not take it away, whatever it says it had seen', () => {
   const lacking = { name: 'B', seen: new Map([['A', 9]]), entries: new Map() };
   const kept = (option, edits) => {
