@@ -477,31 +477,76 @@ void session_destroy_view(struct crdt_field *view)
     }
 }
 
-/* A clock that was ahead: the same edit again, with what the hub says the time is. */
-enum session_status session_edit_again(struct session *session, struct crdt_change *const *changes)
+/* The vector of a refused delta; of another outbox's also what that one had made before. */
+static struct packet_seen *seen_again(const struct outbox *box, const struct delta *refused,
+                                      bool own, size_t *length)
 {
-    for (size_t i = 0; i < session->schema.length; i++) {
-        const struct crdt_change *refused = changes[i];
-        if (refused == NULL) {
-            continue;
-        }
-        struct crdt_change *change = refused->type->change_create(refused->type);
-        struct crdt_field *view = make_view(session, i, true);
-        bool made = change != NULL && view != NULL &&
-                    refused->type->gather(change, refused) == CRDT_OK &&
-                    crdt_change_stamp(change, view, hub_time(session)) == CRDT_OK;
-        session_destroy_view(view);
-        if (!made) {
-            refused->type->change_destroy(change);
-            return SESSION_NO_MEMORY;
-        }
-        struct outbox *own = session_own(session);
-        struct crdt_entry entry = own == NULL ? (struct crdt_entry){0} : own->claimed[i];
-        enum session_status status = gather(session, i, change, entry);
-        if (status != SESSION_OK) {
-            return status;
-        }
+    struct packet_seen *seen = calloc(refused->seen_length + 1, sizeof *seen);
+    *length = refused->seen_length;
+    for (size_t i = 0; seen != NULL && i < refused->seen_length; i++) {
+        seen[i] = refused->seen[i];
     }
+    if (seen != NULL && !own) {
+        seen[(*length)++] = (struct packet_seen){.replica = box->replica, .seq = refused->last};
+    }
+    return seen;
+}
+
+/* A delta that knows what the refused one knew, and no more. NULL: no memory. */
+static struct delta *push_again(struct session *session, const struct outbox *box,
+                                struct delta refused)
+{
+    size_t length;
+    bool is_own = replica_id_equal(&box->replica, &session->replica);
+    struct packet_seen *seen = seen_again(box, &refused, is_own, &length);
+    struct outbox *own = seen == NULL ? NULL : session_own(session);
+    struct delta *delta = own == NULL ? NULL : outbox_push(own, session->schema.length);
+    if (delta == NULL) {
+        free(seen);
+        return NULL;
+    }
+    delta->seen = seen;
+    delta->seen_length = length;
+    delta->position = refused.position;
+    delta->journal = refused.journal;
+    delta->sent = true; /* nothing joins it */
+    delta->last = ++own->seq;
+    return delta;
+}
+
+static struct crdt_change *change_again(const struct session *session, size_t index,
+                                        const struct crdt_change *refused)
+{
+    struct crdt_change *change = refused->type->change_create(refused->type);
+    struct crdt_field *view = make_view(session, index, true);
+    bool made = change != NULL && view != NULL &&
+                refused->type->gather(change, refused) == CRDT_OK &&
+                crdt_change_stamp(change, view, hub_time(session)) == CRDT_OK;
+    session_destroy_view(view);
+    if (!made) {
+        refused->type->change_destroy(change);
+        return NULL;
+    }
+    return change;
+}
+
+enum session_status session_edit_again(struct session *session, const struct outbox *box,
+                                       const struct delta *refused)
+{
+    size_t index = 0;
+    while (index < session->schema.length && refused->changes[index] == NULL) {
+        index++;
+    }
+    if (index == session->schema.length) {
+        return SESSION_OK;
+    }
+    struct crdt_change *change = change_again(session, index, refused->changes[index]);
+    struct delta *delta = change == NULL ? NULL : push_again(session, box, *refused);
+    if (delta == NULL) {
+        session->schema.fields[index].declared.crdt.type->change_destroy(change);
+        return SESSION_NO_MEMORY;
+    }
+    delta->changes[index] = change;
     return SESSION_OK;
 }
 

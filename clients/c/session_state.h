@@ -15,9 +15,12 @@ void session_set_lease(struct session *session, struct bytes key);
 /* Takes NULL. */
 void session_destroy_view(struct crdt_field *view);
 
-/* The edits of a refused delta again, with the time as the hub has it. */
-CRDT_CHECKED enum session_status session_edit_again(struct session *session,
-                                                    struct crdt_change *const *changes);
+/*
+ * A delta that was refused for its clock, which stands alone with its field: its edit again, in our
+ * own outbox, knowing what it knew, with the time as the hub has it. Outboxes and deltas may move.
+ */
+CRDT_CHECKED enum session_status
+session_edit_again(struct session *session, const struct outbox *box, const struct delta *refused);
 
 /* Takes the stream over from a session that is about to go. */
 void session_adopt_stream(struct session *session, struct session *from);

@@ -289,10 +289,10 @@ static bool is_clock_ahead(const struct packet_reject *reject)
 
 /* True: the edit is made again, and nobody needs to know. */
 static bool try_again(struct session *session, const struct packet_reject *reject,
-                      const struct delta *delta)
+                      const struct outbox *box, const struct delta *delta)
 {
     return is_clock_ahead(reject) && read_clock(session, reject->details, &session->clock_ahead) &&
-           session_edit_again(session, delta->changes) == SESSION_OK;
+           session_edit_again(session, box, delta) == SESSION_OK;
 }
 
 static void on_reject(struct session *session, const struct packet_reject *reject,
@@ -303,7 +303,7 @@ static void on_reject(struct session *session, const struct packet_reject *rejec
         struct delta *delta = &box->deltas[i];
         if (delta->last == reject->seq && !delta->rejected) {
             delta->rejected = true;
-            if (try_again(session, reject, delta)) {
+            if (try_again(session, reject, box, delta)) {
                 news->changed = true;
                 return;
             }
