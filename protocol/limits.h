@@ -32,10 +32,12 @@ enum {
     LIMIT_INLINE_BODY_BYTES = 64 << 10, /* a larger SNAPSHOT or UPDATE travels in chunks */
     LIMIT_CHUNK_BYTES = 16 << 10,       /* one CHUNK: live packets wait for no more than this */
     LIMIT_TRANSFER_WINDOW =
-        256 << 10,              /* bytes of a transfer sent before the receiver grants more */
-    LIMIT_BODY_BYTES = 1 << 30, /* a document's encoded state */
-    LIMIT_REMOVALS = 10000,     /* (config) removals a field remembers: bounds the log */
-    LIMIT_ROW_WALK_BYTES = 24,  /* where a walk through the replicas' rows goes on: a row's key */
+        256 << 10,               /* bytes of a transfer sent before the receiver grants more */
+    LIMIT_BODY_BYTES = 1 << 30,  /* a document's encoded state */
+    LIMIT_REMOVALS = 10000,      /* (config) removals a field remembers: bounds the log */
+    LIMIT_ROW_WALK_BYTES = 24,   /* where a walk through the replicas' rows goes on: a row's key */
+    LIMIT_PRESENCE_BYTES = 1024, /* what one client says of itself: a name, a colour, a selection */
+    LIMIT_PRESENCES = 1000,      /* in one document: each is told to all others */
     LIMIT_REJECTIONS = 16, /* refused updates that a replica is told of again after a lost REJECT */
 };
 

@@ -81,6 +81,7 @@ struct packet_open {
     uint64_t position;
     bool has_cursor;
     bool once;
+    bool presence; /* to be told who else is here */
 };
 
 struct packet_opened {
@@ -117,6 +118,12 @@ struct packet_reject {
 struct packet_gap {
     struct packet_replica replica;
     uint64_t next;
+};
+
+/* PRESENCE: from a client `peer` is 0. */
+struct packet_presence {
+    uint64_t peer;     /* 0 from the hub: everybody */
+    struct bytes data; /* raw; data NULL: gone */
 };
 
 /* SNAPSHOT (`from` 0) and UPDATE. */
@@ -162,6 +169,7 @@ struct packet {
         struct packet_ack ack;
         struct packet_reject reject;
         struct packet_gap gap;
+        struct packet_presence presence;
         struct packet_content content;
         struct packet_call call;
         struct packet_chunk chunk;

@@ -1,5 +1,5 @@
-/* OPEN and OPENED, SNAPSHOT and UPDATE, and the transfers that carry large ones: CHUNK, END,
- * CREDIT. */
+/* OPEN and OPENED, SNAPSHOT and UPDATE, PRESENCE, and the transfers that carry large ones: CHUNK,
+ * END, CREDIT. */
 #include "protocol/limits.h"
 #include "protocol/packet_families.h"
 
@@ -34,6 +34,8 @@ static void read_open(struct reader *reader, struct packet *packet, size_t lengt
             read_cursor(reader, open);
         } else if (packet_key_is(key, "mode")) {
             read_mode(reader, open);
+        } else if (packet_key_is(key, "presence")) {
+            open->presence = read_bool(reader);
         } else {
             reader_skip(reader, 1);
         }
@@ -45,7 +47,7 @@ static void write_open(struct writer *writer, const struct packet *packet)
     const struct packet_open *open = &packet->open;
     write_string(writer, open->name);
     write_raw(writer, open->replicas);
-    write_map(writer, (size_t)open->has_cursor + open->once);
+    write_map(writer, (size_t)open->has_cursor + open->once + open->presence);
     if (open->has_cursor) {
         write_text(writer, "cursor");
         write_array(writer, 2);
@@ -55,6 +57,10 @@ static void write_open(struct writer *writer, const struct packet *packet)
     if (open->once) {
         write_text(writer, "mode");
         write_text(writer, "once");
+    }
+    if (open->presence) {
+        write_text(writer, "presence");
+        write_bool(writer, true);
     }
 }
 
@@ -127,6 +133,27 @@ static size_t written_content(const struct packet *packet)
     return packet->content.fields.data == NULL ? length + 2 : length;
 }
 
+static void read_presence(struct reader *reader, struct packet *packet, size_t length)
+{
+    (void)length;
+    packet->presence.peer = read_uint(reader);
+    if (reader_peek(reader) == READER_NIL) {
+        read_nil(reader);
+    } else {
+        packet->presence.data = read_raw(reader);
+    }
+}
+
+static void write_presence(struct writer *writer, const struct packet *packet)
+{
+    write_uint(writer, packet->presence.peer);
+    if (packet->presence.data.data == NULL) {
+        write_nil(writer);
+    } else {
+        write_raw(writer, packet->presence.data);
+    }
+}
+
 static void read_chunk(struct reader *reader, struct packet *packet, size_t length)
 {
     (void)length;
@@ -155,6 +182,7 @@ const struct packet_layout *packet_layout_stream(uint64_t kind)
     static const struct packet_layout opened = {4, read_opened, write_opened, NULL};
     static const struct packet_layout snapshot = {2, read_snapshot, write_content, written_content};
     static const struct packet_layout update = {3, read_update, write_content, written_content};
+    static const struct packet_layout presence = {2, read_presence, write_presence, NULL};
     static const struct packet_layout chunk = {1, read_chunk, write_chunk, NULL};
     static const struct packet_layout number = {1, read_number, write_number, NULL};
     switch (kind) {
@@ -166,6 +194,8 @@ const struct packet_layout *packet_layout_stream(uint64_t kind)
         return &snapshot;
     case PACKET_UPDATE:
         return &update;
+    case PACKET_PRESENCE:
+        return &presence;
     case PACKET_CHUNK:
         return &chunk;
     case PACKET_END:

@@ -29,6 +29,8 @@
     X(BUSY, "The hub has no room for another document now; try again later.")                      \
     X(READ_ONLY, "The hub cannot write to its disk now; the update was not taken, send it again.") \
     X(UNAVAILABLE, "The hub could not read the document from its database.")                       \
+    X(PRESENCE_TOO_LONG, "Presence data may have 1024 bytes; put more into a field.")              \
+    X(TOO_MANY_PRESENT, "A document shows at most 1000 who are present; this one is full.")        \
     X(UNKNOWN_METHOD, "There is no such method.")
 
 enum hub_code {

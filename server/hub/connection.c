@@ -266,6 +266,9 @@ static void dispatch(struct hub *hub, struct connection *connection, const struc
     case PACKET_STATE:
         update_received(hub, connection, packet, raw);
         return;
+    case PACKET_PRESENCE:
+        presence_received(hub, connection, packet);
+        return;
     case PACKET_CREDIT:
         stream_credit(hub, connection, packet->id, packet->number.value);
         return;
@@ -324,7 +327,8 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
     while (!connection->closing && packet_read(&reader, &packet)) {
         struct bytes raw = {start, (size_t)(reader.left.data - start)};
         start = reader.left.data;
-        updates += packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE;
+        updates += packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE ||
+                   packet.kind == PACKET_PRESENCE;
         if (!id_fits(&packet)) {
             connection_close(hub, connection, CLOSE_FORMAT, "an id of the wrong sign");
         } else if (!connection->greeted) {

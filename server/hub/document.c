@@ -64,6 +64,7 @@ struct document *document_create(struct hub *hub, struct bytes name, const struc
     document->name_length = name.length;
     memcpy(document->name, name.data, name.length);
     list_init(&document->streams);
+    list_init(&document->presences);
     buffer_init(&document->rejected, LIMIT_BODY_BYTES);
     if (!create_fields(hub, document) ||
         !table_add(&hub->documents, bytes_hash(name, hub->config.seed), document)) {
@@ -102,6 +103,7 @@ void document_destroy(struct hub *hub, struct document *document)
     list_remove(&document->idle);
     list_remove(&document->dirty);
     list_remove(&document->due);
+    presences_finish(hub, document);
     hub->memory -= document->memory;
     free_document(document);
 }
@@ -133,7 +135,7 @@ void document_touch(struct hub *hub, struct document *document)
 void document_weigh(struct hub *hub, struct document *document)
 {
     size_t memory = sizeof *document + document->name_length + document->rejected.capacity +
-                    document->ledger.length * sizeof(struct ledger_row);
+                    document->ledger.length * sizeof(struct ledger_row) + document->presence_bytes;
     for (size_t i = 0; i < document->schema->length; i++) {
         memory += document->fields[i]->type->memory(document->fields[i]);
     }

@@ -285,6 +285,7 @@ bool stream_publish(struct hub *hub, struct stream *stream, struct writer *write
         write_text(writer, "");
         write_text(writer, "");
         stream_close(hub, stream);
+        return true;
     }
-    return true;
+    return presence_publish(stream, writer);
 }

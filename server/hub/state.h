@@ -19,6 +19,7 @@
 
 struct connection;
 struct document;
+struct presence;
 struct stream;
 
 /* Links of a doubly linked list, a member of what it links; `list_*` below. */
@@ -63,10 +64,17 @@ struct body {
 };
 
 struct document {
-    struct link idle;    /* in hub->idle while nobody needs it */
-    struct link dirty;   /* in hub->dirty while rows wait to be stored */
-    struct link due;     /* in hub->due_documents while something in it ends by itself */
-    struct link streams; /* head */
+    struct link idle;      /* in hub->idle while nobody needs it */
+    struct link dirty;     /* in hub->dirty while rows wait to be stored */
+    struct link due;       /* in hub->due_documents while something in it ends by itself */
+    struct link streams;   /* head */
+    struct link presences; /* head; oldest change first (presence.c) */
+    uint64_t presence_version;
+    uint64_t presence_forgotten; /* who was told less starts over */
+    uint64_t last_peer;
+    size_t presence_count; /* of those that are not gone */
+    size_t gone_count;
+    size_t presence_bytes;
     const struct schema *schema;
     struct crdt_field **fields; /* one for each of the schema's */
     struct table ledger;        /* of struct ledger_row */
@@ -117,8 +125,11 @@ struct stream {
     uint64_t cursor;
     bool has_cursor; /* false: the client needs a SNAPSHOT */
     bool once;
-    bool opened;      /* OPENED was sent */
-    uint64_t request; /* the LOAD it waits for; 0: none */
+    bool opened;   /* OPENED was sent */
+    bool presence; /* its client wants to know who is here */
+    uint64_t presence_told;
+    struct presence *own_presence; /* NULL: none */
+    uint64_t request;              /* the LOAD it waits for; 0: none */
     struct transfer transfer;
     struct stream_replica *replicas;
     size_t length;
@@ -310,6 +321,13 @@ void stream_credit(struct hub *hub, struct connection *connection, int64_t trans
 bool stream_publish(struct hub *hub, struct stream *stream, struct writer *writer);
 void body_release(struct body *body);
 void stream_drop_transfer(struct stream *stream);
+
+/* presence.c */
+void presence_received(struct hub *hub, struct connection *connection, const struct packet *packet);
+void presence_stream_closed(struct hub *hub, struct stream *stream);
+void presences_finish(struct hub *hub, struct document *document);
+/* Writes what the stream's client does not know yet; true: nothing is left for now. */
+bool presence_publish(struct stream *stream, struct writer *writer);
 
 /* document.c */
 struct document *document_find(const struct hub *hub, struct bytes name);

@@ -77,6 +77,7 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
     stream->connection = connection;
     stream->id = packet->id;
     stream->once = packet->open.once;
+    stream->presence = packet->open.presence;
     stream->replicas = replicas;
     stream->length = length;
     bool good = true;
@@ -198,6 +199,7 @@ void stream_close(struct hub *hub, struct stream *stream)
         }
         ledger_release(hub, document, row);
     }
+    presence_stream_closed(hub, stream);
     stream_drop_transfer(stream);
     list_remove(&stream->dirty);
     list_remove(&stream->in_document);
