@@ -181,7 +181,7 @@ static void edit(struct client *client)
     const char *words[16];
     size_t length = 0;
     size_t field = below(FIELDS);
-    size_t count = 0;
+    size_t count = 1; /* each has one edit at least */
     while (count < 8 && fields[field].edits[count] != NULL) {
         count++;
     }
