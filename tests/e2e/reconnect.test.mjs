@@ -1,7 +1,7 @@
 /**
  * Goal:   edits made around a kill of the hub arrive exactly once, and what was acknowledged is still there.
  * Method: two clients of the package against a real hub, which is killed while edits are under way, started again on the same
- *         file, and at last restored from a copy taken before. The oracle counts the edits.
+ *         file, and at last restored from a copy taken before; then one whose schema is not the hub's. The oracle counts the edits.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -85,4 +85,23 @@ test('after an older backup is restored, edits that the hub never had arrive onc
     assert.deepEqual(doc.tags.value, ['also kept', 'made by the other', 'made meanwhile']);
     assert.deepEqual(doc.rejected, []);
   }
+});
+
+test('a schema that is not the hub’s moves no edit to another field and loses none', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const client = connect(hub.url, { schema: { post: { likes: 'pn-counter', extra: 'g-counter', tags: 'or-set' } } });
+  t.after(() => client.close());
+  const doc = client.open('post/1');
+  doc.extra.increment(5);
+  doc.likes.decrement();
+  doc.tags.add('known by both');
+  await doc.saved;
+  assert.deepEqual(doc.rejected.map(({ code, edits }) => [code, edits]), [
+    ['UNKNOWN_FIELD', { extra: { increment: 5 } }], ['UNKNOWN_FIELD', { likes: { increment: 0, decrement: 1 } }]]);
+  doc.stock.increment();
+  doc.likes.increment(2);
+  await doc.saved;
+  const other = member(t, hub);
+  await other.doc.synced;
+  assert.deepEqual(other.doc.value, { likes: 2, stock: 1, tags: ['known by both'] });
 });

@@ -30,8 +30,8 @@ export type DocumentCore = {
   /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. Fails if the document closes first. */
   readonly saved: Promise<void>;
   /**
-   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP), oldest first: kept until the
-   * document closes, for the app to make their edits again, or not.
+   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP, UNKNOWN_FIELD), oldest first: kept
+   * until the document closes, for the app to make their edits again, or not.
    */
   readonly rejected: readonly Rejection[];
   field(name: string): unknown;
@@ -52,7 +52,7 @@ export type DocumentHandle = {
   shut(): void;
 };
 
-const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP']);
+const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP', 'UNKNOWN_FIELD']);
 
 export function createDocument(
   name: string,
@@ -100,23 +100,24 @@ export function createDocument(
     wantFlush();
   }
 
-  function makeApi(fieldName: string, type: AnyFieldType): unknown {
+  function makeApi(declaration: FieldDeclaration, type: AnyFieldType): unknown {
     return type.api({
       session: session.identity(),
       now: () => session.clock(now()),
-      state: () => session.view(session.numberOf(fieldName)),
+      state: () => session.view(session.numberOf(declaration)),
       edit(make: (change: unknown, entry: Entry) => void) {
         if (status === 'closed') throw new Error(`${name} is closed`);
-        session.edit(session.numberOf(fieldName), make);
+        session.edit(session.numberOf(declaration), make);
         edited();
       },
     });
   }
 
   function declare(): void {
-    for (const { declaration: { name: fieldName }, type } of session.fields().values()) {
+    for (const { declaration, type } of session.fields().values()) {
+      const fieldName = declaration.name;
       if (apis.get(fieldName)?.type === type) continue;
-      apis.set(fieldName, { type, api: makeApi(fieldName, type) });
+      apis.set(fieldName, { type, api: makeApi(declaration, type) });
       if (!(fieldName in document)) {
         Object.defineProperty(document, fieldName, { enumerable: true, get: () => apis.get(fieldName)?.api });
       }

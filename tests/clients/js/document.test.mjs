@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDocument } from '../../../clients/js/dist/document.js';
+import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
 
 const JOURNAL = new Uint8Array(16);
@@ -182,4 +183,96 @@ test('closing ends everything that waits', { timeout: 5000 }, async () => {
   assert.equal(doc.status, 'closed');
   assert.equal(made.closed, 1);
   assert.throws(() => doc.likes.increment(), /closed/);
+});
+
+/* --- a schema that is not the hub's --- */
+
+/** A document with fields as the app believes them, edited, and then told those of the hub; `ledger` of the replica. */
+function guessed(guess, edit, ledger = { index: null, seq: 0 }) {
+  const told = [];
+  const declarations = Object.entries(guess).map(([name, option], number) => ({ number, name, ...declarationOf(option) }));
+  const handle = createDocument('post/1', () => new Uint8Array(16).fill(1), declarations, () => {}, () => {});
+  const { document } = handle;
+  document.on('rejected', (rejection) => told.push(rejection));
+  edit(document);
+  handle.session.open(1, JOURNAL);
+  handle.receive({ type: 'OPENED', id: 1, fields: FIELDS, rights: 3, position: 0, ledger: [ledger] });
+  handle.receive({ type: 'SNAPSHOT', id: 1, position: 0, fields: { 0: 0, 1: 0, 2: [], 3: [] } });
+  const sent = () => handle.session.takeSends().frozen.flatMap((bytes) => decodeMessage(bytes));
+  const changes = () => sent().map(({ first, last, changes: all }) => [first, last, Object.fromEntries(all)]);
+  return { document, handle, told, changes };
+}
+
+test('an edit of a field that the hub lacks lands in no other, and the app has it back', async () => {
+  const { document: doc, handle, told, changes } = guessed({ likes: 'g-counter', extra: 'g-counter', tags: 'or-set' }, (early) => {
+    early.extra.increment(5);
+    early.likes.increment(2);
+    early.tags.add('a');
+  });
+  assert.deepEqual(told, [{
+    code: 'UNKNOWN_FIELD', text: 'post/1 has no field extra at the hub', field: 'extra', seq: 3, edits: { extra: { increment: 5 } },
+  }]);
+  assert.deepEqual(doc.rejected, told);
+  assert.deepEqual(doc.value, { likes: 2, stock: 0, tags: ['a'], things: [] });
+  assert.deepEqual(changes(), [[1, 3, { 0: 2, 2: [false, ['a'], []] }]]);
+  assert.throws(() => doc.extra.increment(), /has no field extra at the hub/);
+  const { saved } = doc;
+  handle.receive({ type: 'ACK', id: 1, replica: null, seq: 3, position: 0, index: 0 });
+  await saved;
+  doc.stock.increment(1);
+  assert.deepEqual(changes(), [[4, 4, { 1: [1, 0] }]], 'nothing of the other field counts here');
+});
+
+test('each of the edits that the hub cannot know is told with what it did itself', () => {
+  const { document: doc, told, changes } = guessed({ extra: 'pn-counter', alone: 'lww-register' }, (early) => {
+    early.extra.increment(5);
+    early.alone.set('x');
+    early.extra.decrement(2);
+  });
+  assert.deepEqual(told.map(({ seq, edits }) => [seq, edits]), [
+    [1, { extra: { increment: 5, decrement: 0 } }], [2, { alone: { set: 'x' } }], [3, { extra: { increment: 0, decrement: 2 } }]]);
+  assert.deepEqual(changes(), [[1, 1, {}], [2, 2, {}], [3, 3, {}]], 'seqs have no gaps');
+  doc.likes.increment();
+  assert.deepEqual(changes(), [[4, 4, { 0: 1 }]]);
+});
+
+test('edits of a field that the hub declares otherwise are handed back', () => {
+  let early;
+  const { document: doc, told, changes } = guessed({ likes: 'pn-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'int' } }, (made) => {
+    early = made.likes;
+    made.transact(() => { made.likes.increment(3); made.likes.decrement(); made.stock.decrement(4); });
+    made.tags.add(7);
+  });
+  assert.deepEqual(told.map(({ code, text, edits }) => [code, text, edits]), [
+    ['UNKNOWN_FIELD', 'the hub declares likes of post/1 as g-counter, not as pn-counter', { likes: { increment: 3, decrement: 1 } }],
+    ['UNKNOWN_FIELD', 'the hub declares tags of post/1 as or-set, not as or-set of int', { tags: { clear: false, add: [7], delete: [] } }],
+  ]);
+  assert.deepEqual(doc.value, { likes: 0, stock: -4, tags: [], things: [] });
+  assert.deepEqual(changes(), [[1, 4, { 1: [0, 4] }]]);
+  assert.throws(() => early.decrement(), /declares likes of post\/1 as g-counter/);
+  doc.likes.increment(2);
+  assert.deepEqual(changes(), [[5, 5, { 0: 2 }]]);
+});
+
+test('a field that comes back has its state and counts on', () => {
+  const made = online(start(), { 0: 4, 1: 0, 2: [], 3: [] }, 3);
+  const { document: doc, handle, sent, told } = made;
+  doc.likes.increment(5);
+  sent();
+  handle.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 4, index: 0 });
+  handle.receive({ type: 'UPDATE', id: 1, from: 3, to: 4, fields: { 0: 9 } });
+  const reopen = (id, fields, seq) => {
+    handle.session.open(id, JOURNAL);
+    handle.receive({ type: 'OPENED', id, fields, rights: 3, position: 4, ledger: [{ index: 0, seq }] });
+    handle.receive({ type: 'UPDATE', id, from: 4, to: 4, fields: {} });
+  };
+  doc.likes.increment();
+  reopen(2, FIELDS.slice(1), 1);
+  assert.deepEqual(told.rejected.map(({ edits }) => edits), [{ likes: { increment: 1 } }]);
+  assert.deepEqual(doc.value, { stock: 0, tags: [], things: [] });
+  assert.deepEqual(sent().map(({ first, changes }) => [first, changes.size]), [[2, 0]]);
+  reopen(3, FIELDS, 2);
+  assert.equal(doc.likes.value, 9);
+  doc.likes.increment();
+  assert.deepEqual(sent().map(({ first, changes }) => [first, changes.get(0)]), [[3, 7]], 'what was refused is spent');
 });

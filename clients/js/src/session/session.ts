@@ -51,13 +51,17 @@ function isSame(a: Declaration, b: Declaration): boolean {
   return a.type === b.type && JSON.stringify(optionsOf(a)) === JSON.stringify(optionsOf(b));
 }
 
-/** Fields of one shape hold the same states. */
-function shapeOf({ type, inner }: Declaration): string {
-  return inner === undefined ? type : `${type} of ${shapeOf(inner)}`;
+/** Fields of one shape hold the same states and take the same changes. */
+function shapeOf({ type, of, inner }: Declaration): string {
+  if (inner !== undefined) return `${type} of ${shapeOf(inner)}`;
+  return of === undefined || of === 'string' ? type : `${type} of ${of}`;
 }
 
 export function createSession(name: string, mint: () => Replica) {
   let fields = new Map<number, Field>();
+  /** Fields that the hub lacks, or declares otherwise, by numbers below 0 that no other field ever has. */
+  let aside = new Map<number, Field>();
+  let lastAside = 0;
   let cursor: { journal: Uint8Array; position: number } | null = null;
   let journal: Uint8Array | null = null;
   let outboxes: Outbox[] = [createOutbox(mint())];
@@ -101,17 +105,20 @@ export function createSession(name: string, mint: () => Replica) {
 
   /* --- schema --- */
 
-  /** Edits made before the hub told its numbers move to them, by name. */
+  /** What is held moves to the hub's numbers, by name; what does not fit there stands aside, and may come back. */
   function renumber(declarations: readonly FieldDeclaration[]): void {
     const moves = new Map<number, number>();
-    for (const { declaration } of fields.values()) {
-      const told = declarations.find(({ name: field }) => field === declaration.name);
-      if (told !== undefined) moves.set(declaration.number, told.number);
+    for (const [number, { declaration }] of [...aside, ...fields]) {
+      const told = declarations.find((one) =>
+        one.name === declaration.name && shapeOf(one) === shapeOf(declaration) && fieldType(one) !== undefined);
+      moves.set(number, told?.number ?? (number < 0 ? number : --lastAside));
     }
     if ([...moves].every(([from, to]) => from === to)) return;
-    const move = <T>(map: Map<number, T>) =>
-      new Map([...map].map(([number, item]) => [moves.get(number) ?? number, item]));
-    fields = move(fields);
+    const move = <T>(map: ReadonlyMap<number, T>) =>
+      new Map([...map].map(([number, item]) => [moves.get(number) as number, item]));
+    const moved = [...move(new Map([...aside, ...fields]))];
+    aside = new Map(moved.filter(([number]) => number < 0));
+    fields = new Map(moved.filter(([number]) => number >= 0));
     for (const box of outboxes) {
       box.claimed = move(box.claimed);
       box.settled = move(box.settled);
@@ -126,11 +133,24 @@ export function createSession(name: string, mint: () => Replica) {
       const before = fields.get(declaration.number);
       const type = before !== undefined && isSame(before.declaration, declaration) ? before.type : fieldType(declaration);
       if (type === undefined) continue; // a type that a later client knows
-      const stays = before !== undefined && shapeOf(before.declaration) === shapeOf(declaration);
-      declared.set(declaration.number, { declaration, type, state: stays ? before.state : type.create() });
+      declared.set(declaration.number, { declaration, type, state: before?.state ?? type.create() });
     }
     fields = declared;
     views = new Map();
+  }
+
+  const fieldOf = (number: number): Field | undefined => fields.get(number) ?? aside.get(number);
+
+  function fieldNamed(fieldName: string): Field | undefined {
+    return [...fields.values()].find(({ declaration }) => declaration.name === fieldName);
+  }
+
+  /** Why an edit of a field so declared cannot be made; undefined: it can. */
+  function misfit(declaration: FieldDeclaration): string | undefined {
+    const field = fieldNamed(declaration.name);
+    if (field === undefined) return `${name} has no field ${declaration.name} at the hub`;
+    const [told, guessed] = [shapeOf(field.declaration), shapeOf(declaration)];
+    return told === guessed ? undefined : `the hub declares ${declaration.name} of ${name} as ${told}, not as ${guessed}`;
   }
 
   /* --- the view --- */
@@ -273,7 +293,7 @@ export function createSession(name: string, mint: () => Replica) {
       while (box.deltas[0] !== undefined && box.deltas[0].last <= included) {
         const delta = box.deltas.shift() as Delta;
         for (const [number, change] of delta.changes) {
-          fields.get(number)?.type.spend(entryOf(box.settled, number), change);
+          fieldOf(number)?.type.spend(entryOf(box.settled, number), change);
           views.delete(number);
         }
       }
@@ -296,7 +316,7 @@ export function createSession(name: string, mint: () => Replica) {
     settle();
   }
 
-  function onOpened(packet: Packet & { type: 'OPENED' }): void {
+  function onOpened(packet: Packet & { type: 'OPENED' }, told: News): void {
     declare(packet.fields);
     opened = true;
     for (const [i, { index, seq }] of packet.ledger.entries()) {
@@ -308,14 +328,37 @@ export function createSession(name: string, mint: () => Replica) {
       box.asked = null;
       rewind(box);
     }
+    for (const box of outboxes) for (const delta of box.deltas) handBack(box, delta, told);
     views = new Map();
+  }
+
+  /**
+   * What the hub cannot know would be refused with all that travels beside it, or be taken for another field's: the app has it back.
+   * The rest is sent without it, be it nothing: seqs have no gaps.
+   */
+  function handBack(box: Outbox, delta: Delta, told: News): void {
+    if (delta.rejected || delta.last <= box.acked) return;
+    const before = entriesBefore(box, delta);
+    for (const [number, change] of delta.changes) {
+      const field = aside.get(number);
+      if (field === undefined) continue;
+      const { declaration, type } = field;
+      told.rejected.push({
+        code: 'UNKNOWN_FIELD', text: `${misfit(declaration)}`, field: declaration.name, seq: delta.last,
+        edits: { [declaration.name]: type.edits(type.rename(change, entryOf(before, number), { up: 0, down: 0 })) },
+      });
+      type.spend(entryOf(box.settled, number), change);
+      delta.changes.delete(number);
+      delta.frozen = undefined;
+      told.changed = true;
+    }
   }
 
   /** The entries that the replica had before it made the delta. */
   function entriesBefore(box: Outbox, delta: Delta): Map<number, Entry> {
     const entries = new Map([...box.settled].map(([number, entry]) => [number, { ...entry }]));
     for (const { changes } of box.deltas.slice(0, box.deltas.indexOf(delta))) {
-      for (const [number, change] of changes) fields.get(number)?.type.spend(entryOf(entries, number), change);
+      for (const [number, change] of changes) fieldOf(number)?.type.spend(entryOf(entries, number), change);
     }
     return entries;
   }
@@ -519,7 +562,7 @@ export function createSession(name: string, mint: () => Replica) {
 
   function dispatch(packet: Packet, told: News, now: number): void {
     switch (packet.type) {
-      case 'OPENED': return onOpened(packet);
+      case 'OPENED': return onOpened(packet, told);
       case 'ACK': return acknowledge(boxOf(packet.replica), packet.seq, packet.position, packet.index);
       case 'REJECT': return onReject(packet, told, now);
       case 'GAP': return onGap(packet, told);
@@ -554,10 +597,11 @@ export function createSession(name: string, mint: () => Replica) {
     open,
     takeSends,
     view: viewOf,
-    /** The hub may give a field another number than was guessed before it was asked. */
-    numberOf(field: string): number {
-      for (const [number, { declaration }] of fields) if (declaration.name === field) return number;
-      throw new Error(`${name} no longer has a field ${field}`);
+    /** The hub may give a field another number than was guessed before it was asked, or none. */
+    numberOf(declaration: FieldDeclaration): number {
+      const why = misfit(declaration);
+      if (why !== undefined) throw new Error(why);
+      return fieldNamed(declaration.name)?.declaration.number as number;
     },
     fields: (): ReadonlyMap<number, Field> => fields,
     stream: (): number | null => stream,
