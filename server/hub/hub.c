@@ -152,6 +152,7 @@ static void drain(struct hub *hub)
 {
     if (!hub->draining) {
         hub->draining = true;
+        store_drain(hub);
         connections_drain(hub);
     }
 }

@@ -429,6 +429,7 @@ void expire_merge(struct hub *hub, struct document *document, const struct recor
                   uint64_t position);
 
 /* store.c */
+void store_drain(struct hub *hub);
 void store_pump(struct hub *hub);
 void store_done(struct hub *hub);
 void store_failed(struct hub *hub);

@@ -12,6 +12,14 @@
 
 enum { STORE_BYTES = 4 << 20, STORE_RETRY_MS = 1000 };
 
+/* A while, in which more gathers; a hub that drains waits for nothing but a disk that failed. */
+static uint64_t next_time(const struct hub *hub)
+{
+    return hub->draining ? hub->now_ms : hub->now_ms + hub->config.store_ms;
+}
+
+void store_drain(struct hub *hub) { hub->next_store_ms = hub->now_ms; }
+
 void store_mark(struct hub *hub, struct document *document, uint64_t position)
 {
     if (document->storing != 0) {
@@ -21,7 +29,7 @@ void store_mark(struct hub *hub, struct document *document, uint64_t position)
         list_push(&hub->dirty_documents, &document->dirty);
     }
     if (hub->next_store_ms == UINT64_MAX) {
-        hub->next_store_ms = hub->now_ms + hub->config.store_ms;
+        hub->next_store_ms = next_time(hub);
     }
 }
 
@@ -115,8 +123,7 @@ static uint64_t stored_up_to(const struct hub *hub)
 
 void store_pump(struct hub *hub)
 {
-    bool due = hub->now_ms >= hub->next_store_ms || hub->draining;
-    if (hub->storing || !due || list_empty(&hub->dirty_documents)) {
+    if (hub->storing || hub->now_ms < hub->next_store_ms || list_empty(&hub->dirty_documents)) {
         return;
     }
     buffer_clear(&hub->store_bytes);
@@ -205,7 +212,7 @@ void store_done(struct hub *hub)
     }
     trim(hub);
     bool more = !list_empty(&hub->dirty_documents);
-    hub->next_store_ms = more ? hub->now_ms + hub->config.store_ms : UINT64_MAX;
+    hub->next_store_ms = more ? next_time(hub) : UINT64_MAX;
 }
 
 void store_failed(struct hub *hub)

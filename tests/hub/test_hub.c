@@ -363,6 +363,48 @@ Test(hub, a_full_disk_is_told_and_nothing_is_lost_or_taken)
     expect(1, "[\"ACK\",1,null,1,2,0]\n[\"UPDATE\",1,0,2,{\"0\":3}]\n");
 }
 
+Test(hub, a_drain_stores_at_once_what_is_there_and_what_is_still_committed)
+{
+    struct hub_stats stats;
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_commit(&world));
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":4}]");
+    cr_assert(not(world.has_store));
+    world_event(&world, (struct hub_event){.kind = EVENT_DRAIN});
+    cr_assert(world_store(&world));
+    cr_assert(world_commit(&world));
+    cr_assert(world_store(&world));
+    hub_stats(world.hub, &stats);
+    cr_assert(stats.drained, "and no time has passed");
+}
+
+Test(hub, a_drain_on_a_full_disk_tries_again_when_it_is_time_and_not_before)
+{
+    struct hub_stats stats;
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_commit(&world));
+    world_event(&world, (struct hub_event){.kind = EVENT_DRAIN});
+    for (int i = 0; i < 3; i++) {
+        cr_assert(world.has_store);
+        world.has_store = false;
+        world_event(&world, (struct hub_event){.kind = EVENT_STORE_FAILED});
+        cr_assert(not(world.has_store), "not at once");
+        cr_assert(eq(u64, world.wake_ms, world.now_ms + 1000));
+        world_tick(&world, 999);
+        cr_assert(not(world.has_store));
+        world_tick(&world, 1);
+    }
+    cr_assert(world_store(&world));
+    hub_stats(world.hub, &stats);
+    cr_assert(stats.drained);
+}
+
 Test(hub, a_full_state_joins_counts_once_and_raises_the_ledger)
 {
     world_connect(&world, 1);
