@@ -254,6 +254,22 @@ test('edits of a field that the hub declares otherwise are handed back', () => {
   assert.deepEqual(changes(), [[5, 5, { 0: 2 }]]);
 });
 
+test('an update that the hub has refused for a field that is gone tells what it did to that field', () => {
+  const made = online(start());
+  const { document: doc, handle, sent } = made;
+  doc.likes.increment(2);
+  sent();
+  doc.transact(() => { doc.stock.decrement(3); doc.likes.increment(4); });
+  sent();
+  handle.session.open(2, JOURNAL);
+  handle.receive({ type: 'OPENED', id: 2, fields: FIELDS.slice(1), rights: 3, position: 2, ledger: [{ index: 0, seq: 3 }] });
+  handle.receive({ type: 'REJECT', id: 2, replica: null, seq: 3, code: 'UNKNOWN_FIELD', text: 'no', details: { field: 0 } });
+  assert.deepEqual(doc.rejected, [{
+    code: 'UNKNOWN_FIELD', text: 'no', field: 'likes', seq: 3,
+    edits: { likes: { increment: 4 }, stock: { increment: 0, decrement: 3 } },
+  }]);
+});
+
 test('a field that comes back has its state and counts on', () => {
   const made = online(start(), { 0: 4, 1: 0, 2: [], 3: [] }, 3);
   const { document: doc, handle, sent, told } = made;

@@ -368,8 +368,7 @@ export function createSession(name: string, mint: () => Replica) {
     const before = entriesBefore(box, delta);
     const changes = new Map<number, unknown>();
     for (const [number, change] of delta.changes) {
-      const type = fields.get(number)?.type;
-      if (type === undefined) continue; // the schema has the field no more
+      const { type } = fieldOf(number) as Field;
       changes.set(number, type.rename(change, entryOf(before, number), entryOf(entries, number)));
     }
     return changes;
@@ -379,7 +378,7 @@ export function createSession(name: string, mint: () => Replica) {
     box: Outbox, delta: Delta, why: Omit<Rejection, 'seq' | 'edits'>, told: News,
   ): void {
     const edits = Object.fromEntries([...rename(box, delta, new Map())].map(([number, change]) => {
-      const { declaration, type } = fields.get(number) as Field;
+      const { declaration, type } = fieldOf(number) as Field;
       return [declaration.name, type.edits(change)];
     }));
     told.rejected.push({ ...why, seq: delta.last, edits });
@@ -417,9 +416,10 @@ export function createSession(name: string, mint: () => Replica) {
       told.changed = restamp(box, delta, now);
       if (told.changed) return;
     }
+    // One that stands aside still knows the number that it had.
+    const refused = [...delta.changes.keys()].map(fieldOf).find((field) => field?.declaration.number === number);
     const why = {
-      code: packet.code, text: packet.text,
-      field: typeof number === 'number' ? fields.get(number)?.declaration.name : undefined,
+      code: packet.code, text: packet.text, field: refused?.declaration.name,
       ...(Object.keys(details).length > 0 ? { details } : {}),
     };
     if (packet.code !== 'REPLICA_EXPIRED') return reject(box, delta, why, told);
