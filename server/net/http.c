@@ -10,6 +10,7 @@ enum { HEADER_BYTES = 1024, ORIGIN_BYTES = 512 };
 struct http_request {
     const struct net_page *page;
     size_t sent;
+    bool head_only;
     struct net_status status;
 };
 
@@ -55,6 +56,8 @@ static int answer_head(struct lws *wsi, unsigned code, const char *type, size_t 
             "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; "
             "frame-ancestors 'none'",
             &at, end) != 0 ||
+        (code == HTTP_STATUS_METHOD_NOT_ALLOWED &&
+         add(wsi, "allow:", HTTP_METHODS, &at, end) != 0) ||
         lws_finalize_write_http_header(wsi, start, &at, end) != 0) {
         return -1;
     }
@@ -75,50 +78,7 @@ static int answer_error(struct lws *wsi, struct http_request *request, unsigned 
     return answer_head(wsi, code, "text/plain", strlen(request->status.text));
 }
 
-/* And closes: libwebsockets would read a body before it lets us write, and masking.h wants none. */
-static int refuse(struct lws *wsi, unsigned code, const char *text)
-{
-    (void)lws_return_http_status(wsi, code, text);
-    return -1;
-}
-
-static bool has_body(struct lws *wsi)
-{
-    char length[8] = "";
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
-        return true;
-    }
-    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
-           (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0 ||
-            strcmp(length, "0") != 0);
-}
-
-static int begin(struct net *net, struct lws *wsi, struct http_request *request)
-{
-    char path[256];
-    *request = (struct http_request){0};
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) <= 0) {
-        return refuse(wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, "only GET is answered here");
-    }
-    if (has_body(wsi)) {
-        return refuse(wsi, HTTP_STATUS_BAD_REQUEST, "a GET has no body here");
-    }
-    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0) {
-        path[0] = '\0'; /* longer than any of ours */
-    }
-    if (strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0) {
-        net->config.status(net->config.context, path, &request->status);
-        return answer_status(wsi, request);
-    }
-    for (size_t i = 0; i < net->config.page_count; i++) {
-        const struct net_page *page = &net->config.pages[i];
-        if (strcmp(path, page->path) == 0) {
-            request->page = page;
-            return answer_head(wsi, 200, page->type, page->content.length);
-        }
-    }
-    return answer_error(wsi, request, 404, "there is nothing at this path");
-}
+static int complete(struct lws *wsi) { return lws_http_transaction_completed(wsi) != 0 ? -1 : 0; }
 
 static struct bytes body_of(const struct http_request *request)
 {
@@ -145,7 +105,57 @@ static int write_body(struct lws *wsi, struct http_request *request)
         lws_callback_on_writable(wsi);
         return 0;
     }
-    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+    return complete(wsi);
+}
+
+/* And closes: libwebsockets would read a body before it lets us write, and masking.h wants none. */
+static int refuse(struct lws *wsi, struct http_request *request, unsigned code, const char *text)
+{
+    if (answer_error(wsi, request, code, text) == 0 && !request->head_only) {
+        (void)write_body(wsi, request);
+    }
+    return -1;
+}
+
+static bool has_body(struct lws *wsi)
+{
+    char length[8] = "";
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
+        return true;
+    }
+    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+           (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0 ||
+            strcmp(length, "0") != 0);
+}
+
+static int begin(struct net *net, struct lws *wsi, struct http_request *request)
+{
+    char path[256];
+    bool head_only = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    enum lws_token_indexes target = head_only ? WSI_TOKEN_HEAD_URI : WSI_TOKEN_GET_URI;
+    *request = (struct http_request){.head_only = head_only};
+    if (lws_hdr_total_length(wsi, target) <= 0) {
+        return refuse(wsi, request, HTTP_STATUS_METHOD_NOT_ALLOWED,
+                      "only " HTTP_METHODS " are answered here");
+    }
+    if (has_body(wsi)) {
+        return refuse(wsi, request, HTTP_STATUS_BAD_REQUEST, "a request has no body here");
+    }
+    if (lws_hdr_copy(wsi, path, sizeof path, target) < 0) {
+        path[0] = '\0'; /* longer than any of ours */
+    }
+    if (strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0) {
+        net->config.status(net->config.context, path, &request->status);
+        return answer_status(wsi, request);
+    }
+    for (size_t i = 0; i < net->config.page_count; i++) {
+        const struct net_page *page = &net->config.pages[i];
+        if (strcmp(path, page->path) == 0) {
+            request->page = page;
+            return answer_head(wsi, 200, page->type, page->content.length);
+        }
+    }
+    return answer_error(wsi, request, 404, "there is nothing at this path");
 }
 
 int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user)
@@ -155,7 +165,8 @@ int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reas
         return begin(net, wsi, user);
     }
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE && user != NULL) {
-        return write_body(wsi, user);
+        const struct http_request *request = user;
+        return request->head_only ? complete(wsi) : write_body(wsi, user);
     }
     return lws_callback_http_dummy(wsi, reason, user, NULL, 0);
 }

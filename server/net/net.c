@@ -148,8 +148,9 @@ static int confirm_upgrade(struct lws *wsi)
 /* The method CONNECT would make a socket without any limit; it is past HTTP when we are asked. */
 static int refuse_connect(struct lws *wsi)
 {
-    static const char answer[] = "HTTP/1.1 405 Method Not Allowed\r\n"
-                                 "allow: GET\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    static const char answer[] =
+        "HTTP/1.1 405 Method Not Allowed\r\n"
+        "allow: " HTTP_METHODS "\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     unsigned char buffer[LWS_PRE + sizeof answer];
     memcpy(&buffer[LWS_PRE], answer, sizeof answer);
     (void)lws_write(wsi, &buffer[LWS_PRE], sizeof answer - 1, LWS_WRITE_RAW);

@@ -50,7 +50,8 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
 /* Gathers a piece of a message, or closes the session for it. */
 void session_receive(struct net *net, struct net_session *session, struct bytes piece);
 
-/* The HTTP side. */
+/* The HTTP side, and the methods that it answers. */
+#define HTTP_METHODS "GET, HEAD"
 int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user);
 
 /* Whether the page that opens the socket may. */

@@ -40,14 +40,34 @@ test('other methods are refused, with a body and without', { timeout: 60000 }, a
       await until(() => peer.ended, 'the end: what follows would be taken for frames');
       const length = /content-length: (\d+)/i.exec(peer.received.toString('latin1'))[1];
       assert.equal(peer.body.length, Number(length));
+      assert.match(peer.received.toString('latin1'), /\r\nallow: GET, HEAD\r\n/i);
     }
   }
-  assert.equal((await fetch(`${hub.http}/health`, { method: 'HEAD' })).status, 405);
   for (const header of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
-    const peer = new Peer(hub);
-    peer.write(`GET /health HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`);
-    assert.equal(await peer.answered(), 400, header);
-    await until(() => peer.ended, 'the end: what follows would be taken for frames');
+    for (const method of ['GET', 'HEAD']) {
+      const peer = new Peer(hub);
+      peer.write(`${method} /health HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`);
+      assert.equal(await peer.answered(), 400, header);
+      await until(() => peer.ended, 'the end: what follows would be taken for frames');
+    }
+  }
+  await hub.endsWell();
+});
+
+test('HEAD is answered as GET is, without the body', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  const headOf = (peer) => peer.received.toString('latin1').split('\r\n\r\n')[0];
+  for (const path of ['/', '/demo.js', '/health', '/ready', '/nothing', `/${'x'.repeat(1000)}`]) {
+    const [head, get] = [new Peer(hub), new Peer(hub)];
+    get.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    head.write(`HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await Promise.all([head.answered(), get.answered()]);
+    assert.equal(headOf(head).replace(/\d+$/m, ''), headOf(get).replace(/\d+$/m, ''), path);
+    // Another request on the same connection shows that nothing stands between the answers.
+    const before = head.received.length;
+    head.write('GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => head.received.length > before, 'the next answer');
+    assert.equal(head.received.subarray(headOf(head).length + 4, headOf(head).length + 12).toString(), 'HTTP/1.1', path);
   }
   await hub.endsWell();
 });

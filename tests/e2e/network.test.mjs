@@ -158,6 +158,7 @@ test('no other protocol hides behind the port', { timeout: 60000 }, async (t) =>
     await until(() => peer.ended, `${name}: the end`, 15000);
     if (status === 0) assert.ok(peer.status === 0 || peer.status >= 400, `${name}: ${peer.status}`);
     else assert.equal(peer.status, status, name);
+    if (status === 405) assert.match(peer.received.toString('latin1'), /\r\nallow: GET, HEAD\r\n/i, name);
     assert.ok(peer.received.toString('latin1').split('HTTP/1.').length <= 2, `${name} is answered once`);
   }
   await until(() => descriptors(hub) <= before, 'the sockets to be closed');
