@@ -8,6 +8,8 @@
 
 #include "server/log.h"
 
+enum { FAULT_LOG_MS = 60000 };
+
 struct queued_event {
     struct queued_event *next;
     struct hub_event event;
@@ -155,6 +157,51 @@ void loop_step(struct loop *loop, const struct hub_event *event)
     loop->stepping = false;
 }
 
+/* Writes are tried again every second, and a small one may pass where others fail: the log is told
+ * once a minute. */
+static void note_fault(struct loop *loop, struct loop_fault *fault, const char *reason)
+{
+    uint64_t now = now_ms(loop);
+    fault->failing = true;
+    if (fault->told_ms == 0 || now - fault->told_ms >= FAULT_LOG_MS) {
+        fault->told_ms = now;
+        loop->told_fault = true;
+        log_error("%s reason=\"%s\"", fault->event, reason);
+    }
+}
+
+static void note_written(struct loop *loop, struct loop_fault *fault)
+{
+    fault->failing = false;
+    if (loop->told_fault && !loop->appends.failing && !loop->stores.failing) {
+        loop->told_fault = false;
+        log_info("writable again");
+    }
+}
+
+static void note(struct loop *loop, const struct storage_completion *completion)
+{
+    switch (completion->kind) {
+    case STORAGE_APPENDED:
+        note_written(loop, &loop->appends);
+        return;
+    case STORAGE_STORED:
+        note_written(loop, &loop->stores);
+        return;
+    case STORAGE_APPEND_FAILED:
+        note_fault(loop, &loop->appends, completion->text);
+        return;
+    case STORAGE_STORE_FAILED:
+        note_fault(loop, &loop->stores, completion->text);
+        return;
+    case STORAGE_LOAD_FAILED:
+        log_error("storage-failed reason=\"%s\"", completion->text);
+        return;
+    case STORAGE_LOADED:
+        return;
+    }
+}
+
 static void complete(struct loop *loop, const struct storage_completion *completion)
 {
     static const enum hub_event_kind kinds[] = {
@@ -166,17 +213,7 @@ static void complete(struct loop *loop, const struct storage_completion *complet
                               .position = completion->position,
                               .request = completion->request,
                               .bytes = completion->bytes};
-    if (completion->kind == STORAGE_APPENDED && loop->was_read_only) {
-        loop->was_read_only = false;
-        log_info("writable again");
-    }
-    if (completion->kind == STORAGE_APPEND_FAILED && !loop->was_read_only) {
-        loop->was_read_only = true;
-        log_error("read-only reason=\"%s\"", completion->text);
-    }
-    if (completion->kind == STORAGE_STORE_FAILED || completion->kind == STORAGE_LOAD_FAILED) {
-        log_error("storage-failed reason=\"%s\"", completion->text);
-    }
+    note(loop, completion);
     loop_step(loop, &event);
 }
 
@@ -192,7 +229,7 @@ static void on_completed(uv_async_t *async)
 
 bool loop_init(struct loop *loop)
 {
-    *loop = (struct loop){0};
+    *loop = (struct loop){.appends = {.event = "read-only"}, .stores = {.event = "storage-failed"}};
     if (uv_loop_init(&loop->uv) != 0) {
         return false;
     }

@@ -13,6 +13,13 @@
 
 struct queued_event;
 
+/* Writes of one sort, that the disk takes or does not. */
+struct loop_fault {
+    const char *event;
+    uint64_t told_ms; /* when the log was last told; 0: never */
+    bool failing;
+};
+
 struct loop {
     uv_loop_t uv;
     uv_async_t completed; /* the storage has something to report */
@@ -25,7 +32,9 @@ struct loop {
     uint64_t now_ms;
     bool stepping;
     bool failed; /* the hub is unfit for use: stop, and start again */
-    bool was_read_only;
+    struct loop_fault appends;
+    struct loop_fault stores;
+    bool told_fault; /* and not yet that it is over */
 };
 
 /* Sets up loop, wake-up and timer. False: there are no handles to be had. */

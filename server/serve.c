@@ -178,6 +178,7 @@ int serve(struct config *config)
     struct server server;
     char error[STORAGE_ERROR_BYTES];
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk like any other */
     if (!init(&server)) {
         log_error("no event loop to be had");
         return 1;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { Peer, frame, hello } from './socket.mjs';
-import { folder, health, postSchema, run, sleep, startHub } from './support.mjs';
+import { folder, health, postSchema, run, sleep, startHub, until } from './support.mjs';
 
 async function bystander(t, hub) {
   const client = connect(hub.url);
@@ -121,9 +121,12 @@ test('changing the type of a field that holds data is refused', { timeout: 60000
   assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1'])).stdout, '{"likes":1,"shares":0}\n');
 });
 
+const limitFiles = (hub, bytes) => execFileSync('prlimit', ['--pid', String(hub.process.pid), `--fsize=${bytes}:unlimited`]);
+
 test('a full disk makes the hub read-only; it heals, and nothing is lost', { timeout: 60000 }, async (t) => {
-  // A limit on the size of its files stands in for a full disk: the same error, and no mount is needed.
-  const hub = await startHub(t, { wrap: ['prlimit', '--fsize=1000000:unlimited'] });
+  // A limit on the size of its files stands in for a full disk: no mount is needed, and its signal must not end the hub.
+  const hub = await startHub(t, { wrap: ['env', '--default-signal=XFSZ'] });
+  limitFiles(hub, 1000000);
   const client = connect(hub.url);
   t.after(() => client.close());
   const doc = client.open('post/1');
@@ -135,12 +138,28 @@ test('a full disk makes the hub read-only; it heals, and nothing is lost', { tim
   }
   assert.equal((await fetch(`${hub.http}/ready`)).status, 503);
   doc.likes.increment(7);
-  execFileSync('prlimit', ['--pid', String(hub.process.pid), '--fsize=unlimited']);
+  await sleep(3500);
+  const lines = (event) => hub.log.split('\n').filter((line) => line.includes(event)).length;
+  assert.deepEqual([lines('error read-only'), lines('writable again')], [1, 0], hub.log);
+  assert.ok(lines('error storage-failed') <= 1, hub.log);
+  limitFiles(hub, 'unlimited');
   await doc.saved;
   assert.equal((await fetch(`${hub.http}/ready`)).status, 200);
   const expected = doc.value;
+  await until(() => lines('info writable again') === 1, 'the log to say so');
   await hub.stop();
   await hub.start();
   const { stdout } = await run('syncline', ['--hub', hub.url, 'get', 'post/1']);
   assert.deepEqual(JSON.parse(stdout), expected);
+});
+
+test('a hub whose disk is full stops when it is told to, and what it acknowledged is there', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { wrap: ['env', '--default-signal=XFSZ'] });
+  const at = ['--hub', hub.url];
+  assert.equal((await run('syncline', [...at, 'increment', 'post/1', 'likes', '3'])).code, 0);
+  limitFiles(hub, 100);
+  assert.equal(await hub.stop(), 0, hub.log);
+  assert.equal(hub.process.signalCode, null);
+  await hub.start();
+  assert.equal((await run('syncline', [...at, 'get', 'post/1', 'likes'])).stdout, '3\n');
 });
