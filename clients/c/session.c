@@ -99,6 +99,35 @@ static bool same_fields(const struct schema *a, const struct schema *b)
     return same;
 }
 
+/* Bounds, and who wins, may change; what is held keeps its form. */
+static bool same_form(const struct declaration *a, const struct declaration *b)
+{
+    while (a != NULL && b != NULL && a->codec == b->codec && a->of == b->of) {
+        a = a->inner;
+        b = b->inner;
+    }
+    return a == NULL && b == NULL;
+}
+
+/* A hub gives a field's number once and for ever: where it means another field, what is held was
+ * made for another hub. */
+static bool is_foreign(const struct session *session, const struct schema *schema)
+{
+    bool foreign = false;
+    for (size_t i = 0; i < session->schema.length && !foreign; i++) {
+        const struct schema_field *ours = &session->schema.fields[i];
+        const struct schema_field *field = schema_field_by_number(schema, ours->number);
+        foreign = field != NULL && (strcmp(field->name, ours->name) != 0 ||
+                                    !same_form(&field->declared, &ours->declared));
+    }
+    return foreign;
+}
+
+static bool holds_nothing(const struct session *session)
+{
+    return session->length == 0 && !session->has_cursor;
+}
+
 static enum session_status create_fields(struct session *session)
 {
     session->confirmed = calloc(session->schema.length + 1, sizeof(*session->confirmed));
@@ -202,6 +231,14 @@ enum session_status session_declare(struct session *session, struct bytes fields
     if (!reader_ok(&reader)) {
         schema_finish(&schema);
         return SESSION_PROTOCOL;
+    }
+    if (session->declared && is_foreign(session, &schema)) {
+        if (!holds_nothing(session)) {
+            schema_finish(&schema);
+            return SESSION_OTHER_HUB;
+        }
+        forget_fields(session);
+        session->declared = false;
     }
     if (session->declared && !keep_pending(session, &schema)) {
         schema_finish(&schema);

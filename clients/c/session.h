@@ -15,6 +15,8 @@
     X(SESSION_OK, "no error")                                                                      \
     X(SESSION_NO_MEMORY, "out of memory")                                                          \
     X(SESSION_PROTOCOL, "the hub sent a packet that cannot be true")                               \
+    X(SESSION_OTHER_HUB, "the hub has other fields than the one that this store was filled from: " \
+                         "name that hub, or another --store; what waits is kept")                  \
     X(SESSION_NO_SCHEMA, "the document's fields are not known yet: sync once with the hub")        \
     X(SESSION_NO_FIELD, "the document has no such field")                                          \
     X(SESSION_BAD_EDIT, "the field does not know this edit, or not with such a value")             \

@@ -119,6 +119,20 @@ test('a schema may leave the configuration once its updates are stored, and the 
   assert.deepEqual(row, { key: '1', likes: 1 });
 });
 
+test('a store that belongs to another hub says so, and keeps its edits', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t);
+  const other = await startHub(t, { schemas: 'post: {title: lww-register, views: g-counter}' });
+  const store = ['--store', join(hub.dir, 'client.db')];
+  assert.equal((await run('syncline', ['--hub', hub.url, ...store, 'get', 'post/1'])).code, 0);
+  assert.equal((await run('syncline', [...store, '--offline', 'increment', 'post/1', 'likes', '7'])).code, 0);
+  const refused = await run('syncline', ['--hub', other.url, ...store, 'sync']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^syncline: the hub has other fields than the one [^\n]*another --store[^\n]*\n$/);
+  assert.equal((await run('syncline', ['--hub', other.url, ...store, 'get', 'post/2'])).code, 0, 'it holds nothing of this one');
+  assert.equal((await run('syncline', ['--hub', hub.url, ...store, 'sync'])).code, 0);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'likes'])).stdout, '7\n');
+});
+
 test('an edit of a field that left the configuration is refused, not lost', { timeout: 30000 }, async (t) => {
   const hub = await startHub(t);
   const store = ['--hub', hub.url, '--store', join(hub.dir, 'client.db')];

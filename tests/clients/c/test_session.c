@@ -13,18 +13,24 @@
 
 static struct session session;
 
-static struct session_news receive(const char *json)
+static enum session_status try_receive(const char *json, struct session_news *news)
 {
     struct buffer bytes;
     struct packet packet;
-    struct session_news news;
     buffer_init(&bytes, LIMIT_BODY_BYTES);
     struct writer writer = writer_to(&bytes);
     cr_assert(json_packet_write(&writer, json));
     struct reader reader = reader_of(buffer_bytes(&bytes));
     cr_assert(packet_read(&reader, &packet));
-    cr_assert(eq(int, session_receive(&session, &packet, &news), SESSION_OK));
+    enum session_status status = session_receive(&session, &packet, news);
     buffer_finish(&bytes);
+    return status;
+}
+
+static struct session_news receive(const char *json)
+{
+    struct session_news news;
+    cr_assert(eq(int, try_receive(json, &news), SESSION_OK));
     return news;
 }
 
@@ -59,8 +65,7 @@ static void increment(void)
     cr_assert(eq(int, session_edit(&session, "likes", &edit), SESSION_OK));
 }
 
-/* A stream on which the ledger stands at `seq`. */
-static void open_stream(const char *opened)
+static void ask_for_stream(void)
 {
     struct journal_id journal = {{7}};
     struct buffer bytes;
@@ -68,6 +73,12 @@ static void open_stream(const char *opened)
     struct writer writer = writer_to(&bytes);
     session_open(&session, 1, &journal, &writer);
     buffer_finish(&bytes);
+}
+
+/* One on which the ledger stands at `seq`. */
+static void open_stream(const char *opened)
+{
+    ask_for_stream();
     (void)receive(opened);
     (void)receive("[\"SNAPSHOT\",1,0,{\"0\":0}]");
 }
@@ -120,4 +131,46 @@ Test(session, what_was_refused_does_not_hold_up_what_follows)
     session_disconnect(&session);
     open_stream(OPENED(0));
     expect_sends("2-2 ");
+}
+
+#define OPENED_AS(field) "[\"OPENED\",1,[[0," field "]],3,0,[[null,0]]]"
+
+Test(session, a_number_that_means_another_field_is_another_hubs)
+{
+    static const char *const opened[] = {
+        OPENED_AS("\"views\",\"g-counter\",{}"),
+        OPENED_AS("\"likes\",\"pn-counter\",{}"),
+        OPENED_AS("\"title\",\"lww-register\",{\"of\":\"string\"}"),
+    };
+    increment();
+    for (size_t i = 0; i < sizeof opened / sizeof *opened; i++) {
+        struct session_news news;
+        session_disconnect(&session);
+        ask_for_stream();
+        cr_assert(eq(int, try_receive(opened[i], &news), SESSION_OTHER_HUB), "%s", opened[i]);
+        cr_assert(eq(u64, session_pending(&session), 1));
+        expect_sends("");
+    }
+    open_stream(OPENED(0));
+    expect_sends("1-1 ");
+}
+
+Test(session, a_schema_that_was_only_remembered_gives_way)
+{
+    const struct replica_id replica = {{2}};
+    struct buffer fields;
+    buffer_init(&fields, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&fields);
+    session_write_fields(&session, &writer);
+    session_finish(&session);
+    session_init(&session, "post/2", &replica);
+    cr_assert(eq(int, session_declare(&session, buffer_bytes(&fields)), SESSION_OK));
+    buffer_finish(&fields);
+    ask_for_stream();
+    (void)receive(OPENED_AS("\"tags\",\"g-set\",{\"of\":\"string\"}"));
+    (void)receive("[\"SNAPSHOT\",1,0,{\"0\":[]}]");
+    const char *const values[] = {"a"};
+    const struct edit edit = {.verb = "add", .values = values, .length = 1};
+    cr_assert(eq(int, session_edit(&session, "tags", &edit), SESSION_OK));
+    expect_sends("1-1 ");
 }
