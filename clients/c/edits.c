@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -447,6 +448,33 @@ bool edit_needs_view(const struct declaration *declared)
 bool edit_knows(const struct edit *edit, const struct declaration *declared)
 {
     return find_edit(edit, declared) < EDITS;
+}
+
+static size_t list_verbs(const struct declaration *declared, char *text, size_t size)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < EDITS && length < size; i++) {
+        if (edits[i].type == declared->crdt.type) {
+            length += (size_t)snprintf(text + length, size - length, "%s%s",
+                                       length == 0 ? "" : ", ", edits[i].verb);
+        }
+    }
+    return length;
+}
+
+void edit_describe(const struct declaration *declared, char *text, size_t size)
+{
+    const char *name = declared->codec->type->name;
+    size_t length = (size_t)snprintf(text, size, "%s %s knows ", name[0] == 'o' ? "an" : "a", name);
+    if (length < size) {
+        length += list_verbs(declared, text + length, size - length);
+    }
+    if (length < size && declared->inner != NULL) {
+        length += (size_t)snprintf(text + length, size - length, "; what it holds, ");
+    }
+    if (length < size && declared->inner != NULL) {
+        (void)list_verbs(declared->inner, text + length, size - length);
+    }
 }
 
 bool edit_apply(const struct edit *edit, const struct edit_place *place)

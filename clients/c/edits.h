@@ -26,6 +26,10 @@ bool edit_needs_view(const struct declaration *declared);
 /* Whether fields of that declaration have an edit of that name. */
 bool edit_knows(const struct edit *edit, const struct declaration *declared);
 
+/* Writes what a field of that declaration knows, as in "a g-counter knows increment", cut to fit.
+ */
+void edit_describe(const struct declaration *declared, char *text, size_t size);
+
 /* Makes the edit in the place's change. False: not an edit of this type, or not with such values;
  * the change is unfit for use. */
 CRDT_CHECKED bool edit_apply(const struct edit *edit, const struct edit_place *place);

@@ -187,8 +187,15 @@ static int apply(struct app *app, const char *field, const struct edit *edit)
         (void)print(app->session, field);
         return EXIT_FAILURE;
     }
-    char detail[2 * SESSION_TEXT_BYTES];
-    (void)snprintf(detail, sizeof detail, "%.32s %s %.64s", edit->verb, app->session->name, field);
+    char known[SESSION_TEXT_BYTES] = "";
+    char detail[3 * SESSION_TEXT_BYTES];
+    const struct schema_field *found = schema_field_by_name(
+        &app->session->schema, (struct bytes){(const uint8_t *)field, strlen(field)});
+    if (status == SESSION_BAD_EDIT && found != NULL) {
+        edit_describe(&found->declared, known, sizeof known);
+    }
+    (void)snprintf(detail, sizeof detail, "%.32s %s %.64s%s%s%s", edit->verb, app->session->name,
+                   field, known[0] == '\0' ? "" : " (", known, known[0] == '\0' ? "" : ")");
     return fail(status == SESSION_NO_SCHEMA || status == SESSION_NO_MEMORY ? EXIT_FAILURE
                                                                            : EXIT_USAGE,
                 session_status_text(status), detail);
@@ -320,7 +327,34 @@ struct arguments {
     const char *timeout;
     const char *count;
     bool offline;
+    char **words; /* the command and what follows, without options */
+    int word_count;
 };
+
+/* No option begins with a digit, so behind the command it is a negative number. */
+static bool is_word(const char *text, bool behind_command)
+{
+    bool number = text[0] == '-' && text[1] >= '0' && text[1] <= '9';
+    return text[0] != '-' || text[1] == '\0' || (number && behind_command);
+}
+
+/* Gathers words up to the next option, in front of which getopt stops; behind "--" are words only.
+ * False: there is nothing more. */
+static bool skip_words(int count, char **values, struct arguments *arguments)
+{
+    bool only_words = false;
+    for (; optind < count; optind++) {
+        char *text = values[optind];
+        if (only_words || is_word(text, arguments->word_count > 0)) {
+            arguments->words[arguments->word_count++] = text;
+        } else if (strcmp(text, "--") == 0) {
+            only_words = true;
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* -1: go on; otherwise the exit code. */
 static int read_arguments(int count, char **values, struct arguments *arguments)
@@ -331,10 +365,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"offline", no_argument, NULL, 'o'},       {"help", no_argument, NULL, '?'},
         {"version", no_argument, NULL, 'v'},       {0},
     };
-    int index = 0;
-    int option;
-    while ((option = getopt_long(count, values, "", options, &index)) != -1) {
-        switch (option) {
+    arguments->words = values + 1; /* what is read already makes room */
+    while (skip_words(count, values, arguments)) {
+        switch (getopt_long(count, values, "+", options, NULL)) {
         case 'h':
             arguments->hub = optarg;
             break;
@@ -360,7 +393,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         }
         }
     }
-    if (optind == count) {
+    if (arguments->word_count == 0) {
         (void)fputs(usage, stderr);
         return EXIT_USAGE;
     }
@@ -402,7 +435,8 @@ int main(int count, char **values)
     if (app.link == NULL) {
         code = fail(EXIT_USAGE, error, "");
     } else {
-        code = run(&app, values + optind, count - optind, number_of(arguments.count, UINT64_MAX));
+        code = run(&app, arguments.words, arguments.word_count,
+                   number_of(arguments.count, UINT64_MAX));
     }
     link_destroy(app.link);
     store_close(app.store);

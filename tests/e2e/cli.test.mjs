@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { bin, folder, run, sql, startHub, until } from './support.mjs';
+import { bin, folder, postSchema, run, sql, startHub, until } from './support.mjs';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -51,12 +51,18 @@ test('watch prints a line for each change', { timeout: 30000 }, async (t) => {
 });
 
 test('exit codes and sentences', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, { schemas: `${postSchema.slice(0, -1)}, held: {type: map, of: pn-counter}}` });
   const at = ['--hub', hub.url];
   for (const [args, code, said] of [
     [[...at, 'increment', 'post/1', 'nothing'], 2, /no such field/],
-    [[...at, 'add', 'post/1', 'likes', 'x'], 2, /does not know this edit/],
+    [[...at, 'add', 'post/1', 'likes', 'x'], 2, /does not know this edit.*: add post\/1 likes \(a g-counter knows increment\)$/m],
     [[...at, 'increment', 'post/1', 'likes', '0'], 2, /does not know this edit/],
+    [[...at, 'increment', 'post/1', 'likes', '-3'], 2, /not with such a value: increment post\/1 likes \(a g-counter knows increment\)$/m],
+    [['increment', 'post/1', ...at, 'likes', '-3'], 2, /not with such a value/],
+    [[...at, 'enable', 'post/1', 'tags'], 2, /\(an or-set knows add, remove, clear\)$/m],
+    [[...at, 'put', 'post/1', 'held', 'k', 'add', 'x'], 2, /\(a map knows put, remove; what it holds, increment, decrement\)$/m],
+    [[...at, '-3', 'increment', 'post/1', 'likes'], 2, /^usage/m],
+    [[...at, 'increment', 'post/1', 'likes', '-x'], 2, /^usage/m],
     [[...at, 'get', 'nothing/1'], 1, /UNKNOWN_SCHEMA/],
     [[...at, 'get', 'post'], 2, /schema\/key/],
     [[...at, 'frobnicate', 'post/1'], 2, /no such command/],
@@ -69,6 +75,10 @@ test('exit codes and sentences', { timeout: 60000 }, async (t) => {
     assert.equal(result.code, code, `${args}: ${result.stderr}`);
     assert.match(result.stderr, said, `${args}`);
   }
+  for (const args of [['add', 'post/1', 'tags', '-1', '-2.5', ...at], [...at, 'add', 'post/1', 'tags', '--', '-x', '--hub']]) {
+    assert.equal((await run('syncline', args)).code, 0);
+  }
+  assert.equal((await run('syncline', [...at, 'get', 'post/1', 'tags'])).stdout, '["--hub","-1","-2.5","-x"]\n');
   await run('syncline', [...at, 'increment', 'post/1', 'likes', '9007199254740991']);
   const rejected = await run('syncline', [...at, 'increment', 'post/1', 'likes']);
   assert.equal(rejected.code, 1);
