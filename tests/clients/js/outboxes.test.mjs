@@ -92,6 +92,30 @@ test('OPEN names the replicas of held contexts, also when their own outbox is em
   assert.deepEqual(session.open(4, JOURNAL).replicas.map(([first]) => first), [2], 'and not for ever');
 });
 
+test('OPEN names the replica whose refused write was made again under another', () => {
+  let minted = 0;
+  const fields = [{ number: 0, name: 'title', type: 'lww-register' }];
+  const session = createSession('post/1', () => replicaOf(++minted));
+  session.declare(fields);
+  const reopen = (id, position, seq, content) => {
+    const packet = session.open(id, JOURNAL);
+    const ledger = packet.replicas.map(([first]) => ({ index: first, seq: first === 1 ? seq : 0 }));
+    session.receive({ type: 'OPENED', id, fields, rights: 3, position, ledger });
+    session.receive(content);
+    return packet.replicas.map(([first]) => first);
+  };
+  session.edit(0, (change) => Object.assign(change, { ms: 1000000, count: 0, value: hexOf('a') }));
+  reopen(1, 0, 0, { type: 'SNAPSHOT', id: 1, position: 0, fields: {} });
+  inUse(session, 1);
+  reopen(2, 0, 0, { type: 'UPDATE', id: 2, from: 0, to: 0, fields: {} });
+  assert.equal(sent(session)[0].replica[0], 1);
+  session.receive({ type: 'REJECT', id: 2, replica: replicaOf(1), seq: 1, code: 'CLOCK_AHEAD', text: '', details: { field: 0, now_ms: 5000 } });
+  session.receive({ type: 'ACK', id: 2, replica: replicaOf(1), seq: 1, position: 1, index: 1 });
+  session.receive({ type: 'UPDATE', id: 2, from: 0, to: 1, fields: {} });
+  assert.deepEqual(reopen(3, 1, 1, { type: 'UPDATE', id: 3, from: 1, to: 1, fields: {} }), [2, 1]);
+  assert.deepEqual(sent(session).map(({ context }) => context.seen.map(({ replica, seq }) => [replica[0], seq])), [[[1, 1]]]);
+});
+
 test('an update forgets exactly what it includes, though more is acknowledged', () => {
   const session = start();
   open(session, 1);
