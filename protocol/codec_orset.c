@@ -486,7 +486,7 @@ static struct bytes sort_key(struct bytes element)
 {
     struct reader reader = reader_of(element);
     if (reader_peek(&reader) == READER_STRING) {
-        return read_string(&reader, LIMIT_ELEMENT_BYTES);
+        return read_string(&reader, LIMIT_VALUE_BYTES);
     }
     return element;
 }

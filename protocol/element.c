@@ -65,7 +65,7 @@ static void check_float(struct reader *reader)
 
 static void check_string(struct reader *reader, size_t before)
 {
-    struct bytes text = read_string(reader, LIMIT_ELEMENT_BYTES);
+    struct bytes text = read_string(reader, LIMIT_VALUE_BYTES);
     if (before - reader->left.length - text.length != shortest_header(text.length, 31, true)) {
         bad(reader);
     }
@@ -74,7 +74,7 @@ static void check_string(struct reader *reader, size_t before)
 /* Alone of the families, bin has no form with the length in the first byte. */
 static void check_bin(struct reader *reader, size_t before)
 {
-    struct bytes bytes = read_bin(reader, LIMIT_ELEMENT_BYTES);
+    struct bytes bytes = read_bin(reader, LIMIT_VALUE_BYTES);
     size_t least = bytes.length <= UINT8_MAX ? 2 : 3;
     if (before - reader->left.length - bytes.length != least) {
         bad(reader);
@@ -85,7 +85,7 @@ static void check_value(struct reader *reader, size_t depth);
 
 static void check_array(struct reader *reader, size_t before, size_t depth)
 {
-    size_t length = read_array(reader, LIMIT_ELEMENT_BYTES);
+    size_t length = read_array(reader, LIMIT_VALUE_BYTES);
     if (before - reader->left.length != shortest_header(length, 15, false)) {
         bad(reader);
     }
@@ -96,7 +96,7 @@ static void check_array(struct reader *reader, size_t before, size_t depth)
 
 static void check_map(struct reader *reader, size_t before, size_t depth)
 {
-    size_t length = read_map(reader, LIMIT_ELEMENT_BYTES);
+    size_t length = read_map(reader, LIMIT_VALUE_BYTES);
     if (before - reader->left.length != shortest_header(length, 15, false)) {
         bad(reader);
     }

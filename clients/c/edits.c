@@ -38,7 +38,7 @@ static bool write_json_object(struct writer *writer, json_t *object, size_t dept
         if (!good) {
             break;
         }
-        buffer_init(&pairs[made], LIMIT_ELEMENT_BYTES);
+        buffer_init(&pairs[made], LIMIT_VALUE_BYTES);
         struct writer pair = writer_to(&pairs[made++]);
         write_text(&pair, key);
         good = write_json(&pair, value, depth + 1) && pair.status == PROTOCOL_OK;

@@ -352,6 +352,23 @@ Test(types, a_remove_in_a_map_leaves_what_it_had_not_seen)
     expect_shown("\"6\":[[[[1,1,2]],\"apple\",true,[[1,1,2,10]]]]");
 }
 
+/* --- registers --- */
+
+Test(types, a_register_holds_a_value_longer_than_an_element_of_a_set)
+{
+    static char text[70000];
+    static char value[60001];
+    (void)memset(value, 'x', sizeof value - 1);
+    join(1);
+    (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[{\"text\":\"%s\"}]}]",
+                   value);
+    world_send(&world, 1, text);
+    cr_assert(told(1, value));
+    (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,2,2,[0,[]],{\"5\":[[\"%s\"],[]]}]", value);
+    world_send(&world, 1, text);
+    cr_assert(told(1, "\"BAD_ELEMENT\""));
+}
+
 /* --- bad input --- */
 
 Test(types, what_has_not_its_types_form_is_rejected_alone)
