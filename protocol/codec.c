@@ -59,6 +59,18 @@ crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names 
     return id;
 }
 
+struct crdt_dot codec_read_dot_name(struct reader *reader, const struct codec_names *names)
+{
+    bool merged = reader_peek(reader) == READER_INT;
+    struct crdt_dot dot = {.position = merged ? 1 : CRDT_POSITION_PENDING};
+    dot.replica = codec_read_name(reader, names);
+    dot.seq = read_uint(reader);
+    if (dot.seq == 0) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    return dot;
+}
+
 void codec_write_name(struct writer *writer, crdt_replica_id id, const struct codec_names *names)
 {
     struct replica_id replica;

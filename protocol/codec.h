@@ -102,4 +102,8 @@ const struct protocol_codec *protocol_codec_at(size_t n);
 crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names *names);
 void codec_write_name(struct writer *writer, crdt_replica_id id, const struct codec_names *names);
 
+/* A dot's name and seq. Its position is pending, or, where an index names its replica, one that
+ * every hub has seen: the sender has the dot from the hub. */
+struct crdt_dot codec_read_dot_name(struct reader *reader, const struct codec_names *names);
+
 #endif

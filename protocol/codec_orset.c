@@ -204,14 +204,9 @@ static struct crdt_dot read_placed_dot(struct reader *reader, const void *contex
 
 static struct crdt_dot read_named_dot(struct reader *reader, const void *context)
 {
-    struct crdt_dot dot = {.position = CRDT_POSITION_PENDING};
     size_t more = read_tuple(reader, 2);
-    dot.replica = codec_read_name(reader, context);
-    dot.seq = read_uint(reader);
+    struct crdt_dot dot = codec_read_dot_name(reader, context);
     reader_skip(reader, more);
-    if (dot.seq == 0) {
-        reader_fail(reader, PROTOCOL_MALFORMED);
-    }
     return dot;
 }
 

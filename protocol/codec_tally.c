@@ -91,10 +91,8 @@ static struct crdt_field *read_state(struct reader *reader, const struct declara
     }
     size_t length = read_array(reader, LIMIT_STATE_PARTS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        struct crdt_tally_part part = {.dot = {.position = CRDT_POSITION_PENDING}};
         size_t more = read_tuple(reader, 3);
-        part.dot.replica = codec_read_name(reader, names);
-        part.dot.seq = read_uint(reader);
+        struct crdt_tally_part part = {.dot = codec_read_dot_name(reader, names)};
         part.amount = read_int(reader);
         reader_skip(reader, more);
         if (state->type == &crdt_gtally && part.amount < 1) {

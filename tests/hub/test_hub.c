@@ -448,6 +448,20 @@ Test(hub, a_full_state_keeps_what_it_had_not_seen)
     expect(1, "[\"ACK\",1,null,2,3,0]\n[\"UPDATE\",1,2,3,{\"2\":[[[],[\"a\"]]]}]\n");
 }
 
+Test(hub, a_full_state_brings_nothing_back_that_was_removed_here)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    open_post(2, 1, 2);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\",\"b\"],[]]}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[false,[],[\"a\"]]}]");
+    skip(2);
+    /* Made at position 1, when both were there; index 0 is who added them. */
+    world_send(&world, 2, "[\"STATE\",1,null,1,[1,[]],{\"2\":[[[[0,1]],[\"a\",\"b\"]]]}]");
+    expect(2, "[\"ACK\",1,null,1,3,1]\n[\"UPDATE\",1,2,3,{}]\n");
+}
+
 Test(hub, a_state_that_names_a_stranger_is_rejected_alone)
 {
     char text[512];
