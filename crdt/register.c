@@ -100,14 +100,14 @@ static const struct crdt_orset_element *first(const struct crdt_orset *set)
     return crdt_orset_since(set, &set->live, 0);
 }
 
-static const struct crdt_orset_element *extreme(const struct crdt_orset *set, bool greatest)
+static const struct crdt_orset_element *greatest_of(const struct crdt_orset *set)
 {
     const struct crdt_orset_element *found = NULL;
     const struct crdt_orset_element *element = first(set);
     for (; element != NULL; element = crdt_orset_next(set, element)) {
         struct stamp stamp = stamp_of(element);
         struct stamp best = found == NULL ? stamp : stamp_of(found);
-        if (found == NULL || (greatest ? is_before(&best, &stamp) : is_before(&stamp, &best))) {
+        if (found == NULL || is_before(&best, &stamp)) {
             found = element;
         }
     }
@@ -116,7 +116,7 @@ static const struct crdt_orset_element *extreme(const struct crdt_orset *set, bo
 
 struct bytes crdt_lww_register_value(const struct crdt_field *field)
 {
-    const struct crdt_orset_element *greatest = extreme((const struct crdt_orset *)field, true);
+    const struct crdt_orset_element *greatest = greatest_of((const struct crdt_orset *)field);
     return greatest == NULL ? (struct bytes){0}
                             : crdt_lww_register_entry_value(crdt_orset_bytes(greatest));
 }
@@ -133,7 +133,7 @@ static bool is_ahead(const struct crdt_change *base, uint64_t now_ms)
 
 static bool is_field_ahead(const struct crdt_field *field, uint64_t now_ms)
 {
-    const struct crdt_orset_element *greatest = extreme((const struct crdt_orset *)field, true);
+    const struct crdt_orset_element *greatest = greatest_of((const struct crdt_orset *)field);
     return greatest != NULL &&
            crdt_lww_register_clock(crdt_orset_bytes(greatest)).ms > now_ms + CRDT_CLOCK_LEEWAY_MS;
 }
@@ -145,7 +145,7 @@ static enum crdt_status stamp(struct crdt_change *base, const struct crdt_field 
     const struct crdt_orset_element *entry =
         crdt_orset_since(change->added, &change->added->removed, 0);
     const struct crdt_orset_element *seen =
-        field == NULL ? NULL : extreme((const struct crdt_orset *)field, true);
+        field == NULL ? NULL : greatest_of((const struct crdt_orset *)field);
     struct crdt_clock clock = {.ms = now_ms};
     if (seen != NULL) {
         struct crdt_clock before = crdt_lww_register_clock(crdt_orset_bytes(seen));
@@ -204,11 +204,49 @@ static bool replace(struct crdt_orset *set, struct meeting *meeting)
     return late;
 }
 
+/* The slots of the greatest entries, the least of them last. */
+struct podium {
+    uint32_t slots[NESTED_ENTRIES];
+    size_t length;
+    size_t capacity;
+};
+
+/* The slot that has no place, or no longer: HASH_INDEX_NONE if there was room. */
+static uint32_t podium_place(struct podium *podium, const struct crdt_orset *set, uint32_t slot)
+{
+    struct stamp stamp = stamp_of(&set->elements[slot]);
+    size_t at = podium->length;
+    for (; at > 0; at--) {
+        struct stamp above = stamp_of(&set->elements[podium->slots[at - 1]]);
+        if (!is_before(&above, &stamp)) {
+            break;
+        }
+    }
+    if (at == podium->capacity) {
+        return slot;
+    }
+    bool full = podium->length == podium->capacity;
+    uint32_t fallen = full ? podium->slots[podium->length - 1] : HASH_INDEX_NONE;
+    podium->length += !full;
+    for (size_t i = podium->length - 1; i > at; i--) {
+        podium->slots[i] = podium->slots[i - 1];
+    }
+    podium->slots[at] = slot;
+    return fallen;
+}
+
+/* In one pass: a full state may bring as many as a message holds. */
 static void keep_greatest(struct crdt_orset *set)
 {
-    size_t kept = set->nested ? NESTED_ENTRIES : 1;
-    while (set->live.length > kept) {
-        crdt_orset_forget(set, crdt_orset_bytes(extreme(set, false)));
+    struct podium podium = {.capacity = set->nested ? NESTED_ENTRIES : 1};
+    uint32_t slot = set->live.oldest;
+    while (slot != HASH_INDEX_NONE) {
+        uint32_t next = set->elements[slot].newer;
+        uint32_t fallen = podium_place(&podium, set, slot);
+        if (fallen != HASH_INDEX_NONE) {
+            orset_table_remove(set, fallen);
+        }
+        slot = next;
     }
     crdt_orset_forget_removed(set);
 }
@@ -293,11 +331,50 @@ static enum crdt_status mv_check(const struct crdt_field *field, const struct cr
     return kept < CRDT_REGISTER_VALUES_MAX ? CRDT_OK : CRDT_TOO_MANY;
 }
 
+static bool arrives(const struct crdt_orset_element *theirs, const struct crdt_join *join)
+{
+    bool arrives = false;
+    for (uint32_t i = 0; i < theirs->dot_count; i++) {
+        arrives = arrives || !crdt_context_covers(&join->target, &theirs->dots[i]);
+    }
+    return arrives;
+}
+
+/* All its dots were seen there, and none of the value's is left: else it may stay. */
+static bool is_removed_there(const struct crdt_orset_element *ours,
+                             const struct crdt_orset_element *theirs, const struct crdt_join *join)
+{
+    bool removed = theirs == NULL;
+    for (uint32_t i = 0; i < ours->dot_count; i++) {
+        removed = removed && crdt_context_covers(&join->source, &ours->dots[i]);
+    }
+    return removed;
+}
+
+/* How many values the join leaves; where both sides have one, it counts as staying. */
+static enum crdt_status mv_check_join(const struct crdt_field *field,
+                                      const struct crdt_field *state, const struct crdt_join *join)
+{
+    const struct crdt_orset *set = (const struct crdt_orset *)field;
+    const struct crdt_orset *theirs = (const struct crdt_orset *)state;
+    size_t kept = 0;
+    const struct crdt_orset_element *element = first(set);
+    for (; element != NULL; element = crdt_orset_next(set, element)) {
+        const struct crdt_orset_element *same = crdt_orset_find(theirs, crdt_orset_bytes(element));
+        kept += !is_removed_there(element, same, join);
+    }
+    for (element = first(theirs); element != NULL; element = crdt_orset_next(theirs, element)) {
+        kept += !crdt_orset_contains(set, crdt_orset_bytes(element)) && arrives(element, join);
+    }
+    return kept <= CRDT_REGISTER_VALUES_MAX ? CRDT_OK : CRDT_TOO_MANY;
+}
+
 const struct crdt_type crdt_mv_register = {
     .name = "mv-register",
     CRDT_ORSET_OPERATIONS,
     .check = mv_check,
     .apply = crdt_orset_apply_whole,
     .remove = crdt_orset_remove_seen_whole,
+    .check_join = mv_check_join,
     .join = crdt_orset_join_whole,
 };

@@ -144,7 +144,7 @@ static enum crdt_status apply(struct crdt_field *field, struct crdt_entry *entry
         .dot = {.seq = update->last, .position = update->position, .replica = update->replica},
         .amount = ((const struct crdt_tally_change *)change)->amount};
     enum crdt_status status = crdt_tally_put(tally, &part);
-    if (status == CRDT_OK && update->ordered && tally->length > PARTS_MAX) {
+    while (status == CRDT_OK && update->ordered && tally->length > PARTS_MAX) {
         fold(tally);
     }
     field->position = update->position;

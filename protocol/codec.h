@@ -22,6 +22,7 @@ struct codec_names {
     /* When reading. False: the document does not know it, so the state is malformed. */
     bool (*find)(void *context, const struct replica_id *replica, crdt_replica_id *id);
     bool (*index)(void *context, uint64_t index, crdt_replica_id *id);
+    size_t *dots_left; /* that entries and keys may still take, all together */
     /* When writing. False: write its index. */
     bool (*name)(void *context, crdt_replica_id id, struct replica_id *replica);
     void *context;

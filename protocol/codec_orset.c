@@ -231,6 +231,18 @@ static struct crdt_dot *read_dots(struct reader *reader, size_t *count, read_dot
     return dots;
 }
 
+/* A full state's entries take all dots of their group, so few bytes could ask for much memory, and
+ * the join compares an entry's dots with each other. */
+static void take_dots(struct reader *reader, const struct codec_names *names, size_t dots,
+                      size_t entries)
+{
+    if (dots > LIMIT_STATE_PARTS || (dots > 0 && entries > *names->dots_left / dots)) {
+        reader_fail(reader, PROTOCOL_TOO_LARGE);
+        return;
+    }
+    *names->dots_left -= dots * entries;
+}
+
 struct crdt_dot *codec_read_dots(struct reader *reader, size_t *count)
 {
     return read_dots(reader, count, read_placed_dot, NULL);
@@ -239,7 +251,9 @@ struct crdt_dot *codec_read_dots(struct reader *reader, size_t *count)
 struct crdt_dot *codec_read_named_dots(struct reader *reader, size_t *count,
                                        const struct codec_names *names)
 {
-    return read_dots(reader, count, read_named_dot, names);
+    struct crdt_dot *dots = read_dots(reader, count, read_named_dot, names);
+    take_dots(reader, names, *count, 1);
+    return dots;
 }
 
 /* What the groups of a content or a full state are read into. */
@@ -249,7 +263,8 @@ struct groups {
     enum element_of of;
     uint64_t position;
     read_dot *dot;
-    const void *context; /* of `dot` */
+    const void *context;             /* of `dot` */
+    const struct codec_names *names; /* of a full state; NULL: the hub's own content */
     struct buffer scratch;
 };
 
@@ -259,6 +274,9 @@ static void read_group(struct reader *reader, struct groups *groups)
     size_t more = read_tuple(reader, 2);
     struct crdt_dot *dots = read_dots(reader, &count, groups->dot, groups->context);
     size_t length = read_array(reader, LIMIT_OBJECTS);
+    if (groups->names != NULL) {
+        take_dots(reader, groups->names, count, length);
+    }
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
         struct bytes entry = groups->codec->read_entry(reader, groups->of, &groups->scratch);
         if (reader_ok(reader) &&
@@ -316,7 +334,8 @@ struct crdt_field *codec_orset_read_state(struct reader *reader, const struct de
                             .of = declared->of,
                             .position = 1,
                             .dot = read_named_dot,
-                            .context = names};
+                            .context = names,
+                            .names = names};
     read_groups(reader, &groups, LIMIT_OBJECTS);
     if (!reader_ok(reader)) {
         state->type->destroy(state);

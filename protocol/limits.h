@@ -14,8 +14,10 @@ enum {
     LIMIT_VALUE_BYTES = 64 << 10, /* one value of a register */
     LIMIT_KEY_BYTES = 1024,       /* a key of a map */
     LIMIT_VALUES = 256,           /* concurrent values of a register */
-    LIMIT_STATE_PARTS = 4096, /* parts of one counter in a map's full state: joins compare them */
-    LIMIT_LEASES = 1000,      /* leases of a bounded counter */
+    LIMIT_STATE_PARTS = 4096,     /* dots of one entry, and parts of one counter in a map, in a full
+                                     state: joins compare each with each */
+    LIMIT_STATE_DOTS = 1 << 17,   /* dots of all entries in a full state: bounds its memory */
+    LIMIT_LEASES = 1000,          /* leases of a bounded counter */
     LIMIT_LEASE_KEY_BYTES = 64,
     LIMIT_LEASE_MS_MIN = 1000, /* how long a lease may last */
     LIMIT_LEASE_MS_MAX = 7 * 24 * 60 * 60 * 1000,

@@ -339,8 +339,12 @@ static bool merge_state(struct merge *merge)
         reject(merge, merge->record->verdict, merge->record->field);
         return true;
     }
-    struct codec_names names = {
-        .sender = merge->row->index, .find = find_name, .index = find_index, .context = merge};
+    size_t dots_left = LIMIT_STATE_DOTS;
+    struct codec_names names = {.sender = merge->row->index,
+                                .find = find_name,
+                                .index = find_index,
+                                .dots_left = &dots_left,
+                                .context = merge};
     struct part parts[LIMIT_FIELDS];
     size_t count = read_parts(merge, parts, &names);
     join_parts(merge, parts, count);

@@ -37,7 +37,7 @@ struct trial {
 
 /* Reads one field's change or state for its form, and its clocks. */
 static struct trial try_field(struct hub *hub, struct bytes bytes, const struct schema_field *field,
-                              struct stream *stream, uint64_t kind)
+                              uint64_t kind, const struct codec_names *names)
 {
     const struct declaration *declared = &field->declared;
     struct reader value = reader_of(bytes);
@@ -47,8 +47,7 @@ static struct trial try_field(struct hub *hub, struct bytes bytes, const struct 
         trial.ahead = change != NULL && crdt_change_is_ahead(change, hub->now_ms);
         declared->crdt.type->change_destroy(change);
     } else {
-        struct codec_names names = {.find = accept_any, .index = accept_index, .context = stream};
-        struct crdt_field *state = declared->codec->read_state(&value, declared, &names);
+        struct crdt_field *state = declared->codec->read_state(&value, declared, names);
         trial.ahead = state != NULL && crdt_field_is_ahead(state, hub->now_ms);
         declared->crdt.type->destroy(state);
     }
@@ -61,6 +60,9 @@ static struct verdict judge(struct hub *hub, struct stream *stream, const struct
     struct reader reader = reader_of(packet->update.fields);
     size_t length = read_map(&reader, LIMIT_FIELDS);
     uint64_t previous = 0;
+    size_t dots_left = LIMIT_STATE_DOTS;
+    struct codec_names names = {
+        .find = accept_any, .index = accept_index, .dots_left = &dots_left, .context = stream};
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         uint64_t number = read_uint(&reader);
         const struct schema_field *field = schema_field_by_number(stream->document->schema, number);
@@ -71,7 +73,7 @@ static struct verdict judge(struct hub *hub, struct stream *stream, const struct
             return verdict_of(PROTOCOL_MALFORMED, UINT32_MAX);
         }
         previous = number;
-        struct trial trial = try_field(hub, read_raw(&reader), field, stream, packet->kind);
+        struct trial trial = try_field(hub, read_raw(&reader), field, packet->kind, &names);
         if (trial.status != PROTOCOL_OK) {
             return verdict_of(trial.status, (uint32_t)number);
         }
