@@ -20,6 +20,9 @@
 /* A replica's number within one document: the hub interns the UUID. */
 typedef uint32_t crdt_replica_id;
 
+/* Nobody's number: of a dot that only a position covers, which no vector can name. */
+#define CRDT_REPLICA_NONE UINT32_MAX
+
 /* The position of a dot that no hub has merged yet: no cursor covers it. */
 #define CRDT_POSITION_PENDING UINT64_MAX
 

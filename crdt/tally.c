@@ -109,14 +109,17 @@ static enum crdt_status check(const struct crdt_field *field, const struct crdt_
     return check_total(tally, tally->total + ((const struct crdt_tally_change *)change)->amount);
 }
 
-/* The dot of the newest stands for all: who has seen it has seen those before it. */
+/* The position of the newest stands for all: whose cursor has come to it has come to those before.
+ * Its dot does not: a replica may have seen it alone, as its own does. */
 static void fold(struct crdt_tally *tally)
 {
+    uint64_t newest = tally->parts[PARTS_FOLDED - 1].dot.position;
     int64_t sum = 0;
     for (size_t i = 0; i < PARTS_FOLDED; i++) {
         sum += tally->parts[i].amount;
     }
-    tally->parts[0] = (struct crdt_tally_part){tally->parts[PARTS_FOLDED - 1].dot, sum};
+    tally->parts[0] = (struct crdt_tally_part){
+        .dot = {.seq = newest, .position = newest, .replica = CRDT_REPLICA_NONE}, .amount = sum};
     size_t left = tally->length - PARTS_FOLDED;
     memmove(&tally->parts[1], &tally->parts[PARTS_FOLDED], left * sizeof *tally->parts);
     tally->length = left + 1;

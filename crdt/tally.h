@@ -7,7 +7,8 @@
  * Merge    as the OR-set's (crdt/orset.h): a dot of ours that the other side had seen and lacks was
  *          removed there, and the other way round.
  * Folding  where a hub orders the updates, the oldest dots become one, with their sum, beyond 64: a
- *          remove that had seen only some of them leaves them all.
+ *          remove that had seen only some of them leaves them all. It is nobody's, so that only a
+ *          position covers it.
  * Cost     up to 64 dots; a change O(1), a remove and a join O(dots).
  * Source   dots as in Bieniusa et al., INRIA RR-8083 (2012); Riak's counters in maps keep them by
  *          replica, and let an increment bring back what a concurrent remove had seen.

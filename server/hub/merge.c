@@ -256,7 +256,7 @@ static bool find_index(void *context, uint64_t index, crdt_replica_id *id)
 {
     const struct merge *merge = context;
     *id = (crdt_replica_id)index;
-    return index < merge->document->next_index;
+    return index < merge->document->next_index || index == CRDT_REPLICA_NONE;
 }
 
 struct entries {

@@ -27,7 +27,7 @@ static bool accept_index(void *context, uint64_t index, crdt_replica_id *id)
 {
     const struct stream *stream = context;
     *id = (crdt_replica_id)index;
-    return index < stream->document->next_index;
+    return index < stream->document->next_index || index == CRDT_REPLICA_NONE;
 }
 
 struct trial {

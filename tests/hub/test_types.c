@@ -342,6 +342,21 @@ Test(types, a_tally_folds_its_oldest_parts_and_keeps_its_sum)
     expect_shown("\"6\":[]");
 }
 
+Test(types, a_remove_that_saw_only_its_own_part_of_a_fold_leaves_it)
+{
+    join(1);
+    join(2);
+    for (unsigned i = 1; i <= 31; i++) {
+        send(1, i, "[0,[]]", "{\"6\":[[\"apple\",false,1]]}");
+    }
+    send(2, 1, "[0,[]]", "{\"6\":[[\"apple\",false,1]]}"); /* the newest that is folded */
+    for (unsigned i = 32; i <= 64; i++) {
+        send(1, i, "[0,[]]", "{\"6\":[[\"apple\",false,1]]}");
+    }
+    send(2, 2, "[0,[]]", "{\"6\":[[\"apple\",true,null]]}");
+    expect_shown("\"apple\",true,[[4294967295,32,32,32],[0,32,33,1]");
+}
+
 Test(types, a_remove_in_a_map_leaves_what_it_had_not_seen)
 {
     join(1);
