@@ -26,11 +26,15 @@ struct merge {
     size_t seen_length;
 };
 
+/* Of a replica that is named twice the higher seq first, which a search finds. */
 static int by_replica(const void *a, const void *b)
 {
-    crdt_replica_id left = ((const struct crdt_seen *)a)->replica;
-    crdt_replica_id right = ((const struct crdt_seen *)b)->replica;
-    return (left > right) - (left < right);
+    const struct crdt_seen *left = a;
+    const struct crdt_seen *right = b;
+    if (left->replica != right->replica) {
+        return left->replica < right->replica ? -1 : 1;
+    }
+    return (left->seq < right->seq) - (left->seq > right->seq);
 }
 
 static struct crdt_context context_of(const struct merge *merge)

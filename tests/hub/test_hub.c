@@ -448,6 +448,25 @@ Test(hub, a_full_state_keeps_what_it_had_not_seen)
     expect(1, "[\"ACK\",1,null,2,3,0]\n[\"UPDATE\",1,2,3,{\"2\":[[[],[\"a\"]]]}]\n");
 }
 
+Test(hub, of_a_replica_that_a_context_names_twice_the_higher_seq_counts)
+{
+    char text[512];
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_post(1, 1, 1);
+    (void)snprintf(text, sizeof text, "[\"OPEN\",1,\"post/1\",[%s,%s],{}]", world_replica(2),
+                   world_replica(1));
+    world_send(&world, 2, text);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\"],[]]}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"2\":[false,[\"b\"],[]]}]");
+    (void)snprintf(text, sizeof text,
+                   "[\"DELTA\",1,null,1,1,[0,[[%s,1],[%s,2]]],{\"2\":[true,[],[]]}]",
+                   world_replica(1), world_replica(1));
+    skip(2);
+    world_send(&world, 2, text);
+    cr_assert(strstr(world_read(&world, 2), "{\"2\":[[[],[\"a\",\"b\"]]]}") != NULL);
+}
+
 Test(hub, a_full_state_brings_nothing_back_that_was_removed_here)
 {
     world_connect(&world, 1);
