@@ -138,6 +138,14 @@ static bool is_field_ahead(const struct crdt_field *field, uint64_t now_ms)
            crdt_lww_register_clock(crdt_orset_bytes(greatest)).ms > now_ms + CRDT_CLOCK_LEEWAY_MS;
 }
 
+/* The count goes round to the next millisecond: nobody can set one that nothing comes after. */
+static struct crdt_clock clock_after(struct crdt_clock before)
+{
+    bool full = before.count == UINT32_MAX;
+    return full ? (struct crdt_clock){.ms = before.ms + 1}
+                : (struct crdt_clock){.ms = before.ms, .count = before.count + 1};
+}
+
 static enum crdt_status stamp(struct crdt_change *base, const struct crdt_field *field,
                               uint64_t now_ms)
 {
@@ -149,9 +157,7 @@ static enum crdt_status stamp(struct crdt_change *base, const struct crdt_field 
     struct crdt_clock clock = {.ms = now_ms};
     if (seen != NULL) {
         struct crdt_clock before = crdt_lww_register_clock(crdt_orset_bytes(seen));
-        if (before.ms >= now_ms) {
-            clock = (struct crdt_clock){.ms = before.ms, .count = before.count + 1};
-        }
+        clock = before.ms >= now_ms ? clock_after(before) : clock;
     }
     return entry == NULL
                ? CRDT_OK

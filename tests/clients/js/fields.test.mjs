@@ -428,6 +428,14 @@ test('a write that the hub finds ahead is made again under its clock, in order, 
   assert.deepEqual(clocks(), [[7, 5002, 1, 'd']], 'the offset is kept');
 });
 
+test('the count of a clock goes round to the next millisecond', () => {
+  const { doc, sent } = start({ f: 'lww-register' },
+    { content: { 0: [[[dot(1)], [[1000000, 0xffffffff, 'last']]]] }, now: () => 1000000 });
+  doc.f.set('a');
+  assert.equal(doc.f.value, 'a');
+  assert.deepEqual(sent().map(({ changes }) => changes.get(0)), [[1000001, 0, 'a']]);
+});
+
 test('`saved` waits for the write that was made again', async () => {
   const { doc, sent, reject, update } = start({ f: 'lww-register' }, { now: () => 1000000 });
   doc.f.set('a');

@@ -73,6 +73,7 @@ export type LwwRegister<T extends Element = Element> = {
 
 /** Inside a map a remove can take the greatest write away and leave those that it had not seen. */
 const WRITES_NESTED = 16;
+const COUNT_MAX = 0xffffffff;
 
 function keyOfWrite({ ms, count, value }: LwwChange): string {
   return `93${toHex(encodeValue([ms, count])).slice(2)}${value}`;
@@ -94,10 +95,15 @@ function dropWrite(state: DotSet, { key, dot }: Write): void {
   put(state, key, (state.dots.get(key) ?? []).filter((one) => one !== dot));
 }
 
+/** The count goes round to the next millisecond: nobody can set one that nothing comes after. */
+function after({ ms, count }: Stamp): Stamp {
+  return count === COUNT_MAX ? { ms: ms + 1, count: 0 } : { ms, count: count + 1 };
+}
+
 function stamp(state: DotSet, now: number): Stamp {
   const last = writesOf(state)[0];
-  const ms = Math.max(Math.floor(now), last?.ms ?? 0);
-  return { ms, count: last?.ms === ms ? last.count + 1 : 0 };
+  const ms = Math.floor(now);
+  return last !== undefined && last.ms >= ms ? after(last) : { ms, count: 0 };
 }
 
 function lastValue(state: DotSet): Element {
