@@ -28,7 +28,7 @@ export type BoundedCounter = PnCounter & {
 /** Inside a map there are no leases. */
 export type NestedBoundedCounter = PnCounter & { readonly available: number };
 
-const SECONDS_MAX = 30 * 24 * 60 * 60;
+const SECONDS_MAX = 7 * 24 * 60 * 60;
 
 /** An expired lease counts until the hub ends it. */
 function availableOf({ total, leases }: State, min: number): number {
@@ -88,7 +88,7 @@ function makeApi(host: FieldHost<State, Change>, min: number, max: number): Boun
       edit('down', amount, drawn > 0 ? { key, drawn, reserved: 0, ttlMs: 0 } : null);
     },
     reserve(amount, { seconds }) {
-      if (!(seconds >= 1 && seconds <= SECONDS_MAX)) throw new RangeError('a lease lasts 1 second to 30 days');
+      if (!(seconds >= 1 && seconds <= SECONDS_MAX)) throw new RangeError('a lease lasts 1 second to 7 days');
       if (checkAmount(amount) > available()) throw new RangeError(`only ${available()} can be set aside`);
       edit('up', 0, { key, drawn: 0, reserved: amount, ttlMs: Math.ceil(seconds * 1000) });
     },
