@@ -363,9 +363,10 @@ test('a key that is the name of a trap is a key', () => {
 
 test('keys come in the order of their bytes', () => {
   const { doc: { f } } = start({ f: map('flag') });
-  const keys = ['b', 'aa', 'a', '🛫', '\uffee', 'é', 'Z'];
+  const keys = ['b', 'aa', '9', '10', 'a', '🛫', '\uffee', 'é', 'Z'];
   for (const key of keys) f.set(key, true);
   assert.deepEqual([...f.keys()], [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+  assert.deepEqual([...f].map(([key]) => key), [...f.keys()]);
 });
 
 test('a rejected map edit is told by key', () => {

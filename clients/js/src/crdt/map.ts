@@ -79,9 +79,13 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
     };
   }
 
+  /** In the order of the keys' bytes, which an object's keys do not have if they look like numbers. */
+  function entriesOf(state: State): [string, unknown][] {
+    return sortedKeys(state.keys.keys()).map((key) => [textOf(key), held.value(fieldOf(state, key))]);
+  }
+
   function valueOf(state: State): { [key: string]: unknown } {
-    return Object.fromEntries(
-      sortedKeys(state.keys.keys()).map((key) => [textOf(key), held.value(fieldOf(state, key))]));
+    return Object.fromEntries(entriesOf(state));
   }
 
   function api(host: FieldHost<State, Change>): LiveMap {
@@ -90,7 +94,7 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
       host.edit((change) => { for (const key of keys) change.set(key, { removed: true }); });
       return true;
     }
-    const entries = () => Object.entries(valueOf(host.state()));
+    const entries = () => entriesOf(host.state());
     const at = (key: string) => held.api(hostAt(host, keyOf(key)));
     return {
       get value() { return valueOf(host.state()); },
