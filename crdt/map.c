@@ -96,6 +96,7 @@ size_t map_memory_of(const struct crdt_field *field)
 
 void map_drop_field(struct crdt_map *map, uint32_t slot)
 {
+    assert(map->values != NULL && slot < map->capacity);
     struct crdt_map_value *value = &map->values[slot];
     if (value->field != NULL) {
         map->bytes -= map_memory_of(value->field);

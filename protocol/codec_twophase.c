@@ -100,6 +100,14 @@ static void write_rows(struct writer *writer, const struct crdt_field *field, ui
     codec_orset_write_shown_rows(writer, (const struct crdt_orset *)field, number, since, show);
 }
 
+/* What everything else takes for granted of an entry. */
+static enum protocol_status read_row(const struct declaration *declared, struct crdt_field *field,
+                                     const struct row *row)
+{
+    bool good = row->key.length > 1 && row->key.data[0] <= CRDT_TWOPHASE_REMOVED;
+    return good ? codec_orset_read_row(declared, field, row) : PROTOCOL_MALFORMED;
+}
+
 const struct protocol_codec codec_twophase = {
     .type = &crdt_twophase,
     .shape = SHAPE_LIST,
@@ -109,7 +117,11 @@ const struct protocol_codec codec_twophase = {
     .write_change = write_change,
     .read_entry = read_entry,
     .write_entry = write_entry,
-    CODEC_ORSET_ELEMENTS,
+    .write_content = codec_orset_write_content,
+    .read_content = codec_orset_read_content,
+    .read_state = codec_orset_read_state,
+    .write_state = codec_orset_write_state,
     .write_rows = write_rows,
+    .read_row = read_row,
     .write_json = write_json,
 };

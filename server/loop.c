@@ -64,6 +64,10 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
     case EFFECT_STORE:
         asked = storage_store(loop->storage, effect->bytes);
         break;
+    case EFFECT_DAMAGED:
+        log_error("damaged document=\"%.*s\" (its rows make no sense; restore it from a backup)",
+                  (int)effect->bytes.length, (const char *)effect->bytes.data);
+        return;
     case EFFECT_TRIM:
         storage_trim(loop->storage, effect->position);
         return;

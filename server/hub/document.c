@@ -37,7 +37,7 @@ static bool create_fields(struct hub *hub, struct document *document)
     return true;
 }
 
-static void free_document(struct document *document)
+static void free_fields(struct document *document)
 {
     for (size_t i = 0; document->fields != NULL && i < document->schema->length; i++) {
         if (document->fields[i] != NULL) {
@@ -45,6 +45,25 @@ static void free_document(struct document *document)
         }
     }
     free(document->fields);
+    document->fields = NULL;
+}
+
+void document_clear(struct hub *hub, struct document *document)
+{
+    assert(!document->ready && list_empty(&document->streams));
+    free_fields(document);
+    ledger_finish(document);
+    document->position = 0;
+    document->stored = 0;
+    document->next_index = 0;
+    if (!create_fields(hub, document)) {
+        hub_fail(hub, HUB_NO_MEMORY);
+    }
+}
+
+static void free_document(struct document *document)
+{
+    free_fields(document);
     ledger_finish(document);
     body_release(document->update);
     body_release(document->snapshot);

@@ -110,7 +110,8 @@ enum hub_effect_kind {
     EFFECT_APPEND, /* bytes: one batch for the journal */
     EFFECT_LOAD,   /* request, bytes: a row_request */
     EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
-    EFFECT_TRIM    /* position: no row needs the journal at or below it any more */
+    EFFECT_DAMAGED, /* bytes: the name of a document whose rows make no sense; nobody can open it */
+    EFFECT_TRIM     /* position: no row needs the journal at or below it any more */
 };
 
 /* For a transport's frame header. */

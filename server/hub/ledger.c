@@ -53,13 +53,18 @@ static bool may_evict(const struct hub *hub, const struct document *document)
     return document->loads == 0 && hub->replay_first == NULL;
 }
 
+void ledger_forget(struct document *document, struct ledger_row *row)
+{
+    table_remove(&document->ledger, hash_of(&row->replica), row);
+    free(row);
+}
+
 void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row)
 {
     assert(row->references > 0);
     row->references--;
     if (may_evict(hub, document) && can_leave(document, row)) {
-        table_remove(&document->ledger, hash_of(&row->replica), row);
-        free(row);
+        ledger_forget(document, row);
     }
 }
 
@@ -72,8 +77,7 @@ void ledger_evict(struct hub *hub, struct document *document)
     for (uint32_t i = document->ledger.length; i > 0; i--) {
         struct ledger_row *row = document->ledger.places[i - 1].item;
         if (can_leave(document, row)) {
-            table_remove(&document->ledger, hash_of(&row->replica), row);
-            free(row);
+            ledger_forget(document, row);
         }
     }
 }

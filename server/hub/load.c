@@ -52,6 +52,7 @@ static void load_replica(struct hub *hub, struct document *document, const struc
     read_entries(&reader, document, made);
     read_rejections(&reader, made);
     if (!reader_ok(&reader) || (document->ready && row->index >= document->next_index)) {
+        ledger_forget(document, made);
         reader_fail(rows, PROTOCOL_MALFORMED);
     }
 }
@@ -165,6 +166,34 @@ static void wake(struct hub *hub, const struct load *load)
     }
 }
 
+/* Without its rows a document can neither be shown nor merged: its streams end, and may be opened
+ * again. */
+static void end_streams(struct hub *hub, const struct load *load)
+{
+    struct link *streams = &load->document->streams;
+    while (load->rows && !list_empty(streams)) {
+        stream_end(hub, CONTAINER(streams->next, struct stream, in_document), CODE_UNAVAILABLE);
+    }
+    struct stream *stream = load->rows ? NULL : waiting_stream(load);
+    if (stream != NULL) {
+        stream_end(hub, stream, CODE_UNAVAILABLE);
+    }
+}
+
+static void give_up(struct hub *hub, const struct load *load)
+{
+    if (hub->replay_first != NULL) {
+        hub_fail(hub, HUB_CORRUPT);
+        return;
+    }
+    document_pin(load->document);
+    end_streams(hub, load);
+    if (load->rows) {
+        document_clear(hub, load->document);
+    }
+    document_unpin(hub, load->document);
+}
+
 void load_done(struct hub *hub, uint64_t request, struct bytes rows)
 {
     struct load load;
@@ -177,7 +206,8 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
         load_row(hub, load.document, &row, &reader);
     }
     if (!reader_ok(&reader)) {
-        hub_fail(hub, HUB_CORRUPT);
+        effect_bytes(hub, effect_add(hub, EFFECT_DAMAGED), document_name(load.document));
+        give_up(hub, &load);
         return;
     }
     load.document->ready = load.document->ready || load.rows;
@@ -189,28 +219,12 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     wake(hub, &load);
 }
 
-/* Without its rows a document can neither be shown nor merged: its streams end, and may be opened
- * again. */
 void load_failed(struct hub *hub, uint64_t request)
 {
     struct load load;
-    if (retire_load_failed(hub, request) || !take_load(hub, request, &load)) {
-        return;
+    if (!retire_load_failed(hub, request) && take_load(hub, request, &load)) {
+        give_up(hub, &load);
     }
-    if (hub->replay_first != NULL) {
-        hub_fail(hub, HUB_CORRUPT);
-        return;
-    }
-    struct link *streams = &load.document->streams;
-    document_pin(load.document);
-    while (load.rows && !list_empty(streams)) {
-        stream_end(hub, CONTAINER(streams->next, struct stream, in_document), CODE_UNAVAILABLE);
-    }
-    struct stream *stream = load.rows ? NULL : waiting_stream(&load);
-    if (stream != NULL) {
-        stream_end(hub, stream, CODE_UNAVAILABLE);
-    }
-    document_unpin(hub, load.document);
 }
 
 void loads_finish(struct hub *hub)

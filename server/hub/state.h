@@ -333,6 +333,8 @@ bool presence_publish(struct stream *stream, struct writer *writer);
 struct document *document_find(const struct hub *hub, struct bytes name);
 struct document *document_create(struct hub *hub, struct bytes name, const struct schema *schema);
 void document_destroy(struct hub *hub, struct document *document);
+/* Forgets what was read of its rows. */
+void document_clear(struct hub *hub, struct document *document);
 void document_pin(struct document *document);
 void document_unpin(struct hub *hub, struct document *document);
 void document_touch(struct hub *hub, struct document *document); /* wakes its streams */
@@ -352,6 +354,8 @@ uint64_t document_load(struct hub *hub, struct document *document,
 
 /* ledger.c */
 struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica);
+/* Forgets a row that nobody holds. */
+void ledger_forget(struct document *document, struct ledger_row *row);
 /* The row, made if there is none; NULL: no memory. */
 struct ledger_row *ledger_take(struct hub *hub, struct document *document,
                                const struct replica_id *replica);

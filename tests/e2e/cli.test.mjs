@@ -57,6 +57,7 @@ test('exit codes and sentences', { timeout: 60000 }, async (t) => {
     [[...at, 'increment', 'post/1', 'nothing'], 2, /no such field/],
     [[...at, 'add', 'post/1', 'likes', 'x'], 2, /does not know this edit.*: add post\/1 likes \(a g-counter knows increment\)$/m],
     [[...at, 'increment', 'post/1', 'likes', '0'], 2, /does not know this edit/],
+    [[...at, 'reserve', 'post/1', 'likes', '1'], 2, /a lease belongs to a store/],
     [[...at, 'increment', 'post/1', 'likes', '-3'], 2, /not with such a value: increment post\/1 likes \(a g-counter knows increment\)$/m],
     [['increment', 'post/1', ...at, 'likes', '-3'], 2, /not with such a value/],
     [[...at, 'enable', 'post/1', 'tags'], 2, /\(an or-set knows add, remove, clear\)$/m],

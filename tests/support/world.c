@@ -170,6 +170,9 @@ static void perform(struct world *world, const struct hub_effect *effect)
     case EFFECT_TRIM:
         world->trimmed = effect->position;
         return;
+    case EFFECT_DAMAGED:
+        world->damaged++;
+        return;
     case EFFECT_NONE:
     case EFFECT_LOAD:
         return;
