@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "crdt/map_state.h"
 
@@ -81,9 +82,7 @@ static bool reserve_values(struct crdt_map *map)
     if (grown == NULL) {
         return false;
     }
-    for (uint32_t i = map->capacity; i < capacity; i++) {
-        grown[i] = (struct crdt_map_value){0};
-    }
+    memset(grown + map->capacity, 0, (capacity - map->capacity) * sizeof *grown);
     map->values = grown;
     map->capacity = capacity;
     return true;
