@@ -2,7 +2,7 @@
  * The dot set: entries, each with its live dots. Most types are one, and differ in their edits, their entries and what those mean.
  * An entry is held by its key: its canonical msgpack in hex.
  */
-import { compareKeys } from '../protocol/elements.js';
+import { compareSortable, sortable } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
 import type { Join } from './type.js';
@@ -61,7 +61,7 @@ export function joinEntries(
 }
 
 export function sortedKeys(keys: Iterable<string>): string[] {
-  return [...keys].sort(compareKeys);
+  return [...keys].map(sortable).sort(compareSortable).map(({ key }) => key);
 }
 
 export function readDot(value: Value): Dot {

@@ -99,7 +99,16 @@ export function elementOfKey(key: string): Element {
 
 /** Strings by their UTF-8 bytes, everything else by its encoding, and by that too where a string has the bytes of something else. */
 export function compareKeys(a: string, b: string): number {
-  return compare(textBytes(a), textBytes(b)) || compare(a, b);
+  return compareSortable(sortable(a), sortable(b));
+}
+
+/** A key with what it is sorted by, for those who sort many. */
+export type Sortable = { key: string; text: string };
+
+export const sortable = (key: string): Sortable => ({ key, text: textBytes(key) });
+
+export function compareSortable(a: Sortable, b: Sortable): number {
+  return compare(a.text, b.text) || compare(a.key, b.key);
 }
 
 function compare(left: string, right: string): number {
