@@ -44,7 +44,7 @@ export class Replica {
   }
 
   value() {
-    return this.type.value(this.state);
+    return this.type.look(this.state).value;
   }
 
   /** One delta of what `make` does with the field's public object; its second argument tells the seq so far. */

@@ -1,8 +1,10 @@
 /** A document as an app holds it: its fields, what waits, and its news. */
 import { createEvents } from './emitter.js';
+import { watchable, type Watchable } from './crdt/look.js';
 import type { AnyFieldType, Entry } from './crdt/type.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
+import { createShown } from './shown.js';
 
 export type DocumentStatus = 'loading' | 'synced' | 'offline' | 'closed';
 export type DocumentEvents = {
@@ -16,10 +18,12 @@ export type DocumentEvents = {
 /** Fields stand on the document by name: `doc.likes.increment()`. Names that a document has itself are reached by `field`. */
 export type Document = DocumentCore & { readonly [field: string]: any };
 
-export type DocumentCore = {
+export type DocumentCore = Watchable & {
   readonly name: string;
-  /** All fields as plain values; sets are sorted arrays. */
-  readonly value: { [field: string]: unknown };
+  /** All fields as plain values; sets are sorted lists. Frozen, and the same object until one of them changes. */
+  readonly value: { readonly [field: string]: unknown };
+  /** The names of its fields; none while the schema is not known. */
+  readonly fields: readonly string[];
   /** How many edits the hub has not acknowledged. */
   readonly pending: number;
   readonly status: DocumentStatus;
@@ -50,6 +54,8 @@ export type DocumentHandle = {
   receive(packet: Packet): News;
   setOnline(online: boolean): void;
   shut(): void;
+  /** How many subscribe to it and its fields. */
+  listeners(): number;
 };
 
 const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP', 'UNKNOWN_FIELD']);
@@ -64,6 +70,7 @@ export function createDocument(
 ): DocumentHandle {
   const session = createSession(name, mint);
   const events = createEvents<DocumentEvents>();
+  const shown = createShown(session);
   const apis = new Map<string, { type: unknown; api: unknown }>();
   const waiting = { ready: waiter(), synced: waiter() };
   let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
@@ -87,6 +94,8 @@ export function createDocument(
   }
 
   function told(local: boolean): void {
+    shown.changed();
+    shown.tell();
     events.emit('change', { local });
   }
 
@@ -105,15 +114,19 @@ export function createDocument(
       session: session.identity(),
       now: () => session.clock(now()),
       state: () => session.view(session.numberOf(declaration)),
+      look: () => shown.field(session.numberOf(declaration)),
+      watch: shown.watch,
       edit(make: (change: unknown, entry: Entry) => void) {
         if (status === 'closed') throw new Error(`${name} is closed`);
         session.edit(session.numberOf(declaration), make);
+        shown.changed();
         edited();
       },
     });
   }
 
   function declare(): void {
+    shown.changed();
     for (const { declaration, type } of session.fields().values()) {
       const fieldName = declaration.name;
       if (apis.get(fieldName)?.type === type) continue;
@@ -137,6 +150,7 @@ export function createDocument(
 
   function receive(packet: Packet): News {
     const news = session.receive(packet, now());
+    shown.changed();
     if (packet.type === 'OPENED') declare();
     if (news.arrived) {
       setStatus('synced');
@@ -144,6 +158,7 @@ export function createDocument(
       save(waiting.synced);
     }
     if (news.changed) told(false);
+    else shown.tell();
     if (news.pending || news.rejected.length > 0) events.emit('pending', session.pending());
     rejected = [...rejected, ...news.rejected.filter(({ code }) => UNJUDGED.has(code))];
     for (const rejection of news.rejected) events.emit('rejected', rejection);
@@ -186,13 +201,9 @@ export function createDocument(
 
   const core: DocumentCore = {
     name,
-    get value() {
-      const value: { [field: string]: unknown } = {};
-      for (const [number, { declaration, type }] of session.fields()) {
-        value[declaration.name] = type.value(session.view(number));
-      }
-      return value;
-    },
+    ...watchable({ look: shown.all, watch: shown.watch }),
+    get value() { return shown.all().value as { readonly [field: string]: unknown }; },
+    get fields() { return [...session.fields().values()].map(({ declaration }) => declaration.name); },
     get pending() { return session.pending(); },
     get status() { return status; },
     get rejected() { return rejected; },
@@ -242,7 +253,7 @@ export function createDocument(
   }
 
   return {
-    document, session, receive, shut,
+    document, session, receive, shut, listeners: shown.count,
     setOnline(online) {
       if (!online) session.disconnect();
       if (status !== 'closed') setStatus(online ? 'loading' : 'offline');

@@ -4,6 +4,11 @@ export type Events<Map> = {
   emit<Name extends keyof Map>(name: Name, event: Map[Name]): void;
 };
 
+/** The app's mistake, told where such mistakes are. */
+export function tellMistake(error: unknown): void {
+  queueMicrotask(() => { throw error; });
+}
+
 export function createEvents<Map>(): Events<Map> {
   const listeners = new globalThis.Map<keyof Map, Set<(event: never) => void>>();
   return {
@@ -18,7 +23,7 @@ export function createEvents<Map>(): Events<Map> {
         try {
           listen(event as never);
         } catch (error) {
-          queueMicrotask(() => { throw error; }); // the app's mistake, told where such mistakes are
+          tellMistake(error);
         }
       }
     },

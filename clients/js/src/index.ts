@@ -6,6 +6,7 @@ export type { BoundedCounter, NestedBoundedCounter } from './crdt/bounded.js';
 export type { Counter, PnCounter } from './crdt/counter.js';
 export type { Flag } from './crdt/flag.js';
 export type { GSet } from './crdt/gset.js';
+export type { Watchable } from './crdt/look.js';
 export type { LiveMap } from './crdt/map.js';
 export type { OrSet } from './crdt/orset.js';
 export type { LwwRegister, MvRegister } from './crdt/register.js';

@@ -133,7 +133,7 @@ test('a write below one that it had seen takes no effect', () => {
     type.apply(top, {}, type.decodeChange([ms, 0, value]), update(seq));
     nested.apply(held, {}, nested.decodeChange([['k', false, [ms, 0, value]]]), update(seq));
   }
-  assert.equal(type.value(top), 'late');
+  assert.equal(type.look(top).value, 'late');
   const [{ field: { dots } }] = held.keys.values();
   assert.deepEqual([...dots.values()].flat().map(({ seq }) => seq), [1]);
 });

@@ -5,6 +5,7 @@
 import type { Declaration } from '../protocol/declarations.js';
 import { asBytes, asInt, asList, asUint, fromHex, toHex } from '../protocol/values.js';
 import { claim, counting, growth, raise, type PnCounter } from './counter.js';
+import { watchable, type Look } from './look.js';
 import { checkAmount, tally } from './tally.js';
 import type { Entry, FieldHost, FieldType, TypeMaker } from './type.js';
 
@@ -51,6 +52,19 @@ function applyLease(state: State, lease: LeaseChange): void {
   else state.leases.set(lease.key, { left: after, expires: lease.reserved > 0 ? Infinity : expires });
 }
 
+type BoundedLook = Look & { readonly leases: Leases };
+
+function isSameLeases(a: Leases, b: Leases): boolean {
+  return a.size === b.size && [...a].every(
+    ([key, { left, expires }]) => b.get(key)?.left === left && b.get(key)?.expires === expires);
+}
+
+/** With the leases, which change what is available. */
+function lookAt({ total, leases }: State, before?: Look): BoundedLook {
+  const last = before as BoundedLook | undefined;
+  return last?.value === total && isSameLeases(last.leases, leases) ? last : { value: total, leases: new Map(leases) };
+}
+
 function boundsOf({ min = -Number.MAX_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER }: Declaration) {
   return min <= 0 && max >= 0 ? { min, max } : undefined;
 }
@@ -67,6 +81,7 @@ function makeApi(host: FieldHost<State, Change>, min: number, max: number): Boun
     });
   }
   return {
+    ...watchable(host),
     get value() { return host.state().total; },
     get available() { return available(); },
     get leased() {
@@ -151,6 +166,7 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
       }));
     },
 
+    look: lookAt,
     api: (host) => makeApi(host, min, max),
   };
 }
@@ -160,7 +176,7 @@ export const boundedCounter: TypeMaker = {
   make,
   nested(declared) {
     const bounds = boundsOf(declared);
-    return bounds && tally<NestedBoundedCounter>(
+    return bounds && tally(
       { down: true, bounded: true, ...bounds },
       ({ increment, decrement, value }) => ({
         get value() { return value(); },

@@ -1,12 +1,13 @@
 /** Both counters: a total, and each replica's entry beside its seq (the C side's crdt/counter.h). */
 import { asInt, asList, asUint, type Value } from '../protocol/values.js';
+import { lookAtPlain, watchable, type Look, type Watchable } from './look.js';
 import { checkAmount, tally } from './tally.js';
 import type { Entry, FieldHost, FieldType, Join, TypeMaker } from './type.js';
 
 type State = { total: number };
 type Change = { entry: Entry };
 
-export type Counter = {
+export type Counter = Watchable & {
   readonly value: number;
   /** Adds `amount`, a whole number of at least 1. */
   increment(amount?: number): void;
@@ -42,7 +43,7 @@ export const counting = {
     entry.down += down;
     return { ...change, entry: { ...entry } };
   },
-  value: (state: State): number => state.total,
+  look: (state: State, before?: Look): Look => lookAtPlain(state.total, before),
 };
 
 /** Counts on in the replica's entry, and in the change that carries it. */
@@ -87,10 +88,11 @@ const anyTotal = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }
 export const gCounter: TypeMaker = {
   name: 'g-counter',
   make: () => counterType<Counter>(false, (host) => ({
+    ...watchable(host),
     get value() { return host.state().total; },
     increment: (amount = 1) => count(host, 'up', amount),
   })),
-  nested: () => tally<Counter>({ down: false, ...anyTotal }, ({ increment, value }) => ({
+  nested: () => tally({ down: false, ...anyTotal }, ({ increment, value }) => ({
     get value() { return value(); }, increment,
   })),
 };
@@ -98,11 +100,12 @@ export const gCounter: TypeMaker = {
 export const pnCounter: TypeMaker = {
   name: 'pn-counter',
   make: () => counterType<PnCounter>(true, (host) => ({
+    ...watchable(host),
     get value() { return host.state().total; },
     increment: (amount = 1) => count(host, 'up', amount),
     decrement: (amount = 1) => count(host, 'down', amount),
   })),
-  nested: () => tally<PnCounter>({ down: true, ...anyTotal }, ({ increment, decrement, value }) => ({
+  nested: () => tally({ down: true, ...anyTotal }, ({ increment, decrement, value }) => ({
     get value() { return value(); }, increment, decrement,
   })),
 };

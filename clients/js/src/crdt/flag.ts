@@ -3,11 +3,12 @@ import type { Declaration } from '../protocol/declarations.js';
 import { keyOfElement } from '../protocol/elements.js';
 import { ProtocolError } from '../protocol/values.js';
 import { add, dotSet, readGroups, type DotSet } from './dots.js';
+import { lookAtPlain, watchable, type Watchable } from './look.js';
 import type { NestedType, TypeMaker } from './type.js';
 
 type Change = { on: boolean };
 
-export type Flag = {
+export type Flag = Watchable & {
   readonly value: boolean;
   enable(): void;
   disable(): void;
@@ -36,13 +37,14 @@ function make({ wins = 'enable' }: Declaration): NestedType<DotSet, Change, Flag
       state.dots.clear();
       readGroups(state, content, keyOf);
     },
-    value: isOn,
+    look: (state, before) => lookAtPlain(isOn(state), before),
     api(host) {
       const set = (on: boolean) => {
         keyOf(on); // throws what is no boolean back
         host.edit((change) => { change.on = on; });
       };
       return {
+        ...watchable(host),
         get value() { return isOn(host.state()); },
         set,
         enable: () => set(true),

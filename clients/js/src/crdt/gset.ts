@@ -2,7 +2,8 @@
 import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { add, dotSet, joinEntries, readGroups, type DotSet } from './dots.js';
-import { elementsOf, readKeys, setLike, type SetLike } from './setlike.js';
+import { lookAtKeys } from './look.js';
+import { readKeys, setLike, type SetLike } from './setlike.js';
 import type { NestedType, TypeMaker } from './type.js';
 
 type Change = Set<string>;
@@ -21,8 +22,8 @@ function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, GSet
     encodeChange: (change) => [...change].map(encodedOfKey),
     decodeChange: (value) => readKeys(value, of),
     readContent: (state, content) => readGroups(state, content, (entry) => keyOfElement(entry, of)),
-    value: (state) => elementsOf(state.dots.keys()),
-    api: (host) => Object.assign(setLike(() => host.state().dots, of), {
+    look: (state, before) => lookAtKeys(state.dots.keys(), before),
+    api: (host) => Object.assign(setLike(host, () => host.state().dots, of), {
       add(element: Element) {
         const key = keyOfElement(element, of);
         host.edit((change) => change.add(key));

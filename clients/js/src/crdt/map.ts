@@ -7,17 +7,22 @@ import { elementOfKey, encodedOfKey, keyOfElement } from '../protocol/elements.j
 import { asList } from '../protocol/values.js';
 import type { Dot, Update } from './context.js';
 import { dotOf, joinDots, readDot, sortedKeys, uncovered } from './dots.js';
+import { watchable, type Look, type Watchable } from './look.js';
 import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
 
 type Held = { dots: readonly Dot[]; field: unknown };
 /** By the key's canonical msgpack in hex. A state's fields may be shared by its copies: one that changes is copied first. */
 type State = { keys: Map<string, Held> };
+/** Beside each look the field that was looked at, which tells whether to look again. */
+type Seen = { field: unknown; readonly look: Look };
+type MapLook = Look & { readonly keys: ReadonlyMap<string, Seen> };
 /** First what is covered goes, if the key was removed; then the nested change, if there is one. */
 type Change = Map<string, { removed: boolean; nested?: unknown }>;
 
 /** Quacks like a `Map` of plain values; `at` gives the live field under a key. */
-export type LiveMap<Field = any, Plain = any> = Iterable<[string, Plain]> & {
-  readonly value: { [key: string]: Plain };
+export type LiveMap<Field = any, Plain = any> = Watchable & Iterable<[string, Plain]> & {
+  /** All of it: frozen, the same object until the map changes, with the same objects under keys that did not. */
+  readonly value: { readonly [key: string]: Plain };
   readonly size: number;
   /** A plain value; undefined: no such key. */
   get(key: string): Plain | undefined;
@@ -41,6 +46,7 @@ const noEntry = (): Entry => ({ up: 0, down: 0 });
 
 function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
   const { isInside, restamp } = held;
+  const nothing = held.look(held.create());
 
   const fieldOf = (state: State, key: string): unknown => state.keys.get(key)?.field ?? held.create();
 
@@ -70,6 +76,7 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
     return {
       ...host,
       state: () => fieldOf(host.state(), key),
+      look: () => (host.look() as MapLook).keys.get(key)?.look ?? nothing,
       edit: (edit) => host.edit((change) => {
         const before = change.get(key);
         const nested = before?.nested ?? held.newChange();
@@ -80,12 +87,29 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
   }
 
   /** In the order of the keys' bytes, which an object's keys do not have if they look like numbers. */
-  function entriesOf(state: State): [string, unknown][] {
-    return sortedKeys(state.keys.keys()).map((key) => [textOf(key), held.value(fieldOf(state, key))]);
+  function entriesOf({ keys }: Pick<MapLook, 'keys'>): [string, unknown][] {
+    return sortedKeys(keys.keys()).map((key) => [textOf(key), keys.get(key)?.look.value]);
   }
 
-  function valueOf(state: State): { [key: string]: unknown } {
-    return Object.fromEntries(entriesOf(state));
+  function lookAgain(field: unknown, before: Seen | undefined): Seen {
+    if (before !== undefined && before.field === field) return before;
+    const look = held.look(field, before?.look);
+    if (before === undefined || before.look !== look) return { field, look };
+    before.field = field;
+    return before;
+  }
+
+  function lookAt(state: State, before?: Look): MapLook {
+    const last = (before as MapLook | undefined)?.keys;
+    const keys = new Map([...state.keys].map(([key, { field }]) => [key, lookAgain(field, last?.get(key))]));
+    if (last?.size === keys.size && [...keys].every(([key, seen]) => last.get(key) === seen)) {
+      return before as MapLook;
+    }
+    let value: { readonly [key: string]: unknown } | undefined;
+    return {
+      keys,
+      get value() { return value ??= Object.freeze(Object.fromEntries(entriesOf({ keys }))); },
+    };
   }
 
   function api(host: FieldHost<State, Change>): LiveMap {
@@ -94,15 +118,15 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
       host.edit((change) => { for (const key of keys) change.set(key, { removed: true }); });
       return true;
     }
-    const entries = () => entriesOf(host.state());
+    const look = () => host.look() as MapLook;
+    const value = () => look().value as { readonly [key: string]: unknown };
+    const entries = () => entriesOf(look());
     const at = (key: string) => held.api(hostAt(host, keyOf(key)));
     return {
-      get value() { return valueOf(host.state()); },
+      ...watchable(host),
+      get value() { return value(); },
       get size() { return host.state().keys.size; },
-      get(key) {
-        const one = host.state().keys.get(keyOf(key));
-        return one && held.value(one.field);
-      },
+      get: (key) => look().keys.get(keyOf(key))?.look.value,
       has: (key) => host.state().keys.has(keyOf(key)),
       at,
       set(key, value) {
@@ -187,7 +211,7 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
       }
     },
 
-    value: valueOf,
+    look: lookAt,
     api,
   };
 }

@@ -3,7 +3,8 @@ import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { asList } from '../protocol/values.js';
 import { add, dotSet, drop, readGroups, type DotSet } from './dots.js';
-import { elementsOf, readKeys, setLike, type SetLike } from './setlike.js';
+import { lookAtKeys } from './look.js';
+import { readKeys, setLike, type SetLike } from './setlike.js';
 import type { NestedType, TypeMaker } from './type.js';
 
 type Change = { clear: boolean; added: Set<string>; removed: Set<string> };
@@ -40,9 +41,9 @@ function make({ of = 'string' }: Declaration): NestedType<DotSet, Change, OrSet>
     },
 
     readContent: (state, content) => readGroups(state, content, (entry) => keyOfElement(entry, of)),
-    value: (state) => elementsOf(state.dots.keys()),
+    look: (state, before) => lookAtKeys(state.dots.keys(), before),
 
-    api: (host) => Object.assign(setLike(() => host.state().dots, of), {
+    api: (host) => Object.assign(setLike(host, () => host.state().dots, of), {
       add(element: Element) {
         const key = keyOfElement(element, of);
         host.edit((change) => {

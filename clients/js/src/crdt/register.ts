@@ -7,7 +7,7 @@ import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../proto
 import { asList, asUint, encodeValue, toHex, type Value } from '../protocol/values.js';
 import { compareReplicas, updateCovers, type Dot } from './context.js';
 import { add, dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
-import { elementsOf } from './setlike.js';
+import { lookAtKeys, watchable, type Look, type Watchable } from './look.js';
 import type { NestedType, TypeMaker } from './type.js';
 
 const VALUE_BYTES = 64 * 1024;
@@ -16,9 +16,9 @@ const VALUE_BYTES = 64 * 1024;
 
 type MvChange = { value: string };
 
-export type MvRegister<T extends Element = Element> = {
+export type MvRegister<T extends Element = Element> = Watchable & {
   /** One value, or those that were set concurrently, in the order of their bytes; empty: never set. */
-  readonly values: T[];
+  readonly values: readonly T[];
   /** The first of them; null: never set. */
   readonly value: T | null;
   /** Replaces the values that are seen here. */
@@ -41,10 +41,11 @@ function makeMv({ of = 'string' }: Declaration): NestedType<DotSet, MvChange, Mv
       state.dots.clear();
       readGroups(state, content, keyOf);
     },
-    value: (state) => elementsOf(state.dots.keys()),
+    look: (state, before) => lookAtKeys(state.dots.keys(), before),
     api(host) {
-      const values = () => elementsOf(host.state().dots.keys());
+      const values = () => host.look().value as readonly Element[];
       return {
+        ...watchable(host),
         get values() { return values(); },
         get value() { return values()[0] ?? null; },
         set(value) {
@@ -65,7 +66,7 @@ type LwwChange = Stamp & { value: string };
 /** One dot of an entry. */
 type Write = Stamp & { key: string; dot: Dot };
 
-export type LwwRegister<T extends Element = Element> = {
+export type LwwRegister<T extends Element = Element> = Watchable & {
   /** Null: never set. */
   readonly value: T | null;
   set(value: T): void;
@@ -106,9 +107,14 @@ function stamp(state: DotSet, now: number): Stamp {
   return last !== undefined && last.ms >= ms ? after(last) : { ms, count: 0 };
 }
 
-function lastValue(state: DotSet): Element {
+type LastLook = Look & { readonly key: string | undefined };
+
+/** By the element's key: the same one set again, or under another stamp, is nothing new. */
+function lookAtLast(state: DotSet, before?: Look): LastLook {
   const last = writesOf(state)[0];
-  return last === undefined ? null : (elementOfKey(last.key) as Element[])[2] as Element;
+  const key = last && last.key.slice(keyOfWrite({ ...last, value: '' }).length);
+  if (before !== undefined && (before as LastLook).key === key) return before as LastLook;
+  return { key, value: key === undefined ? null : elementOfKey(key) };
 }
 
 /** Keeps the greatest writes, so many of them. */
@@ -149,9 +155,10 @@ function makeLww({ of = 'string' }: Declaration, most: number): NestedType<DotSe
       state.dots.clear();
       readGroups(state, content, (entry) => keyOfWrite(readWrite(entry)));
     },
-    value: lastValue,
+    look: lookAtLast,
     api: (host) => ({
-      get value() { return lastValue(host.state()); },
+      ...watchable(host),
+      get value() { return host.look().value as Element; },
       set(value) {
         const made = { ...stamp(host.state(), host.now()), value: keyOfElement(value, of, VALUE_BYTES) };
         host.edit((change) => { Object.assign(change, made); });

@@ -1,10 +1,11 @@
 /** What the objects of all set types have in common: they quack like a `Set`. */
-import { elementOfKey, keyOfElement, type Element, type ElementOf } from '../protocol/elements.js';
+import { keyOfElement, type Element, type ElementOf } from '../protocol/elements.js';
 import { asList, type Value } from '../protocol/values.js';
-import { sortedKeys } from './dots.js';
+import { watchable, type LookHost, type Watchable } from './look.js';
 
-export type SetLike<T extends Element = Element> = Iterable<T> & {
-  readonly value: T[];
+export type SetLike<T extends Element = Element> = Watchable & Iterable<T> & {
+  /** Its elements in their order: a frozen list, the same one until the set changes. */
+  readonly value: readonly T[];
   readonly size: number;
   has(element: T): boolean;
   values(): IterableIterator<T>;
@@ -14,9 +15,10 @@ export type SetLike<T extends Element = Element> = Iterable<T> & {
 /** A Map or Set of elements' keys. */
 type Keys = { keys(): Iterable<string>; has(key: string): boolean; readonly size: number };
 
-export function setLike(shown: () => Keys, of: ElementOf): SetLike {
+export function setLike(host: LookHost, shown: () => Keys, of: ElementOf): SetLike {
   const set: SetLike = {
-    get value() { return elementsOf(shown().keys()); },
+    ...watchable(host),
+    get value() { return host.look().value as readonly Element[]; },
     get size() { return shown().size; },
     has: (element) => shown().has(keyOfElement(element, of)),
     values: () => set.value[Symbol.iterator](),
@@ -24,10 +26,6 @@ export function setLike(shown: () => Keys, of: ElementOf): SetLike {
     [Symbol.iterator]: () => set.values(),
   };
   return set;
-}
-
-export function elementsOf(keys: Iterable<string>): Element[] {
-  return sortedKeys(keys).map(elementOfKey);
 }
 
 export function readKeys(value: Value | undefined, of: ElementOf): Set<string> {

@@ -6,6 +6,7 @@ import { elementOfKey, keyOfElement } from '../protocol/elements.js';
 import { asInt, asList, ProtocolError } from '../protocol/values.js';
 import type { Dot } from './context.js';
 import { dotOf, dotSet, put, readDot, type DotSet } from './dots.js';
+import { lookAtPlain, watchable, type Watchable } from './look.js';
 import type { FieldHost, NestedType } from './type.js';
 
 type Change = { amount: number };
@@ -30,9 +31,9 @@ function count(state: DotSet, amount: number, dot: Dot): void {
   put(state, key, [...(state.dots.get(key) ?? []), dot]);
 }
 
-export function tally<Api>(
+export function tally<Api extends object>(
   { down, min, max, bounded = false }: Options, api: (edits: TallyEdits) => Api,
-): NestedType<DotSet, Change, Api> {
+): NestedType<DotSet, Change, Api & Watchable> {
   function edit(host: FieldHost<DotSet, Change>, amount: number): void {
     const total = totalOf(host.state()) + amount;
     if (!isBetween(total)) throw new RangeError(`the counter would be ${total}, beyond its bounds`);
@@ -57,12 +58,12 @@ export function tally<Api>(
       state.dots.clear();
       for (const item of asList(content)) count(state, asInt(asList(item, 4)[3]), readDot(item));
     },
-    value: totalOf,
-    api: (host) => api({
+    look: (state, before) => lookAtPlain(totalOf(state), before),
+    api: (host) => Object.assign(api({
       value: () => totalOf(host.state()),
       increment: (amount = 1) => edit(host, checkAmount(amount)),
       decrement: (amount = 1) => edit(host, -checkAmount(amount)),
-    }),
+    }), watchable(host)),
   };
 }
 

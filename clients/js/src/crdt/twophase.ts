@@ -6,7 +6,8 @@ import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { asList, ProtocolError, type Value } from '../protocol/values.js';
 import { add, dotSet, drop, joinEntries, readGroups, type DotSet } from './dots.js';
-import { elementsOf, readKeys, setLike, type SetLike } from './setlike.js';
+import { lookAtKeys } from './look.js';
+import { readKeys, setLike, type SetLike } from './setlike.js';
 import type { NestedType, TypeMaker } from './type.js';
 
 type Change = { added: Set<string>; removed: Set<string> };
@@ -59,9 +60,9 @@ function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, TwoP
       return { added: readKeys(added, of), removed: readKeys(removed, of) };
     },
     readContent: (state, content) => readGroups(state, content, keyOfEntry),
-    value: (state) => elementsOf(shown(state)),
+    look: (state, before) => lookAtKeys(shown(state), before),
 
-    api: (host) => Object.assign(setLike(() => shown(host.state()), of), {
+    api: (host) => Object.assign(setLike(host, () => shown(host.state()), of), {
       has: (element: Element) => isShown(host.state(), keyOfElement(element, of)),
       add(element: Element) {
         const key = keyOfElement(element, of);

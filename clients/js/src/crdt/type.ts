@@ -5,6 +5,7 @@
 import type { Declaration } from '../protocol/declarations.js';
 import type { Value } from '../protocol/values.js';
 import type { ReplicaName, SeenContext, Update } from './context.js';
+import type { Look, LookHost } from './look.js';
 
 /** All that a replica has counted up and down in a field; only it raises them. */
 export type Entry = { up: number; down: number };
@@ -20,7 +21,7 @@ export type Join = {
 };
 
 /** What a field's public object needs of its document. */
-export type FieldHost<State, Change> = {
+export type FieldHost<State, Change> = LookHost & {
   /** The view: what is confirmed with every pending edit on top. */
   state(): State;
   /** Makes an edit: `change` is the pending change it gathers into, `entry` the replica's own. */
@@ -59,8 +60,8 @@ export interface FieldType<State, Change, Api> {
   decodeChange(value: Value): Change;
   /** Makes what a SNAPSHOT or UPDATE says so. Throws a ProtocolError. */
   readContent(state: State, content: Value): void;
-  /** A plain value that JSON can hold. */
-  value(state: State): unknown;
+  /** What is seen of the state: `before`, the look that was taken last, if that is the same. */
+  look(state: State, before?: Look): Look;
   api(host: FieldHost<State, Change>): Api;
 }
 
