@@ -13,7 +13,12 @@ import {
 import { mintReplica, webRandom } from './uuid.js';
 
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
-export type ClientEvents = { status: ClientStatus; error: { code: string; text: string } };
+export type ClientEvents = {
+  status: ClientStatus;
+  /** How many edits wait, in all open documents. */
+  pending: number;
+  error: { code: string; text: string };
+};
 export type SchemaOption = {
   [schema: string]: { [field: string]: DeclarationOption };
 };
@@ -24,6 +29,8 @@ export type ConnectOptions = {
   client?: string;
   /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */
   schema?: SchemaOption;
+  /** False: offline until `reconnect()`. */
+  autoConnect?: boolean;
   WebSocket?: SocketConstructor;
   random?: () => number;
   now?: () => number;
@@ -31,6 +38,10 @@ export type ConnectOptions = {
 export type Client = {
   readonly status: ClientStatus;
   open(name: string): Document;
+  /** Those that are open. */
+  readonly documents: readonly Document[];
+  /** How many of their edits the hub has not acknowledged. */
+  readonly pending: number;
   on<Name extends keyof ClientEvents>(
     name: Name, listen: (event: ClientEvents[Name]) => void): () => void;
   /** Goes offline on purpose; edits are kept. */
@@ -55,7 +66,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   const fill = webRandom();
   const mint = () => mintReplica(now(), fill);
   let status: ClientStatus = 'offline';
-  let wanted = true;
+  let wanted = false;
   let socket: SocketLike | null = null;
   let welcome: Welcome | null = null;
   let lastId = 0;
@@ -254,6 +265,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   /** The app wants no connection: what is under way to one ends. */
   function end(as: 'offline' | 'closed'): void {
     wanted = false;
+    globalThis.removeEventListener?.('online', online);
     attempt += 1;
     drop();
     clearTimeout(retry);
@@ -308,30 +320,49 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       ([field, option], number) => ({ number, name: field, ...declarationOf(option) }));
   }
 
+  function pending(): number {
+    return [...handles.values()].reduce((sum, { document }) => sum + document.pending, 0);
+  }
+
+  function tellPending(): void {
+    events.emit('pending', pending());
+  }
+
   function open(name: string): Document {
     if (status === 'closed') throw new Error('the client is closed');
     const existing = handles.get(name);
     if (existing !== undefined) return existing.document;
     const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
       const stream = handle.session.stream();
+      if (handles.get(name) !== handle) return; // closed twice
       handles.delete(name);
       waitNoMore(handle);
+      tellPending();
       if (stream !== null) {
         streams.delete(stream);
         send({ type: 'CLOSE', id: stream, code: '', text: '' });
       }
     }, now);
     handles.set(name, handle);
+    handle.document.on('pending', tellPending);
     openStream(handle);
     return handle.document;
   }
 
   const online = () => { if (wanted && status === 'connecting') { clearTimeout(retry); drop(); void start(); } };
-  globalThis.addEventListener?.('online', online);
-  void start();
+
+  function want(): void {
+    wanted = true;
+    globalThis.addEventListener?.('online', online);
+    void start();
+  }
+
+  if (options.autoConnect !== false) want();
 
   return {
     get status() { return status; },
+    get documents() { return [...handles.values()].map(({ document }) => document); },
+    get pending() { return pending(); },
     open,
     on: (name, listen) => events.on(name, listen),
     disconnect() {
@@ -339,13 +370,11 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     },
     reconnect() {
       if (status === 'closed' || wanted) return;
-      wanted = true;
       backoff.reset();
-      void start();
+      want();
     },
     close() {
       end('closed');
-      globalThis.removeEventListener?.('online', online);
       for (const handle of handles.values()) handle.shut();
     },
   };

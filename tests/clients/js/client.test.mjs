@@ -253,3 +253,48 @@ test('where there is no Web Crypto, connecting says at once what to do', (t) => 
   t.after(() => client?.close());
   assert.throws(() => { client = connect('ws://hub.test/', { WebSocket: class {} }); }, /no Web Crypto.*Node\.js 20 or newer/);
 });
+
+test('one that is not to connect waits until it is told to', async (t) => {
+  const { client, sockets, wait } = start(t, { autoConnect: false });
+  await wait(60000);
+  assert.equal(sockets.length, 0);
+  assert.equal(client.status, 'offline');
+  client.reconnect();
+  await turn();
+  assert.equal(sockets.length, 1);
+  assert.equal(client.status, 'connecting');
+});
+
+test('the client tells what is open and how much of it waits', async (t) => {
+  const { client, sockets } = start(t, { schema: { post: { likes: 'g-counter' } } });
+  const told = [];
+  client.on('pending', (count) => told.push(count));
+  assert.deepEqual(client.documents, []);
+  const [one, two] = [client.open('post/1'), client.open('post/2')];
+  assert.deepEqual(client.documents, [one, two]);
+  one.likes.increment();
+  two.likes.increment();
+  assert.equal(client.pending, 2);
+  two.close();
+  assert.equal(client.pending, 1);
+  await turn();
+  await sockets[0].welcome();
+  const id = await sockets[0].answerOpen();
+  sockets[0].hub({ type: 'ACK', id, replica: null, seq: 1, position: 1, index: 0 });
+  sockets[0].hub({ type: 'UPDATE', id, from: 0, to: 1, fields: { 0: 1 } });
+  assert.equal(client.pending, 0);
+  assert.deepEqual(told, [1, 2, 1, 0]);
+});
+
+test('a document that is closed twice leaves the next of its name open', async (t) => {
+  const { client, sockets } = start(t);
+  await turn();
+  await sockets[0].welcome();
+  const first = client.open('post/1');
+  first.close();
+  const second = client.open('post/1');
+  assert.notEqual(second, first);
+  first.close();
+  assert.equal(client.open('post/1'), second);
+  assert.equal(sockets[0].take('CLOSE').length, 1);
+});
