@@ -1,0 +1,219 @@
+/**
+ * Goal:   React components show what the document has, render again only for what they read, and leave nothing behind.
+ * Method: a page with a few components under StrictMode in Debian's Chromium, served from another origin than the hub's. It counts
+ *         renders and listeners, the hub connections and streams; a second client edits.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import { connect } from 'syncline';
+import { health, sleep, startHub, until } from './support.mjs';
+
+const launchOptions = {
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+};
+const schemas = 'post: {likes: g-counter, stock: pn-counter, tags: {type: or-set, of: string}, cart: {type: map, of: pn-counter}}';
+const here = new URL('.', import.meta.url).pathname;
+
+/** One script, and around it a page with nothing but its `#root`. */
+async function bundle(options) {
+  const { outputFiles: [{ text }] } = await build({
+    bundle: true, write: false, format: 'esm', jsx: 'automatic', platform: 'browser', external: ['ws'],
+    define: { 'process.env.NODE_ENV': '"development"' }, logLevel: 'warning', ...options,
+  });
+  return text;
+}
+
+async function serve(t, script) {
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+    response.end(isScript ? script
+      : '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/page.js"></script>');
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+async function start(t, script = bundle({ entryPoints: [`${here}pages/react.jsx`] })) {
+  const origin = await serve(t, await script);
+  const hub = await startHub(t, { schemas, config: `allowed_origins: ["${origin}"]` });
+  const browser = await chromium.launch(launchOptions);
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  const problems = [];
+  page.on('console', (entry) => { if (['error', 'warning'].includes(entry.type())) problems.push(entry.text()); });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.goto(`${origin}/?hub=${encodeURIComponent(hub.url)}`);
+  const client = connect(hub.url);
+  t.after(() => client.close());
+  const post = client.open('post/1');
+  await post.synced;
+  return { hub, page, problems, client, post };
+}
+
+const mount = (page, app) => page.evaluate((name) => window.mount(name), app);
+const shows = (page, id, text) => until(
+  async () => (await page.textContent(`#${id}`)) === text || page.textContent(`#${id}`).then((seen) => Promise.reject(seen)), `#${id}`);
+const counts = (page) => page.evaluate(() => ({ ...window.renders }));
+/** Beside the second client's. */
+const streams = (hub, count) => until(async () => (await health(hub)).streams === count + 1, `${count} streams`);
+const connections = (hub, count) => until(async () => (await health(hub)).connections === count + 1, `${count} connections`);
+
+test('components show what two clients edit, over one stream, and render for what they read', { timeout: 120000 }, async (t) => {
+  const { hub, page, problems, post } = await start(t);
+  post.transact(() => { post.likes.increment(2); post.tags.add('blue'); post.cart.at('apple').increment(3); });
+  await post.saved;
+  await mount(page, 'url');
+  await shows(page, 'likes', '2');
+  await shows(page, 'tags', '["blue"]');
+  await shows(page, 'tag-blue', 'true');
+  await shows(page, 'tag-red', 'false');
+  await shows(page, 'line-apple', '3');
+  await shows(page, 'long-tags', '["blue"]');
+  await shows(page, 'status', 'online 0');
+  await streams(hub, 1);
+  await connections(hub, 1);
+
+  await page.click('#like');
+  await shows(page, 'likes', '3');
+  await until(() => post.likes.value === 3, 'the like');
+  await shows(page, 'waiting', '0');
+
+  const before = await counts(page);
+  post.tags.add('red');
+  await shows(page, 'tag-red', 'true');
+  const after = await counts(page);
+  assert.ok(after['tag red'] > before['tag red']);
+  for (const name of ['tag blue', 'likes', 'line apple', 'line pear']) assert.equal(after[name], before[name], name);
+
+  post.cart.at('pear').increment();
+  await shows(page, 'line-pear', '1');
+  const last = await counts(page);
+  for (const name of ['line apple', 'tags', 'tag red', 'long tags']) assert.equal(last[name], after[name], name);
+  assert.ok(last['line pear'] <= after['line pear'] + 2, 'once, which StrictMode doubles');
+
+  await hub.kill();
+  await page.click('#like');
+  await shows(page, 'status', 'connecting 1');
+  await hub.start();
+  await shows(page, 'status', 'online 0');
+  await until(() => post.likes.value === 4, 'the like that waited');
+  assert.deepEqual(problems.filter((text) => !/WebSocket connection/.test(text)), []);
+});
+
+test('the last component that goes closes the document, and the provider its client', { timeout: 120000 }, async (t) => {
+  const { hub, page, problems, post } = await start(t);
+  await mount(page, 'url');
+  await shows(page, 'likes', '0');
+  await shows(page, 'line-apple', '0');
+  const all = await page.evaluate(() => window.listeners());
+  assert.equal(all, 4 + 3 + 1 + 2, 'one for each hook that reads');
+
+  await page.evaluate(() => window.show({ first: true, second: false }));
+  await until(async () => (await page.evaluate(() => window.listeners())) === 6, 'listeners of those that are left');
+  await sleep(100);
+  await streams(hub, 1);
+
+  await page.evaluate(() => window.show({ first: false, second: false }));
+  await until(async () => (await page.evaluate(() => window.listeners())) === 2, 'those of the status');
+  await streams(hub, 0);
+  await connections(hub, 1);
+
+  await page.evaluate(() => window.show({ first: true, second: true }));
+  post.likes.increment();
+  await shows(page, 'likes', '1');
+  await streams(hub, 1);
+
+  await hub.kill();
+  await page.click('#like');
+  await page.evaluate(() => window.show({ first: false, second: false }));
+  await shows(page, 'status', 'connecting 1');
+  await hub.start();
+  await shows(page, 'status', 'online 0');
+  await until(() => post.likes.value === 2, 'a like that nobody shows any more');
+  await streams(hub, 0);
+
+  await page.evaluate(() => window.show({ first: true, second: true }));
+  await shows(page, 'likes', '2');
+  await page.evaluate(() => { document.getElementById('like').click(); window.unmount(); });
+  await until(() => post.likes.value === 3, 'the last like');
+  await until(async () => (await page.evaluate(() => window.listeners())) === 0, 'no listeners');
+  await streams(hub, 0);
+  await connections(hub, 0);
+  assert.equal(await page.evaluate(() => window.client.status), 'closed');
+  assert.deepEqual(problems.filter((text) => !/WebSocket connection/.test(text)), []);
+});
+
+test('a client of the app, and what it has open, stay when components go', { timeout: 120000 }, async (t) => {
+  const { hub, page, problems } = await start(t);
+  await mount(page, 'given');
+  await shows(page, 'likes', '0');
+  await streams(hub, 1);
+  await page.evaluate(() => window.unmount());
+  await streams(hub, 0);
+  await connections(hub, 1);
+  assert.equal(await page.evaluate(() => window.listeners()), 0);
+
+  await page.evaluate(() => { window.given.open('post/1'); window.mount('given'); });
+  await page.click('#like');
+  await shows(page, 'likes', '1');
+  await page.evaluate(() => window.unmount());
+  await sleep(300);
+  await streams(hub, 1);
+  assert.deepEqual(problems, []);
+});
+
+test('what is hidden closes and is there again when it is shown', { timeout: 120000 }, async (t) => {
+  const { hub, page, problems, post } = await start(t);
+  if (!(await page.evaluate(() => window.canHide))) return t.skip('this React has no Activity');
+  await mount(page, 'hideable');
+  await shows(page, 'status', 'online 0');
+  for (let turn = 1; turn <= 2; turn++) {
+    await page.evaluate(() => window.setMode('hidden'));
+    await connections(hub, 0);
+    assert.equal(await page.evaluate(() => window.listeners()), 0);
+    post.likes.increment();
+    await page.evaluate(() => window.setMode('visible'));
+    await shows(page, 'likes', String(turn));
+    await streams(hub, 1);
+  }
+  return assert.deepEqual(problems, []);
+});
+
+test('no render shows two moments', { timeout: 120000 }, async (t) => {
+  const { page, problems, post } = await start(t);
+  await mount(page, 'sames');
+  await page.waitForSelector('.same');
+  for (let i = 1; i <= 100; i++) {
+    await page.evaluate(() => window.turn());
+    post.likes.increment();
+  }
+  await until(async () => (await page.$$eval('.same', (all) => all.map((one) => one.textContent).join())) ===
+    Array(10).fill('100').join(), 'the last');
+  assert.deepEqual(await page.evaluate(() => window.torn), []);
+  assert.deepEqual(problems, []);
+});
+
+test('the example of the README', { timeout: 120000 }, async (t) => {
+  const readme = readFileSync(`${here}../../clients/js/README.md`, 'utf8');
+  const [, example] = /```tsx\n([\s\S]*?)```/.exec(readme);
+  const script = example.replace('"ws://127.0.0.1:7962/"', "{new URLSearchParams(location.search).get('hub')!}");
+  const { page, problems, post } = await start(t, bundle({ stdin: { contents: script, loader: 'tsx', resolveDir: here } }));
+  await page.click('text=Like');
+  await until(() => post.likes.value === 1, 'the like');
+  await page.fill('input', 'crdt');
+  await page.press('input', 'Enter');
+  await until(() => post.tags.has('crdt'), 'the tag');
+  post.tags.add('sync');
+  await page.waitForSelector('text=sync');
+  await page.waitForSelector('text=All saved');
+  assert.deepEqual(problems, []);
+});
