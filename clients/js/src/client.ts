@@ -100,9 +100,9 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     flushing = false;
     if (status !== 'online' || welcome === null || socket === null) return;
     const parts: Uint8Array[] = [];
-    for (const { session } of streams.values()) {
+    for (const [id, { session, presence }] of streams) {
       const { packets, frozen } = session.takeSends();
-      parts.push(...packets.map(encodePacket), ...frozen);
+      parts.push(...[...packets, ...presence.take(id)].map(encodePacket), ...frozen);
     }
     for (const message of split(parts, welcome.limits.message_bytes)) socket.send(message);
   }
@@ -130,7 +130,9 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     if (welcome === null || status !== 'online' || handles.get(handle.session.name) !== handle) return;
     lastId += 1;
     streams.set(lastId, handle);
-    send(handle.session.open(lastId, welcome.journal));
+    const packet = handle.session.open(lastId, welcome.journal);
+    handle.presence.begin(false);
+    send(handle.presence.wanted() ? { ...packet, presence: true } : packet);
   }
 
   /** One wait for each document: the last thing the hub said counts, and nothing once the connection is gone. */
@@ -144,12 +146,19 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     waits.delete(handle);
   }
 
+  /** With another replica, or other options. */
+  function openAgain(id: number, handle: DocumentHandle): void {
+    if (!streams.delete(id)) return;
+    send({ type: 'CLOSE', id, code: '', text: '' });
+    openStream(handle);
+  }
+
   function onStream(id: number, handle: DocumentHandle, packet: Packet): void {
+    if (packet.type === 'PRESENCE') return handle.presence.receive(packet);
     const news = handle.receive(packet);
+    if (packet.type === 'OPENED') handle.presence.begin(true);
     if (news.renewed) {
-      streams.delete(id);
-      send({ type: 'CLOSE', id, code: '', text: '' });
-      openStream(handle);
+      openAgain(id, handle);
     } else if (news.closed !== undefined) {
       streams.delete(id);
       later(news.closed.code === 'REPLICA_IN_USE' ? 0 : OPEN_RETRY_MS, handle,
@@ -342,7 +351,10 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
         streams.delete(stream);
         send({ type: 'CLOSE', id: stream, code: '', text: '' });
       }
-    }, now);
+    }, now, () => {
+      const stream = handle.session.stream();
+      if (stream !== null) openAgain(stream, handle);
+    });
     handles.set(name, handle);
     handle.document.on('pending', tellPending);
     openStream(handle);

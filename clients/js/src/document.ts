@@ -3,6 +3,7 @@ import { createEvents } from './emitter.js';
 import { watchable, type Watchable } from './crdt/look.js';
 import type { AnyFieldType, Entry } from './crdt/type.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
+import { createPresence, type Presence, type PresenceHandle } from './presence.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
 import { createShown } from './shown.js';
 
@@ -38,6 +39,8 @@ export type DocumentCore = Watchable & {
    * until the document closes, for the app to make their edits again, or not.
    */
   readonly rejected: readonly Rejection[];
+  /** Who else has the document open. */
+  readonly presence: Presence;
   field(name: string): unknown;
   /** The edits of `make` are shown as one change and travel as one update, but for those that must travel alone. */
   transact(make: () => void): void;
@@ -51,6 +54,7 @@ export type DocumentCore = Watchable & {
 export type DocumentHandle = {
   document: Document;
   session: Session;
+  presence: PresenceHandle;
   receive(packet: Packet): News;
   setOnline(online: boolean): void;
   shut(): void;
@@ -67,10 +71,12 @@ export function createDocument(
   wantFlush: () => void,
   onClose: () => void,
   now: () => number = Date.now,
+  reopen: () => void = () => {},
 ): DocumentHandle {
   const session = createSession(name, mint);
   const events = createEvents<DocumentEvents>();
   const shown = createShown(session);
+  const presence = createPresence(reopen, wantFlush);
   const apis = new Map<string, { type: unknown; api: unknown }>();
   const waiting = { ready: waiter(), synced: waiter() };
   let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
@@ -207,6 +213,7 @@ export function createDocument(
     get pending() { return session.pending(); },
     get status() { return status; },
     get rejected() { return rejected; },
+    presence: presence.presence,
     get ready() { return waiting.ready.promise; },
     get synced() { return waiting.synced.promise; },
     get saved() {
@@ -253,9 +260,10 @@ export function createDocument(
   }
 
   return {
-    document, session, receive, shut, listeners: shown.count,
+    document, session, presence, receive, shut, listeners: shown.count,
     setOnline(online) {
       if (!online) session.disconnect();
+      presence.begin(false);
       if (status !== 'closed') setStatus(online ? 'loading' : 'offline');
     },
   };

@@ -13,4 +13,5 @@ export type { LwwRegister, MvRegister } from './crdt/register.js';
 export type { TwoPhaseSet } from './crdt/twophase.js';
 export type { DeclarationOption, ElementOf } from './protocol/declarations.js';
 export type { Element } from './protocol/elements.js';
+export type { Peer, Presence } from './presence.js';
 export type { Rejection } from './session/session.js';

@@ -27,7 +27,8 @@ const layouts = {
   HELLO: ({ version, token, client, agent }) => [version, options({ token, client, agent })],
   WELCOME: ({ type, id, ...rest }) => [rest],
   AUTH: ({ token }) => [token],
-  OPEN: ({ name, replicas, cursor, once }) => [name, replicas, options({ cursor, mode: once ? 'once' : undefined })],
+  OPEN: ({ name, replicas, cursor, once, presence }) => [
+    name, replicas, options({ cursor, mode: once ? 'once' : undefined, presence })],
   OPENED: ({ fields, rights, position, ledger }) => [
     fields.map((field) => [field.number, field.name, field.type, optionsOf(field)]), rights, position,
     ledger.map(({ index, seq }) => [index, seq])],
@@ -36,6 +37,7 @@ const layouts = {
   ACK: ({ replica, seq, position, index }) => [replica, seq, position, index],
   REJECT: ({ replica, seq, code, text, details }) => [replica, seq, code, text, details],
   GAP: ({ replica, next }) => [replica, next],
+  PRESENCE: ({ peer, data }) => [peer, data],
   SNAPSHOT: (packet) => [packet.position, ...contentOf(packet)],
   UPDATE: (packet) => [packet.from, packet.to, ...contentOf(packet)],
   CALL: ({ method, parameters }) => [method, parameters],

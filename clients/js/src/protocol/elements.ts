@@ -83,7 +83,7 @@ export function encodedOfKey(key: string): Encoded {
 }
 
 /** A map is a plain object if all its keys are text, else a `Map`. */
-function shown(value: Value): Element {
+export function shown(value: Value): Element {
   if (Array.isArray(value)) return value.map(shown);
   if (!(value instanceof Map)) return value;
   const entries = [...value as ReadonlyMap<Value, Value>];

@@ -24,7 +24,7 @@ export type Packet =
   | ({ type: 'WELCOME'; id: 0 } & Welcome)
   | { type: 'AUTH'; id: number; token: string }
   | { type: 'OPEN'; id: number; name: string; replicas: readonly Replica[];
-      cursor?: readonly [journal: Uint8Array, position: number]; once?: boolean }
+      cursor?: readonly [journal: Uint8Array, position: number]; once?: boolean; presence?: boolean }
   | { type: 'OPENED'; id: number; fields: readonly FieldDeclaration[]; rights: number;
       position: number; ledger: readonly { index: number | null; seq: number }[] }
   | { type: 'DELTA'; id: number; replica: Replica | null; first: number; last: number;
@@ -40,6 +40,7 @@ export type Packet =
       bytes?: number }
   | { type: 'UPDATE'; id: number; from: number; to: number; fields: Fields | null;
       transfer?: number; bytes?: number }
+  | { type: 'PRESENCE'; id: number; peer: number; data: unknown }
   | { type: 'CALL'; id: number; method: string; parameters: Value }
   | { type: 'RESULT'; id: number; value: Value }
   | { type: 'EVENT'; id: number; name: string; data: Value }
@@ -102,7 +103,7 @@ function partsOf(packet: Packet): Part[] {
     case 'AUTH': return [value(packet.token)];
     case 'OPEN': return [
       value(packet.name), value(packet.replicas),
-      value(defined({ cursor: packet.cursor, mode: packet.once ? 'once' : undefined })),
+      value(defined({ cursor: packet.cursor, mode: packet.once ? 'once' : undefined, presence: packet.presence || undefined })),
     ];
     case 'OPENED': return [
       value(packet.fields.map((field) => [field.number, field.name, field.type, optionsOf(field)])),
@@ -132,6 +133,7 @@ function partsOf(packet: Packet): Part[] {
       value(wide(packet.from)), value(wide(packet.to)),
       ...contentParts(packet.fields, packet.transfer, packet.bytes),
     ];
+    case 'PRESENCE': return [value(packet.peer), value(packet.data)];
     case 'CALL': return [value(packet.method), value(packet.parameters)];
     case 'RESULT': return [value(packet.value)];
     case 'EVENT': return [value(packet.name), value(packet.data)];
@@ -238,6 +240,7 @@ function asOpen(id: number, list: readonly Value[]): Packet {
   const mode = options['mode'] ?? 'live';
   if (mode !== 'live' && mode !== 'once') throw new ProtocolError('not a mode');
   if (mode === 'once') packet.once = true;
+  if (options['presence'] === true) packet.presence = true;
   return packet;
 }
 
@@ -292,6 +295,7 @@ function read(name: keyof typeof kinds, id: number, list: readonly Value[]): Pac
     case 'UPDATE': return {
       type: name, id, from: asUint(list[0]), to: asUint(list[1]), ...asContent(list.slice(2)),
     };
+    case 'PRESENCE': return { type: name, id, peer: asUint(list[0]), data: list[1] ?? null };
     case 'CALL': return { type: name, id, method: asText(list[0]), parameters: list[1] ?? null };
     case 'RESULT': return { type: name, id, value: list[0] ?? null };
     case 'EVENT': return { type: name, id, name: asText(list[0]), data: list[1] ?? null };
@@ -304,7 +308,6 @@ function read(name: keyof typeof kinds, id: number, list: readonly Value[]): Pac
     };
     case 'PING': return { type: name, id: 0, token: asUint(list[0]) };
     case 'PONG': return { type: name, id: 0, token: asUint(list[0]) };
-    case 'PRESENCE': return { type: 'UNKNOWN', id, kind: kinds.PRESENCE };
   }
 }
 

@@ -9,6 +9,7 @@ import {
 import { connect, type Client, type ClientStatus, type ConnectOptions } from '../client.js';
 import { HOST, type Hosted, type Look, type Watchable } from '../crdt/look.js';
 import type { DocumentCore } from '../document.js';
+import type { Peer } from '../presence.js';
 import { hold, keep } from './leases.js';
 
 /** What all fields have. */
@@ -141,4 +142,12 @@ export function usePending(document?: DocumentCore): number {
   if (source === null) throw new Error('there is no <SynclineProvider> around this component');
   const subscribe = useCallback((listener: () => void) => source.on('pending', listener), [source]);
   return useSyncExternalStore(subscribe, () => source.pending, () => 0);
+}
+
+const nobody: readonly Peer[] = Object.freeze([]);
+
+/** The others who have the document open. Say who you are with `document.presence.set`. */
+export function usePresence(document: DocumentCore): readonly Peer[] {
+  const { presence } = document;
+  return useSyncExternalStore(presence.subscribe, () => presence.peers, () => nobody);
 }

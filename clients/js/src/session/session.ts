@@ -222,7 +222,7 @@ export function createSession(name: string, mint: () => Replica) {
 
   /* --- the stream --- */
 
-  function open(id: number, connectionJournal: Uint8Array): Packet {
+  function open(id: number, connectionJournal: Uint8Array): Packet & { type: 'OPEN' } {
     disconnect();
     stream = id;
     replies = [];
