@@ -229,8 +229,10 @@ static int edit_one(struct app *app, const char *verb, char **values, int count)
         return fail(EXIT_USAGE, "name a field", verb);
     }
     if (strcmp(verb, "reserve") == 0 && app->store == NULL) {
-        return fail(EXIT_USAGE, "a lease belongs to a store, which draws from it: name one with "
-                                "--store", "");
+        return fail(EXIT_USAGE,
+                    "a lease belongs to a store, which draws from it: name one with "
+                    "--store",
+                    "");
     }
     struct edit edit = {
         .verb = verb, .values = (const char *const *)(values + 1), .length = (size_t)count - 1};

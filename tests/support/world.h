@@ -36,7 +36,7 @@ struct world {
     size_t journal_length;
     uint64_t last_position;
     uint64_t trimmed;
-    size_t damaged; /* documents whose rows made no sense */
+    size_t damaged;          /* documents whose rows made no sense */
     struct buffer appending; /* a batch that is not committed yet */
     struct buffer storing;
     bool has_append;
