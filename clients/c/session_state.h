@@ -12,6 +12,13 @@ CRDT_CHECKED enum session_status session_restore(struct session *session, struct
 
 void session_set_lease(struct session *session, struct bytes key);
 
+/* The time as the hub has it, so far as is known. */
+uint64_t session_hub_time(const struct session *session);
+
+/* The view of a field, to be destroyed; NULL: no memory. `trusted`: without what the hub will
+ * refuse for its clock, which no later edit may follow. */
+struct crdt_field *session_make_view(const struct session *session, size_t index, bool trusted);
+
 /* Takes NULL. */
 void session_destroy_view(struct crdt_field *view);
 
