@@ -166,6 +166,10 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
       }));
     },
 
+    writeContent: ({ total, leases }) => [
+      total, [...leases].map(([key, { left, expires }]) => [fromHex(key), left, expires]),
+    ],
+
     look: lookAt,
     api: (host) => makeApi(host, min, max),
   };

@@ -80,6 +80,7 @@ function counterType<Api>(
     readContent(state, content) {
       state.total = asInt(content);
     },
+    writeContent: ({ total }) => total,
   };
 }
 

@@ -2,7 +2,7 @@
  * The dot set: entries, each with its live dots. Most types are one, and differ in their edits, their entries and what those mean.
  * An entry is held by its key: its canonical msgpack in hex.
  */
-import { compareSortable, sortable } from '../protocol/elements.js';
+import { compareSortable, encodedOfKey, sortable } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
 import type { Join } from './type.js';
@@ -78,6 +78,22 @@ export function readGroups(state: DotSet, content: Value, keyOf: (entry: Value) 
   }
 }
 
+export function dotContent({ replica, seq, position }: Dot): [index: number, seq: number, position: number] {
+  return [Number(replica.slice(1)), seq, position];
+}
+
+/** An entry's key is its encoding, whatever it is. */
+function writeGroups({ dots }: DotSet): unknown {
+  const groups = new Map<string, { live: readonly Dot[]; entries: unknown[] }>();
+  for (const [key, live] of dots) {
+    const name = live.map(dotContent).join();
+    const group = groups.get(name) ?? { live, entries: [] };
+    groups.set(name, group);
+    group.entries.push(encodedOfKey(key));
+  }
+  return [...groups.values()].map(({ live, entries }) => [live.map(dotContent), entries]);
+}
+
 /** What all types that are dot sets have in common. */
 export const dotSet = {
   sharing: 'all',
@@ -86,5 +102,6 @@ export const dotSet = {
   spend: () => {},
   join: (state: DotSet, source: DotSet, join: Join): void => joinEntries(state, source, join),
   rename: <Change>(change: Change): Change => change,
+  writeContent: writeGroups,
   forget: (state: DotSet, update: Update): void => drop(state, [...state.dots.keys()], update),
 } as const;

@@ -6,7 +6,7 @@ import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement } from '../protocol/elements.js';
 import { asList } from '../protocol/values.js';
 import type { Dot, Update } from './context.js';
-import { dotOf, joinDots, readDot, sortedKeys, uncovered } from './dots.js';
+import { dotContent, dotOf, joinDots, readDot, sortedKeys, uncovered } from './dots.js';
 import { watchable, type Look, type Watchable } from './look.js';
 import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
 
@@ -210,6 +210,9 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
         put(state, key, asList(dots).map(readDot), field);
       }
     },
+
+    writeContent: ({ keys }) => [...keys].map(
+      ([key, { dots, field }]) => [dots.map(dotContent), encodedOfKey(key), true, held.writeContent(field)]),
 
     look: lookAt,
     api,

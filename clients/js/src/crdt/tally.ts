@@ -5,7 +5,7 @@
 import { elementOfKey, keyOfElement } from '../protocol/elements.js';
 import { asInt, asList, ProtocolError } from '../protocol/values.js';
 import type { Dot } from './context.js';
-import { dotOf, dotSet, put, readDot, type DotSet } from './dots.js';
+import { dotContent, dotOf, dotSet, put, readDot, type DotSet } from './dots.js';
 import { lookAtPlain, watchable, type Watchable } from './look.js';
 import type { FieldHost, NestedType } from './type.js';
 
@@ -58,6 +58,8 @@ export function tally<Api extends object>(
       state.dots.clear();
       for (const item of asList(content)) count(state, asInt(asList(item, 4)[3]), readDot(item));
     },
+    writeContent: ({ dots }) => [...dots].flatMap(
+      ([key, live]) => live.map((dot) => [...dotContent(dot), elementOfKey(key)])),
     look: (state, before) => lookAtPlain(totalOf(state), before),
     api: (host) => Object.assign(api({
       value: () => totalOf(host.state()),

@@ -60,6 +60,8 @@ export interface FieldType<State, Change, Api> {
   decodeChange(value: Value): Change;
   /** Makes what a SNAPSHOT or UPDATE says so. Throws a ProtocolError. */
   readContent(state: State, content: Value): void;
+  /** What a SNAPSHOT says of the confirmed state, to be encoded: read into an empty state it gives this one. */
+  writeContent(state: State): unknown;
   /** What is seen of the state: `before`, the look that was taken last, if that is the same. */
   look(state: State, before?: Look): Look;
   api(host: FieldHost<State, Change>): Api;
