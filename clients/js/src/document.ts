@@ -117,7 +117,7 @@ export function createDocument(
 
   function makeApi(declaration: FieldDeclaration, type: AnyFieldType): unknown {
     return type.api({
-      session: session.identity(),
+      get session() { return session.identity(); },
       now: () => session.clock(now()),
       state: () => session.view(session.numberOf(declaration)),
       look: () => shown.field(session.numberOf(declaration)),

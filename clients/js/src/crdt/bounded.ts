@@ -70,8 +70,7 @@ function boundsOf({ min = -Number.MAX_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGE
 }
 
 function makeApi(host: FieldHost<State, Change>, min: number, max: number): BoundedCounter {
-  const key = toHex(host.session);
-  const lease = () => host.state().leases.get(key);
+  const lease = () => host.state().leases.get(toHex(host.session));
   const available = () => availableOf(host.state(), min);
   function edit(way: keyof Entry, amount: number, change: LeaseChange | null): void {
     host.edit((made, entry) => {
@@ -100,15 +99,15 @@ function makeApi(host: FieldHost<State, Change>, min: number, max: number): Boun
         throw new RangeError(`only ${available() + own} can be taken away`);
       }
       const drawn = Math.min(amount, own);
-      edit('down', amount, drawn > 0 ? { key, drawn, reserved: 0, ttlMs: 0 } : null);
+      edit('down', amount, drawn > 0 ? { key: toHex(host.session), drawn, reserved: 0, ttlMs: 0 } : null);
     },
     reserve(amount, { seconds }) {
       if (!(seconds >= 1 && seconds <= SECONDS_MAX)) throw new RangeError('a lease lasts 1 second to 7 days');
       if (checkAmount(amount) > available()) throw new RangeError(`only ${available()} can be set aside`);
-      edit('up', 0, { key, drawn: 0, reserved: amount, ttlMs: Math.ceil(seconds * 1000) });
+      edit('up', 0, { key: toHex(host.session), drawn: 0, reserved: amount, ttlMs: Math.ceil(seconds * 1000) });
     },
     release() {
-      if (lease() !== undefined) edit('up', 0, { key, drawn: 0, reserved: 0, ttlMs: 0 });
+      if (lease() !== undefined) edit('up', 0, { key: toHex(host.session), drawn: 0, reserved: 0, ttlMs: 0 });
     },
   };
 }

@@ -28,7 +28,7 @@ export type FieldHost<State, Change> = LookHost & {
   edit(make: (change: Change, entry: Entry) => void): void;
   /** The hub's clock in milliseconds, as far as it is known here. */
   now(): number;
-  /** Names this session, whatever replica it goes on under. */
+  /** Names this session whatever replica it goes on under, or the one before it whose leases it goes on with. */
   session: Uint8Array;
 };
 

@@ -15,6 +15,7 @@ import { asMap, decodeValues, ProtocolError, toHex } from '../protocol/values.js
 import {
   canGather, canShare, contextOf, createOutbox, entryOf, oldestPending, pendingCount, reaches, rewind, type Delta, type Outbox,
 } from './outbox.js';
+import { encodeConfirmed, encodeSession, type Cursor, type SavedOutbox, type SavedSession } from './saved.js';
 
 const IN_FLIGHT = 16;
 /** When to try again, if a hub that cannot take an update now does not say. */
@@ -62,7 +63,7 @@ export function createSession(name: string, mint: () => Replica) {
   /** Fields that the hub lacks, or declares otherwise, by numbers below 0 that no other field ever has. */
   let aside = new Map<number, Field>();
   let lastAside = 0;
-  let cursor: { journal: Uint8Array; position: number } | null = null;
+  let cursor: Cursor | null = null;
   let journal: Uint8Array | null = null;
   let outboxes: Outbox[] = [createOutbox(mint())];
   let edits = 0;
@@ -74,11 +75,13 @@ export function createSession(name: string, mint: () => Replica) {
   let transfer: Transfer | null = null;
   let replies: Packet[] = [];
   let views = new Map<number, unknown>();
+  /** The saved form of the confirmed state, while it stays the same. */
+  let savedConfirmed: Uint8Array | null = null;
   /** The hub's clock is so far ahead of ours, as far as it has told. */
   let clockOffset = 0;
 
   const own = (): Outbox => outboxes[outboxes.length - 1] as Outbox;
-  const identity = own().replica;
+  let identity = own().replica;
   /** An outbox whose dots a held context names stands by: the hub needs it named, the view its index. */
   const isHeld = (box: Outbox): boolean =>
     box === own() || box.deltas.length > 0 || outboxes.some(({ deltas }) =>
@@ -136,6 +139,7 @@ export function createSession(name: string, mint: () => Replica) {
       declared.set(declaration.number, { declaration, type, state: before?.state ?? type.create() });
     }
     fields = declared;
+    savedConfirmed = null;
     views = new Map();
   }
 
@@ -482,6 +486,7 @@ export function createSession(name: string, mint: () => Replica) {
   }
 
   function readContent(content: Fields, fresh: boolean): void {
+    savedConfirmed = null;
     if (fresh) for (const field of fields.values()) field.state = field.type.create();
     for (const [key, value] of Object.entries(content)) {
       const field = fields.get(Number(key));
@@ -560,6 +565,78 @@ export function createSession(name: string, mint: () => Replica) {
     transfer = null;
   }
 
+  /* --- what outlives the session --- */
+
+  function save(): Uint8Array {
+    savedConfirmed ??= encodeConfirmed(
+      [...fields, ...aside].map(([number, { declaration }]) => ({ ...declaration, number })), cursor,
+      new Map([...fields].map(([number, { type, state }]) => [number, type.writeContent(state)])));
+    return encodeSession(savedConfirmed, outboxes.filter(isHeld), identity, (changes) => new Map(
+      [...changes].map(([number, change]) => [number, (fieldOf(number) as Field).type.encodeChange(change)])));
+  }
+
+  /** Shows what another session had confirmed. Fields that only this one knows stay, until the hub says that it lacks them. */
+  function showConfirmed(saved: SavedSession): void {
+    const known = saved.fields.filter(({ number }) => number >= 0);
+    const names = new Set(known.map(({ name: fieldName }) => fieldName));
+    const free = Math.max(-1, ...known.map(({ number }) => number)) + 1;
+    const more = [...fields.values()].filter(({ declaration }) => !names.has(declaration.name))
+      .map(({ declaration }, i) => ({ ...declaration, number: free + i }));
+    declare([...known, ...more]);
+    readContent(Object.fromEntries(saved.contents), true);
+    cursor = saved.cursor;
+  }
+
+  /** Where what is held of a field so declared is kept here. */
+  function placeOf(declaration: FieldDeclaration): number {
+    const isIt = ([, field]: [number, Field]): boolean =>
+      field.declaration.name === declaration.name && shapeOf(field.declaration) === shapeOf(declaration);
+    const found = [...fields, ...aside].find(isIt);
+    if (found !== undefined) return found[0];
+    const type = fieldType(declaration);
+    if (type === undefined) throw new ProtocolError(`a field of type ${declaration.type} that a later client knows`);
+    aside.set(--lastAside, { declaration, type, state: type.create() });
+    savedConfirmed = null;
+    return lastAside;
+  }
+
+  /** Its session is over: nothing joins its updates any more, and all count as sent. */
+  function adopt(saved: SavedOutbox, placed: (number: number) => number): Outbox {
+    const box = createOutbox(saved.replica);
+    Object.assign(box, { index: saved.index, seq: saved.seq, acked: saved.acked });
+    box.settled = new Map([...saved.settled].map(([number, entry]) => [placed(number), { ...entry }]));
+    box.deltas = saved.deltas.map((delta) => {
+      const serial = edits + 1;
+      edits += delta.last - delta.first + 1;
+      const changes = new Map([...delta.changes].map(([number, change]) => {
+        const place = placed(number);
+        return [place, (fieldOf(place) as Field).type.decodeChange(change)];
+      }));
+      return { ...delta, serial, changes, sharing: 'none', sent: true, frozen: undefined };
+    });
+    rewind(box);
+    return box;
+  }
+
+  /** Throws a ProtocolError, and then none of its outboxes are taken. */
+  function adoptAll(saved: SavedSession): void {
+    const places = new Map<number, number>();
+    const placed = (number: number): number => {
+      const declaration = saved.fields.find((field) => field.number === number);
+      if (declaration === undefined) throw new ProtocolError(`an update of a field ${number} that is not declared`);
+      const place = places.get(number) ?? placeOf(declaration);
+      places.set(number, place);
+      return place;
+    };
+    const held = new Set(outboxes.map(({ name: replica }) => replica));
+    const taken = saved.outboxes
+      .filter(({ replica }) => !held.has(toHex(replica))).map((box) => adopt(box, placed));
+    outboxes = [...outboxes.slice(0, -1), ...taken, own()];
+    outboxes = outboxes.filter(isHeld);
+    if (own().seq === 0) identity = saved.lease;
+    views = new Map();
+  }
+
   function dispatch(packet: Packet, told: News, now: number): void {
     switch (packet.type) {
       case 'OPENED': return onOpened(packet, told);
@@ -612,7 +689,17 @@ export function createSession(name: string, mint: () => Replica) {
     edits: (): number => edits,
     isSaved: (count: number): boolean => oldestPending(outboxes) > count,
     replica: (): Replica => own().replica,
-    /** The replica that the session began under. */
+    /** What another session needs to show the same, and to flush what waits here, after this one. */
+    save,
+    /** Shows what another session had confirmed, unless the hub has told more by now. */
+    show(saved: SavedSession): boolean {
+      if (cursor !== null || saved.cursor === null) return false;
+      showConfirmed(saved);
+      return true;
+    },
+    /** Goes on with the outboxes of a session that is over, under their own replicas: before the stream is open, oldest session first. */
+    adopt: adoptAll,
+    /** The replica that the session began under, or the session before it whose leases it goes on with. */
     identity: (): Replica => identity,
     /** The hub's clock when ours shows `now`. */
     clock: (now: number): number => now + clockOffset,
