@@ -54,17 +54,25 @@ struct found {
     size_t length;
 };
 
-static void write_record(const struct found *found)
+/* The record's packet, in the hub's scratch. False: no memory. */
+static bool write_packet(struct hub *hub, uint64_t before_ms, const struct replica_id *replicas,
+                         size_t length)
 {
-    struct hub *hub = found->hub;
     buffer_clear(&hub->scratch);
     struct writer packet = writer_to(&hub->scratch);
     write_array(&packet, 2);
-    write_uint(&packet, hub->retirement.before_ms);
-    write_array(&packet, found->length);
-    for (size_t i = 0; i < found->length; i++) {
-        write_bin(&packet, replica_id_bytes(&found->replicas[i]));
+    write_uint(&packet, before_ms);
+    write_array(&packet, length);
+    for (size_t i = 0; i < length; i++) {
+        write_bin(&packet, replica_id_bytes(&replicas[i]));
     }
+    return packet.status == PROTOCOL_OK;
+}
+
+static void write_record(const struct found *found)
+{
+    struct hub *hub = found->hub;
+    bool written = write_packet(hub, hub->retirement.before_ms, found->replicas, found->length);
     struct record record = {.kind = RECORD_RETIRE,
                             .name = found->name,
                             .replica = found->replicas[0],
@@ -72,7 +80,7 @@ static void write_record(const struct found *found)
                             .packet = buffer_bytes(&hub->scratch)};
     struct writer writer = writer_to(&hub->retirement.records);
     record_write(&writer, &record);
-    if (packet.status != PROTOCOL_OK || writer.status != PROTOCOL_OK) {
+    if (!written || writer.status != PROTOCOL_OK) {
         hub_fail(hub, HUB_NO_MEMORY);
     }
 }
@@ -158,27 +166,32 @@ bool retire_load_failed(struct hub *hub, uint64_t request)
 
 /* --- into the journal --- */
 
-/* A replica that a client has open now is not silent, though it does not edit. */
 static bool is_silent(const struct ledger_row *row, uint64_t before_ms)
 {
     return row != NULL && row->interned && row->at_ms < before_ms &&
            replica_id_time_ms(&row->replica) < before_ms;
 }
 
-static bool any_silent(const struct document *document, const struct record *record)
+/* A replica that a client has open now is left out, though it does not edit. */
+static void submit(struct hub *hub, struct document *document, struct record *record)
 {
     struct reader reader;
-    struct replica_id replica;
+    struct replica_id silent[LIMIT_NAMED_REPLICAS];
     uint64_t before_ms;
+    size_t count = 0;
     size_t length = retire_read(record, &reader, &before_ms);
-    while (length-- > 0) {
-        replica = packet_read_replica(&reader);
+    for (size_t i = 0; i < length; i++) {
+        struct replica_id replica = packet_read_replica(&reader);
         const struct ledger_row *row = ledger_find(document, &replica);
         if (is_silent(row, before_ms) && row->references == 0) {
-            return true;
+            silent[count++] = replica;
         }
     }
-    return false;
+    /* What finds no memory is found again. */
+    if (count > 0 && write_packet(hub, before_ms, silent, count)) {
+        record->packet = buffer_bytes(&hub->scratch);
+        (void)batch_add(hub, document, record);
+    }
 }
 
 static void submit_found(struct hub *hub)
@@ -188,8 +201,8 @@ static void submit_found(struct hub *hub)
     struct record record;
     while (record_read(&reader, &record)) {
         struct document *document = document_find(hub, record.name);
-        if (document->ready && any_silent(document, &record)) {
-            (void)batch_add(hub, document, &record); /* what finds no memory is found again */
+        if (document->ready) {
+            submit(hub, document, &record);
         }
         document_unpin(hub, document);
     }

@@ -125,6 +125,24 @@ Test(retire, a_replica_that_is_open_stays)
     cr_assert(told(1, "[\"ACK\",1,null,2,"));
 }
 
+Test(retire, a_replica_that_is_open_stays_when_another_of_its_document_leaves)
+{
+    world.config.ping_ms = UINT64_MAX / 4;
+    world_crash(&world);
+    edit_and_leave();
+    world_connect(&world, 2);
+    open_post(2, 1, 2);
+    world_send(&world, 2, "[\"DELTA\",1,null,1,1,[1,[]],{\"0\":1}]");
+    world_tick(&world, 1000);
+    cr_assert(eq(int, count_rows("replicas"), 2));
+    world_tick(&world, LONG_MS);
+    world_tick(&world, 1000);
+    cr_assert(eq(int, count_rows("replicas"), 1));
+    skip(2);
+    world_send(&world, 2, "[\"DELTA\",1,null,2,2,[2,[]],{\"0\":2}]");
+    cr_assert(told(2, "[\"ACK\",1,null,2,"));
+}
+
 /* The walk finds the replica, its record waits for the disk, and meanwhile the device comes back.
  */
 Test(retire, an_update_that_comes_behind_its_retirement_does_not_count_twice)
