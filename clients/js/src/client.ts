@@ -7,6 +7,9 @@ import {
   decodeMessage, encodePacket, type FieldDeclaration, type Packet, type Welcome,
 } from './protocol/packets.js';
 import { asMap, asUint, concatenate, ProtocolError, type Value } from './protocol/values.js';
+import { indexedDbStore } from './store/indexeddb.js';
+import { createKeeper, type Keeper } from './store/keeper.js';
+import type { Store } from './store/store.js';
 import {
   socketConstructor, SUBPROTOCOL, type SocketConstructor, type SocketLike,
 } from './transport/websocket.js';
@@ -29,6 +32,11 @@ export type ConnectOptions = {
   client?: string;
   /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */
   schema?: SchemaOption;
+  /**
+   * Where documents are kept, so that they can be shown without a network and edits outlive the page: by default `indexeddb` where there
+   * is one, else `memory`, which keeps nothing beyond the client.
+   */
+  store?: 'indexeddb' | 'memory' | Store;
   /** False: offline until `reconnect()`. */
   autoConnect?: boolean;
   WebSocket?: SocketConstructor;
@@ -55,6 +63,11 @@ const OPEN_RETRY_MS = 1000;
 /** A connection that was up for so long shows that the hub is well. */
 const STEADY_MS = 10000;
 
+/** Of each hub its own; a token in the address is none of its name. */
+function storeName(url: string): string {
+  return `syncline ${url.replace(/[?#].*$/, '').replace(/\/\/[^/]*@/, '//')}`;
+}
+
 export function connect(url: string, options: ConnectOptions = {}): Client {
   const random = options.random ?? Math.random;
   const now = options.now ?? Date.now;
@@ -65,6 +78,9 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
   const fill = webRandom();
   const mint = () => mintReplica(now(), fill);
+  const keeper = keeperOf(options.store ?? (globalThis.indexedDB === undefined ? 'memory' : 'indexeddb'));
+  /** Those that wait for what is stored of them. */
+  const loading = new Set<DocumentHandle>();
   let status: ClientStatus = 'offline';
   let wanted = false;
   let socket: SocketLike | null = null;
@@ -76,6 +92,12 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   let retry: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setInterval> | undefined;
   let flushing = false;
+
+  function keeperOf(store: 'indexeddb' | 'memory' | Store): Keeper | undefined {
+    if (store === 'memory') return undefined;
+    const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
+    return createKeeper(own ?? (store as Store), mint(), (error) => events.emit('error', error), () => own?.close());
+  }
 
   function setStatus(next: ClientStatus): void {
     if (status === next) return;
@@ -128,6 +150,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   function openStream(handle: DocumentHandle): void {
     if (welcome === null || status !== 'online' || handles.get(handle.session.name) !== handle) return;
+    if (loading.has(handle)) return;
     lastId += 1;
     streams.set(lastId, handle);
     const packet = handle.session.open(lastId, welcome.journal);
@@ -153,12 +176,32 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     openStream(handle);
   }
 
+  /** What has moved to a fresh replica is stored as that before it is sent: if both were stored, both would count. */
+  function renew(id: number, handle: DocumentHandle): void {
+    if (keeper === undefined) return openAgain(id, handle);
+    streams.delete(id);
+    send({ type: 'CLOSE', id, code: '', text: '' });
+    void handle.stored().catch(() => {}).then(() => {
+      if (handle.session.stream() === null) openStream(handle);
+    });
+  }
+
+  /** What is stored has come, or is waited for no longer. */
+  function onLoaded(handle: DocumentHandle): void {
+    loading.delete(handle);
+    if (handles.get(handle.session.name) !== handle) return;
+    waitNoMore(handle);
+    const stream = handle.session.stream();
+    if (stream !== null) openAgain(stream, handle);
+    else openStream(handle);
+  }
+
   function onStream(id: number, handle: DocumentHandle, packet: Packet): void {
     if (packet.type === 'PRESENCE') return handle.presence.receive(packet);
     const news = handle.receive(packet);
     if (packet.type === 'OPENED') handle.presence.begin(true);
     if (news.renewed) {
-      openAgain(id, handle);
+      renew(id, handle);
     } else if (news.closed !== undefined) {
       streams.delete(id);
       later(news.closed.code === 'REPLICA_IN_USE' ? 0 : OPEN_RETRY_MS, handle,
@@ -345,6 +388,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       const stream = handle.session.stream();
       if (handles.get(name) !== handle) return; // closed twice
       handles.delete(name);
+      loading.delete(handle);
       waitNoMore(handle);
       tellPending();
       if (stream !== null) {
@@ -357,6 +401,10 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     });
     handles.set(name, handle);
     handle.document.on('pending', tellPending);
+    if (keeper !== undefined) {
+      loading.add(handle);
+      handle.keepIn(keeper.keep(handle.session, handle.load, () => onLoaded(handle)));
+    }
     openStream(handle);
     return handle.document;
   }
@@ -388,6 +436,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     close() {
       end('closed');
       for (const handle of handles.values()) handle.shut();
+      void keeper?.close();
     },
   };
 }

@@ -5,7 +5,9 @@ import type { AnyFieldType, Entry } from './crdt/type.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
 import { createPresence, type Presence, type PresenceHandle } from './presence.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
+import { newestOf, inOrder, type SavedSession } from './session/saved.js';
 import { createShown } from './shown.js';
+import type { Writer } from './store/keeper.js';
 
 export type DocumentStatus = 'loading' | 'synced' | 'offline' | 'closed';
 export type DocumentEvents = {
@@ -34,6 +36,8 @@ export type DocumentCore = Watchable & {
   readonly synced: Promise<void>;
   /** Every edit made so far is acknowledged, and so on the hub's disk, or was rejected. Fails if the document closes first. */
   readonly saved: Promise<void>;
+  /** Every edit made so far is in the client's store, and survives its end. At once, if the client has none; fails if a write does. */
+  readonly stored: Promise<void>;
   /**
    * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP, UNKNOWN_FIELD), oldest first: kept
    * until the document closes, for the app to make their edits again, or not.
@@ -58,6 +62,11 @@ export type DocumentHandle = {
   receive(packet: Packet): News;
   setOnline(online: boolean): void;
   shut(): void;
+  /** Where its changes are told from now on. */
+  keepIn(writer: Writer): void;
+  /** What others had confirmed, and what this one goes on with. */
+  load(seen: readonly SavedSession[], adopted: readonly SavedSession[]): void;
+  stored(): Promise<void>;
   /** How many subscribe to it and its fields. */
   listeners(): number;
 };
@@ -82,6 +91,7 @@ export function createDocument(
   let saving: (ReturnType<typeof waiter> & { edits: number })[] = [];
   let rejected: readonly Rejection[] = [];
   let status: DocumentStatus = 'loading';
+  let writer: Writer | undefined;
   let depth = 0;
   let editedInTransaction = false;
 
@@ -125,6 +135,7 @@ export function createDocument(
       edit(make: (change: unknown, entry: Entry) => void) {
         if (status === 'closed') throw new Error(`${name} is closed`);
         session.edit(session.numberOf(declaration), make);
+        writer?.changed(true);
         shown.changed();
         edited();
       },
@@ -157,6 +168,8 @@ export function createDocument(
   function receive(packet: Packet): News {
     const news = session.receive(packet, now());
     shown.changed();
+    // What the hub refused or made us move must not come back as it was.
+    if (news.changed || news.pending) writer?.changed(news.renewed || news.rejected.length > 0);
     if (packet.type === 'OPENED') declare();
     if (news.arrived) {
       setStatus('synced');
@@ -173,6 +186,20 @@ export function createDocument(
     return news;
   }
 
+  function load(seen: readonly SavedSession[], adopted: readonly SavedSession[]): void {
+    const newest = newestOf(seen);
+    const isShown = newest !== undefined && session.show(newest);
+    for (const one of inOrder(adopted)) session.adopt(one);
+    if (adopted.length > 0) writer?.changed(false);
+    if (status === 'closed' || (!isShown && adopted.length === 0)) return;
+    declare();
+    if (isShown) waiting.ready.resolve();
+    told(false);
+    events.emit('pending', session.pending());
+  }
+
+  const stored = (): Promise<void> => writer?.stored() ?? Promise.resolve();
+
   function giveUp(): void {
     const error = new Error(`${name} was closed`);
     for (const wait of [waiting.ready, waiting.synced, ...saving]) wait.reject(error);
@@ -182,6 +209,7 @@ export function createDocument(
   function shut(): void {
     setStatus('closed');
     giveUp();
+    writer?.close();
   }
 
   async function* changes(): AsyncIterableIterator<{ local: boolean }> {
@@ -223,6 +251,11 @@ export function createDocument(
       if (status === 'closed') giveUp();
       return wait.promise;
     },
+    get stored() {
+      const promise = stored();
+      promise.catch(() => {}); // the client has told it
+      return promise;
+    },
     field(fieldName) {
       const api = apis.get(fieldName)?.api;
       if (api === undefined) {
@@ -260,7 +293,8 @@ export function createDocument(
   }
 
   return {
-    document, session, presence, receive, shut, listeners: shown.count,
+    document, session, presence, receive, shut, load, stored, listeners: shown.count,
+    keepIn(made) { writer = made; },
     setOnline(online) {
       if (!online) session.disconnect();
       presence.begin(false);
