@@ -1,26 +1,24 @@
-/** The client: one connection, the documents open on it, and coming back when it is lost. */
-import { createBackoff } from './backoff.js';
+/** The client: the documents that are open, and their streams on its connection. */
+import { createConnection, type ClientStatus, type Problem } from './connection.js';
 import { createDocument, type Document, type DocumentHandle } from './document.js';
 import { createEvents } from './emitter.js';
 import { declarationOf, type DeclarationOption } from './protocol/declarations.js';
-import {
-  decodeMessage, encodePacket, type FieldDeclaration, type Packet, type Welcome,
-} from './protocol/packets.js';
-import { asMap, asUint, concatenate, ProtocolError, type Value } from './protocol/values.js';
+import { shown } from './protocol/elements.js';
+import { encodePacket, type FieldDeclaration, type Packet } from './protocol/packets.js';
+import type { Value } from './protocol/values.js';
 import { indexedDbStore } from './store/indexeddb.js';
 import { createKeeper, type Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
-import {
-  socketConstructor, SUBPROTOCOL, type SocketConstructor, type SocketLike,
-} from './transport/websocket.js';
+import { dial, type SocketConstructor } from './transport/websocket.js';
 import { mintReplica, webRandom } from './uuid.js';
 
-export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
+export { CallError, type ClientStatus } from './connection.js';
+
 export type ClientEvents = {
   status: ClientStatus;
   /** How many edits wait, in all open documents. */
   pending: number;
-  error: { code: string; text: string };
+  error: Problem;
 };
 export type SchemaOption = {
   [schema: string]: { [field: string]: DeclarationOption };
@@ -52,16 +50,15 @@ export type Client = {
   readonly pending: number;
   on<Name extends keyof ClientEvents>(
     name: Name, listen: (event: ClientEvents[Name]) => void): () => void;
+  /** Asks the hub: `schema` answers all schemas (docs/protocol.md has the rest). Fails with a CallError, which has a code. */
+  call(method: string, parameters?: { readonly [name: string]: Value }): Promise<unknown>;
   /** Goes offline on purpose; edits are kept. */
   disconnect(): void;
   reconnect(): void;
   close(): void;
 };
 
-const CONNECT_TIMEOUT_MS = 10000;
 const OPEN_RETRY_MS = 1000;
-/** A connection that was up for so long shows that the hub is well. */
-const STEADY_MS = 10000;
 
 /** Of each hub its own; a token in the address is none of its name. */
 function storeName(url: string): string {
@@ -71,7 +68,6 @@ function storeName(url: string): string {
 export function connect(url: string, options: ConnectOptions = {}): Client {
   const random = options.random ?? Math.random;
   const now = options.now ?? Date.now;
-  const backoff = createBackoff(random);
   const events = createEvents<ClientEvents>();
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
@@ -81,34 +77,24 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   const keeper = keeperOf(options.store ?? (globalThis.indexedDB === undefined ? 'memory' : 'indexeddb'));
   /** Those that wait for what is stored of them. */
   const loading = new Set<DocumentHandle>();
-  let status: ClientStatus = 'offline';
-  let wanted = false;
-  let socket: SocketLike | null = null;
-  let welcome: Welcome | null = null;
-  let lastId = 0;
-  let attempt = 0;
-  let heardAt = 0;
-  let welcomedAt: number | null = null;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let watch: ReturnType<typeof setInterval> | undefined;
   let flushing = false;
+  const connection = createConnection({
+    dial: () => dial(url, options.WebSocket),
+    hangUp() {},
+    token: options.token, client: options.client, random, now,
+  }, {
+    status: (status) => events.emit('status', status),
+    welcome: onWelcome,
+    lost: onLost,
+    packet: onPacket,
+    read: wantFlush,
+    error: (problem) => events.emit('error', problem),
+  });
 
   function keeperOf(store: 'indexeddb' | 'memory' | Store): Keeper | undefined {
     if (store === 'memory') return undefined;
     const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
     return createKeeper(own ?? (store as Store), mint(), (error) => events.emit('error', error), () => own?.close());
-  }
-
-  function setStatus(next: ClientStatus): void {
-    if (status === next) return;
-    status = next;
-    events.emit('status', next);
-  }
-
-  /* --- sending --- */
-
-  function send(...packets: Packet[]): void {
-    if (socket?.readyState === 1) socket.send(concatenate(packets.map(encodePacket)));
   }
 
   /** Once a turn of the event loop, everything in one message. */
@@ -120,42 +106,24 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   function flush(): void {
     flushing = false;
-    if (status !== 'online' || welcome === null || socket === null) return;
     const parts: Uint8Array[] = [];
     for (const [id, { session, presence }] of streams) {
       const { packets, frozen } = session.takeSends();
       parts.push(...[...packets, ...presence.take(id)].map(encodePacket), ...frozen);
     }
-    for (const message of split(parts, welcome.limits.message_bytes)) socket.send(message);
-  }
-
-  function split(parts: readonly Uint8Array[], limit: number): Uint8Array[] {
-    const messages: Uint8Array[] = [];
-    let batch: Uint8Array[] = [];
-    let size = 0;
-    for (const part of parts) {
-      if (size > 0 && size + part.length > limit) {
-        messages.push(concatenate(batch));
-        batch = [];
-        size = 0;
-      }
-      batch.push(part);
-      size += part.length;
-    }
-    if (size > 0) messages.push(concatenate(batch));
-    return messages;
+    connection.sendBytes(parts);
   }
 
   /* --- streams --- */
 
   function openStream(handle: DocumentHandle): void {
-    if (welcome === null || status !== 'online' || handles.get(handle.session.name) !== handle) return;
-    if (loading.has(handle)) return;
-    lastId += 1;
-    streams.set(lastId, handle);
-    const packet = handle.session.open(lastId, welcome.journal);
+    const { welcome } = connection;
+    if (welcome === null || handles.get(handle.session.name) !== handle || loading.has(handle)) return;
+    const id = connection.nextId();
+    streams.set(id, handle);
+    const packet = handle.session.open(id, welcome.journal);
     handle.presence.begin(false);
-    send(handle.presence.wanted() ? { ...packet, presence: true } : packet);
+    connection.send(handle.presence.wanted() ? { ...packet, presence: true } : packet);
   }
 
   /** One wait for each document: the last thing the hub said counts, and nothing once the connection is gone. */
@@ -172,7 +140,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   /** With another replica, or other options. */
   function openAgain(id: number, handle: DocumentHandle): void {
     if (!streams.delete(id)) return;
-    send({ type: 'CLOSE', id, code: '', text: '' });
+    connection.send({ type: 'CLOSE', id, code: '', text: '' });
     openStream(handle);
   }
 
@@ -180,7 +148,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   function renew(id: number, handle: DocumentHandle): void {
     if (keeper === undefined) return openAgain(id, handle);
     streams.delete(id);
-    send({ type: 'CLOSE', id, code: '', text: '' });
+    connection.send({ type: 'CLOSE', id, code: '', text: '' });
     void handle.stored().catch(() => {}).then(() => {
       if (handle.session.stream() === null) openStream(handle);
     });
@@ -228,141 +196,24 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     return undefined;
   }
 
-  /* --- receiving --- */
+  /* --- the connection --- */
 
-  function onWelcome(packet: Packet & { type: 'WELCOME' }): void {
-    welcome = packet;
-    welcomedAt = now();
-    setStatus('online');
+  function onWelcome(): void {
     for (const handle of handles.values()) {
       handle.setOnline(true);
       openStream(handle);
     }
   }
 
-  function onGoaway(data: Value): void {
-    const { min_ms: least, max_ms: most } = asMap(data);
-    const leastMs = asUint(least);
-    lose(leastMs + random() * Math.max(0, asUint(most) - leastMs));
-  }
-
-  function dispatch(packet: Packet): void {
-    switch (packet.type) {
-      case 'WELCOME': return onWelcome(packet);
-      case 'PING': return send({ type: 'PONG', id: 0, token: packet.token });
-      case 'PONG':
-      case 'RESULT':
-      case 'UNKNOWN': return;
-      case 'EVENT':
-        if (packet.name === 'goaway') onGoaway(packet.data);
-        return;
-      default: {
-        const found = streamOf(packet);
-        if (found !== undefined) onStream(found[0], found[1], packet);
-        return; // of a stream that was closed meanwhile
-      }
-    }
-  }
-
-  function receive(data: unknown): void {
-    const from = socket;
-    heardAt = now();
-    try {
-      if (!(data instanceof ArrayBuffer)) throw new ProtocolError('a text message');
-      for (const packet of decodeMessage(new Uint8Array(data))) {
-        if (socket === from) dispatch(packet); // else one before it ended the connection
-      }
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      events.emit('error', { code: 'PROTOCOL', text: error.message });
-      backOff();
-      return;
-    }
-    wantFlush();
-  }
-
-  /* --- the connection --- */
-
-  function drop(): void {
-    const before = socket;
-    socket = null;
-    welcome = null;
-    welcomedAt = null;
-    lastId = 0;
+  function onLost(): void {
     streams.clear();
     for (const handle of [...waits.keys()]) waitNoMore(handle);
-    clearInterval(watch);
-    if (before !== null) {
-      before.onopen = before.onmessage = before.onclose = null;
-      before.onerror = () => {}; // `ws` throws an error that nobody listens to
-      before.close();
-    }
     for (const handle of handles.values()) handle.setOnline(false);
   }
 
-  /** Lost, not ended: a hub that welcomes and then drops must not be met again and again at once. */
-  function backOff(): void {
-    if (welcomedAt !== null && now() - welcomedAt >= STEADY_MS) backoff.reset();
-    lose(backoff.next());
-  }
-
-  function lose(afterMs: number): void {
-    drop();
-    clearTimeout(retry);
-    if (!wanted) return; // an app that heard of it has ended it
-    retry = setTimeout(() => void start(), afterMs);
-    setStatus('connecting');
-  }
-
-  /** The app wants no connection: what is under way to one ends. */
-  function end(as: 'offline' | 'closed'): void {
-    wanted = false;
-    globalThis.removeEventListener?.('online', online);
-    attempt += 1;
-    drop();
-    clearTimeout(retry);
-    if (status !== 'closed') setStatus(as);
-  }
-
-  async function token(): Promise<string | undefined> {
-    return typeof options.token === 'function' ? options.token() : options.token;
-  }
-
-  function watchOver(openedAt: number): void {
-    heardAt = openedAt;
-    watch = setInterval(() => {
-      const bound = welcome === null ? CONNECT_TIMEOUT_MS : 2 * welcome.ping_ms;
-      if (now() - heardAt > bound) backOff();
-    }, 1000);
-    (watch as { unref?: () => void }).unref?.();
-  }
-
-  async function start(): Promise<void> {
-    attempt += 1;
-    const mine = attempt; // another one begins with each connect, disconnect and close
-    setStatus('connecting');
-    try {
-      const [Socket, text] = await Promise.all([socketConstructor(options.WebSocket), token()]);
-      if (mine !== attempt) return;
-      const made = new Socket(url, SUBPROTOCOL);
-      made.binaryType = 'arraybuffer';
-      socket = made;
-      watchOver(now());
-      made.onopen = () => send({
-        type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1',
-        ...(text === undefined ? {} : { token: text }),
-        ...(options.client === undefined ? {} : { client: options.client }),
-      });
-      made.onmessage = ({ data }) => { if (socket === made) receive(data); };
-      made.onclose = () => { if (socket === made) backOff(); };
-      made.onerror = () => {}; // `onclose` follows
-    } catch (error) {
-      if (mine !== attempt) return;
-      events.emit('error', {
-        code: 'CONNECT', text: error instanceof Error ? error.message : String(error),
-      });
-      backOff();
-    }
+  function onPacket(packet: Packet): void {
+    const found = streamOf(packet);
+    if (found !== undefined) onStream(found[0], found[1], packet); // else of a stream that was closed meanwhile
   }
 
   function declarationsOf(name: string): FieldDeclaration[] | undefined {
@@ -381,7 +232,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   }
 
   function open(name: string): Document {
-    if (status === 'closed') throw new Error('the client is closed');
+    if (connection.status === 'closed') throw new Error('the client is closed');
     const existing = handles.get(name);
     if (existing !== undefined) return existing.document;
     const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
@@ -393,7 +244,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
       tellPending();
       if (stream !== null) {
         streams.delete(stream);
-        send({ type: 'CLOSE', id: stream, code: '', text: '' });
+        connection.send({ type: 'CLOSE', id: stream, code: '', text: '' });
       }
     }, now, () => {
       const stream = handle.session.stream();
@@ -409,32 +260,21 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     return handle.document;
   }
 
-  const online = () => { if (wanted && status === 'connecting') { clearTimeout(retry); drop(); void start(); } };
-
-  function want(): void {
-    wanted = true;
-    globalThis.addEventListener?.('online', online);
-    void start();
-  }
-
-  if (options.autoConnect !== false) want();
+  if (options.autoConnect !== false) connection.want();
 
   return {
-    get status() { return status; },
+    get status() { return connection.status; },
     get documents() { return [...handles.values()].map(({ document }) => document); },
     get pending() { return pending(); },
     open,
     on: (name, listen) => events.on(name, listen),
+    call: async (method, parameters = {}) => shown(await connection.call(method, parameters)),
     disconnect() {
-      if (status !== 'closed') end('offline');
+      if (connection.status !== 'closed') connection.end('offline');
     },
-    reconnect() {
-      if (status === 'closed' || wanted) return;
-      backoff.reset();
-      want();
-    },
+    reconnect: () => connection.want(),
     close() {
-      end('closed');
+      connection.end('closed');
       for (const handle of handles.values()) handle.shut();
       void keeper?.close();
     },

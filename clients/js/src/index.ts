@@ -1,5 +1,5 @@
 /** Syncline's client for browsers and Node. */
-export { connect } from './client.js';
+export { CallError, connect } from './client.js';
 export type { Client, ClientEvents, ClientStatus, ConnectOptions, SchemaOption } from './client.js';
 export type { Document, DocumentCore, DocumentEvents, DocumentStatus } from './document.js';
 export type { BoundedCounter, NestedBoundedCounter } from './crdt/bounded.js';

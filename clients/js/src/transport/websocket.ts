@@ -11,13 +11,18 @@ export type SocketLike = {
 };
 export type SocketConstructor = new (url: string, protocols: string) => SocketLike;
 
-export const SUBPROTOCOL = 'syncline.v1';
+const SUBPROTOCOL = 'syncline.v1';
 
-export async function socketConstructor(given?: SocketConstructor): Promise<SocketConstructor> {
+async function constructorOf(given?: SocketConstructor): Promise<SocketConstructor> {
   if (given !== undefined) return given;
   if (typeof globalThis.WebSocket === 'function') {
     return globalThis.WebSocket as unknown as SocketConstructor;
   }
   const { WebSocket } = await import('ws');
   return WebSocket as unknown as SocketConstructor;
+}
+
+export async function dial(url: string, given?: SocketConstructor): Promise<SocketLike> {
+  const Socket = await constructorOf(given);
+  return new Socket(url, SUBPROTOCOL);
 }

@@ -1,0 +1,63 @@
+/**
+ * Whether who is at the other end still lives: silence for too long, a probe that nobody answers, and a clock that has jumped, which
+ * means that the machine slept and the connection may be gone without a word.
+ */
+export type Liveness = {
+  heard(): void;
+  /** Something has to be heard soon, or the other end is dead. */
+  probe(): void;
+  stop(): void;
+};
+
+const STEP_MS = 1000;
+/** A clock that moved so much more than the timer has slept. */
+const SLEEP_MS = 5000;
+const PROBE_MS = 4000;
+
+export function createLiveness(
+  { now, silenceMs, ping, dead }: {
+    now: () => number;
+    /** How long it may be silent. */
+    silenceMs: () => number;
+    /** Asks for an answer. */
+    ping: () => void;
+    /** Called once. */
+    dead: () => void;
+  },
+): Liveness {
+  let heardAt = now();
+  let steppedAt = heardAt;
+  let answerBy = Infinity;
+
+  function probe(): void {
+    if (answerBy !== Infinity) return;
+    answerBy = now() + PROBE_MS;
+    ping();
+  }
+
+  function step(): void {
+    const at = now();
+    const slept = at - steppedAt > STEP_MS + SLEEP_MS;
+    steppedAt = at;
+    if (slept) {
+      heardAt = at; // what was sent meanwhile may be waiting to be read
+      answerBy = Infinity;
+      probe();
+    } else if (at - heardAt > silenceMs() || at > answerBy) {
+      clearInterval(timer);
+      dead();
+    }
+  }
+
+  const timer = setInterval(step, STEP_MS);
+  (timer as { unref?: () => void }).unref?.();
+
+  return {
+    heard() {
+      heardAt = now();
+      answerBy = Infinity;
+    },
+    probe,
+    stop: () => clearInterval(timer),
+  };
+}
