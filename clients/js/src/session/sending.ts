@@ -1,0 +1,72 @@
+/** The way to the hub: OPEN, and the outboxes' deltas, each frozen when it is sent first. */
+import { freezeDelta, thawDelta, type Packet } from '../protocol/packets.js';
+import { toHex } from '../protocol/values.js';
+import type { Delta, Outbox } from './outbox.js';
+import { disconnect, isHeld, ownBox, type SessionState } from './state.js';
+
+const IN_FLIGHT = 16;
+
+export function open(session: SessionState, id: number, connectionJournal: Uint8Array): Packet & { type: 'OPEN' } {
+  disconnect(session);
+  const { journal, named, outboxes, cursor, name } = session;
+  const own = ownBox(session);
+  session.stream = id;
+  session.replies = [];
+  const moved = journal !== null && toHex(journal) !== toHex(connectionJournal);
+  if (moved || named[0] !== own) refreeze(session);
+  session.journal = connectionJournal;
+  session.named = [own, ...outboxes.filter((box) => box !== own && isHeld(session, box))];
+  const packet: Packet & { type: 'OPEN' } = {
+    type: 'OPEN', id, name, replicas: session.named.map(({ replica }) => replica),
+  };
+  if (cursor !== null) packet.cursor = [cursor.journal, cursor.position];
+  return packet;
+}
+
+/** A context says which journal it counts in, if not the connection's; an update, whose it is, if not the stream's own. */
+function refreeze({ outboxes }: SessionState): void {
+  for (const box of outboxes) for (const delta of box.deltas) delta.frozen = undefined;
+}
+
+function encode({ fields, journal, named }: SessionState, box: Outbox, delta: Delta): Uint8Array {
+  if (delta.frozen !== undefined) return delta.frozen;
+  const changes = new Map<number, unknown>();
+  for (const [number, change] of delta.changes) {
+    changes.set(number, fields.get(number)?.type.encodeChange(change));
+  }
+  const foreign = delta.journal !== undefined && journal !== null &&
+    toHex(delta.journal) !== toHex(journal);
+  delta.frozen = freezeDelta({
+    type: 'DELTA', id: 0, replica: box === named[0] ? null : box.replica, first: delta.first,
+    last: delta.last, changes,
+    context: {
+      position: delta.position, seen: delta.seen,
+      ...(foreign && delta.journal !== undefined ? { journal: delta.journal } : {}),
+    },
+  });
+  return delta.frozen;
+}
+
+function countInFlight(outboxes: readonly Outbox[]): number {
+  const isInFlight = ({ next, acked }: Outbox, { sent, last }: Delta): boolean => sent && last < next && last > acked;
+  return outboxes.reduce((sum, box) => sum + box.deltas.filter((delta) => isInFlight(box, delta)).length, 0);
+}
+
+/** What can be sent now: outboxes oldest first, each in order. */
+export function takeSends(session: SessionState): { packets: Packet[]; frozen: Uint8Array[] } {
+  const { replies: packets, stream, outboxes } = session;
+  const frozen: Uint8Array[] = [];
+  session.replies = [];
+  if (!session.arrived || session.paused || stream === null) return { packets, frozen };
+  let room = IN_FLIGHT - countInFlight(outboxes);
+  for (const box of outboxes) {
+    for (const delta of box.deltas) {
+      if (delta.first !== box.next || delta.rejected || room <= 0) continue;
+      frozen.push(thawDelta(stream, encode(session, box, delta)));
+      delta.sent = true;
+      box.next = delta.last + 1;
+      room -= 1;
+    }
+  }
+  return { packets, frozen };
+}
