@@ -421,8 +421,50 @@ test('a transfer that is cut, too long, aborted or of nobody is refused', () => 
   assert.throws(() => end(start()), ProtocolError);
 });
 
-test('an update that does not start at the cursor is refused', () => {
+/** Confirmed at 3, with the element a. */
+function atThree() {
   const session = start();
-  open(session, 1, { position: 3 });
-  assert.throws(() => session.receive({ type: 'UPDATE', id: 1, from: 2, to: 4, fields: {} }), ProtocolError);
+  open(session, 1, { position: 3, fields: { 0: 2, 2: [[[[0, 1, 2]], ['a']]] } });
+  return session;
+}
+const update = (session, from, to, fields = {}, id = 1) => session.receive({ type: 'UPDATE', id, from, to, fields });
+
+test('an update that starts after the cursor is refused', () => {
+  assert.throws(() => update(atThree(), 4, 5), ProtocolError);
+});
+
+test('an update that starts before the cursor holds at its end', () => {
+  const session = atThree();
+  update(session, 1, 4, { 0: 7, 2: [[[], ['a']], [[[0, 2, 4]], ['b']]] });
+  assert.deepEqual([likes(session), tags(session)], [7, [hexOf('b')]]);
+  update(session, 4, 5, { 0: 8 });
+  assert.equal(likes(session), 8);
+  assert.throws(() => update(session, 6, 7), ProtocolError);
+});
+
+test('an update from the beginning tells all that there is', () => {
+  const session = atThree();
+  update(session, 0, 4, { 0: 7, 2: [[[[0, 2, 4]], ['b']]] });
+  assert.deepEqual([likes(session), tags(session)], [7, [hexOf('b')]]);
+});
+
+test('an update that ends before the cursor is passed over, and the stream has begun', () => {
+  const session = atThree();
+  session.open(2, JOURNAL);
+  session.receive({ type: 'OPENED', id: 2, fields: FIELDS, rights: 3, position: 2, ledger: [{ index: null, seq: 0 }] });
+  const news = update(session, 1, 2, { 0: 1, 2: [[[], ['a']]] }, 2);
+  assert.deepEqual([likes(session), tags(session), news.arrived, news.changed], [2, [hexOf('a')], true, false]);
+  update(session, 2, 3, { 0: 2 }, 2);
+  update(session, 3, 4, { 0: 5 }, 2);
+  assert.equal(likes(session), 5);
+});
+
+test('an update of another journal starts at the cursor or is refused', () => {
+  const session = atThree();
+  session.open(2, OTHER_JOURNAL);
+  session.receive({ type: 'OPENED', id: 2, fields: FIELDS, rights: 3, position: 9, ledger: [{ index: null, seq: 0 }] });
+  assert.throws(() => update(session, 2, 9, {}, 2), ProtocolError);
+  update(session, 3, 9, { 0: 5 }, 2);
+  update(session, 8, 10, { 0: 6 }, 2);
+  assert.equal(likes(session), 6);
 });

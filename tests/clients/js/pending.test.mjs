@@ -157,10 +157,16 @@ class Client {
     this.receive({ type: 'OPENED', fields: this.fields, rights: 3, position, ledger: [{ index: row.index, seq: row.seq }] });
     this.tellRefused();
     const fresh = this.cursor === 0 || this.random(3) === 0;
-    this.receive(fresh ? { type: 'SNAPSHOT', position, fields: this.hub.content(0) }
-      : { type: 'UPDATE', from: this.cursor, to: position, fields: this.hub.content(this.cursor) });
+    if (fresh) this.receive({ type: 'SNAPSHOT', position, fields: this.hub.content(0) });
+    else this.tellChanges();
     this.cursor = position;
     this.connected = true;
+  }
+
+  /** From the cursor, or as to another session on the same connection, whose cursor is older. */
+  tellChanges() {
+    const from = this.random(3) === 0 ? this.random(this.cursor + 1) : this.cursor;
+    this.receive({ type: 'UPDATE', from, to: this.hub.position, fields: this.hub.content(from) });
   }
 
   tellRefused() {
@@ -189,7 +195,7 @@ class Client {
     const { position } = this.hub;
     if (seq > 0) this.receive({ type: 'ACK', replica: null, seq, position, index });
     if (position > this.cursor) {
-      this.receive({ type: 'UPDATE', from: this.cursor, to: position, fields: this.hub.content(this.cursor) });
+      this.tellChanges();
       this.cursor = position;
     }
   }

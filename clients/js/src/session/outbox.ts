@@ -61,7 +61,7 @@ export function entryOf(entries: Map<number, Entry>, field: number): Entry {
   return entry;
 }
 
-function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === b || (a !== undefined && b !== undefined && toHex(a) === toHex(b));
 }
 

@@ -1,7 +1,7 @@
 /** What the hub sends on the stream: each packet has its way in. */
 import type { Fields, Packet } from '../protocol/packets.js';
 import { ProtocolError } from '../protocol/values.js';
-import { createOutbox, rewind } from './outbox.js';
+import { createOutbox, rewind, sameBytes } from './outbox.js';
 import { onGap, onReject } from './refusals.js';
 import { handBack } from './rejecting.js';
 import { declare } from './schema.js';
@@ -37,24 +37,38 @@ export function readContent(session: SessionState, content: Fields, fresh: boole
   session.views = new Map();
 }
 
+/**
+ * Whether the UPDATE brings the cursor on. One connection can serve several sessions from the oldest of their cursors, so it may begin
+ * before this one: what it says is absolute, and is so once more. Positions of two journals cannot be compared.
+ */
+function leadsOn({ cursor, journal }: SessionState, { from, to }: { from: number; to: number }): boolean {
+  const { position } = cursor ?? { position: 0 };
+  const isBefore = from < position && sameBytes(cursor?.journal, journal ?? undefined);
+  if (from !== position && !isBefore) {
+    throw new ProtocolError(`an UPDATE from ${from}, but the cursor is ${position}`);
+  }
+  return to >= position;
+}
+
+/** What has changed since the beginning is all that there is, and does not say what is gone. */
+const isWhole = (packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }): boolean => packet.type === 'SNAPSHOT' || packet.from === 0;
+
 function onContent(session: SessionState, packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }, told: News): void {
-  const { cursor, journal, arrived } = session;
   if (packet.fields === null) {
     session.transfer = { packet, parts: [], got: 0, granted: 0 };
     return;
   }
-  if (packet.type === 'UPDATE' && packet.from !== (cursor?.position ?? 0)) {
-    throw new ProtocolError(`an UPDATE from ${packet.from}, but the cursor is ${cursor?.position}`);
+  if (packet.type === 'SNAPSHOT' || leadsOn(session, packet)) {
+    readContent(session, packet.fields, isWhole(packet));
+    session.cursor = {
+      journal: session.journal as Uint8Array,
+      position: packet.type === 'SNAPSHOT' ? packet.position : packet.to,
+    };
+    told.changed = true;
   }
-  readContent(session, packet.fields, packet.type === 'SNAPSHOT');
-  session.cursor = {
-    journal: journal as Uint8Array,
-    position: packet.type === 'SNAPSHOT' ? packet.position : packet.to,
-  };
   settle(session);
-  told.arrived = !arrived;
+  told.arrived = !session.arrived;
   session.arrived = true;
-  told.changed = true;
 }
 
 function onClose(session: SessionState, { code, text }: Packet & { type: 'CLOSE' }, told: News): void {
