@@ -7,37 +7,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { cpSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
+import { bundle, launchOptions, servePage } from './pages.mjs';
 import { folder, sleep, startHub, until } from './support.mjs';
 
-const launchOptions = {
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-};
-const here = new URL('.', import.meta.url).pathname;
-
-async function serve(t) {
-  const { outputFiles: [{ text }] } = await build({
-    entryPoints: [`${here}pages/offline.js`], bundle: true, write: false, format: 'esm', platform: 'browser', external: ['ws'], logLevel: 'warning',
-  });
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? text : '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  }).listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await once(server, 'listening');
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
 async function start(t) {
-  const origin = await serve(t);
+  const origin = await servePage(t, await bundle('offline.js'));
   const hub = await startHub(t, { config: `allowed_origins: ["${origin}"]` });
   return { origin, hub, profile: join(folder(t), 'profile') };
 }

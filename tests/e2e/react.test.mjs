@@ -4,46 +4,17 @@
  *         renders and listeners, the hub connections and streams; a second client edits.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
+import { bundle, launchOptions, servePage } from './pages.mjs';
 import { health, sleep, startHub, until } from './support.mjs';
 
-const launchOptions = {
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-};
 const schemas = 'post: {likes: g-counter, stock: pn-counter, tags: {type: or-set, of: string}, cart: {type: map, of: pn-counter}}';
-const here = new URL('.', import.meta.url).pathname;
 
-/** One script, and around it a page with nothing but its `#root`. */
-async function bundle(options) {
-  const { outputFiles: [{ text }] } = await build({
-    bundle: true, write: false, format: 'esm', jsx: 'automatic', platform: 'browser', external: ['ws'],
-    define: { 'process.env.NODE_ENV': '"development"' }, logLevel: 'warning', ...options,
-  });
-  return text;
-}
-
-async function serve(t, script) {
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? script
-      : '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/page.js"></script>');
-  }).listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await once(server, 'listening');
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
-async function start(t, script = bundle({ entryPoints: [`${here}pages/react.jsx`] })) {
-  const origin = await serve(t, await script);
+async function start(t, script = bundle('react.jsx')) {
+  const origin = await servePage(t, await script);
   const hub = await startHub(t, { schemas, config: `allowed_origins: ["${origin}"]` });
   const browser = await chromium.launch(launchOptions);
   t.after(() => browser.close());
@@ -203,10 +174,10 @@ test('no render shows two moments', { timeout: 120000 }, async (t) => {
 });
 
 test('the example of the README', { timeout: 120000 }, async (t) => {
-  const readme = readFileSync(`${here}../../clients/js/README.md`, 'utf8');
+  const readme = readFileSync(new URL('../../clients/js/README.md', import.meta.url), 'utf8');
   const [, example] = /```tsx\n([\s\S]*?)```/.exec(readme);
   const script = example.replace('"ws://127.0.0.1:7962/"', "{new URLSearchParams(location.search).get('hub')!}");
-  const { page, problems, post } = await start(t, bundle({ stdin: { contents: script, loader: 'tsx', resolveDir: here } }));
+  const { page, problems, post } = await start(t, bundle({ stdin: { contents: script, loader: 'tsx', resolveDir: new URL('.', import.meta.url).pathname } }));
   await page.click('text=Like');
   await until(() => post.likes.value === 1, 'the like');
   await page.fill('input', 'crdt');

@@ -6,6 +6,7 @@ import { declarationOf, type DeclarationOption } from './protocol/declarations.j
 import { shown } from './protocol/elements.js';
 import { encodePacket, type FieldDeclaration, type Packet } from './protocol/packets.js';
 import type { Value } from './protocol/values.js';
+import { createShare, type ClientMode } from './share/share.js';
 import { indexedDbStore } from './store/indexeddb.js';
 import { createKeeper, type Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
@@ -13,9 +14,11 @@ import { dial, type SocketConstructor } from './transport/websocket.js';
 import { mintReplica, webRandom } from './uuid.js';
 
 export { CallError, type ClientStatus } from './connection.js';
+export type { ClientMode } from './share/share.js';
 
 export type ClientEvents = {
   status: ClientStatus;
+  mode: ClientMode;
   /** How many edits wait, in all open documents. */
   pending: number;
   error: Problem;
@@ -35,6 +38,8 @@ export type ConnectOptions = {
    * is one, else `memory`, which keeps nothing beyond the client.
    */
   store?: 'indexeddb' | 'memory' | Store;
+  /** False: a connection of its own for each tab. Else those of one hub and store have one together, where the browser lets them. */
+  share?: boolean;
   /** False: offline until `reconnect()`. */
   autoConnect?: boolean;
   WebSocket?: SocketConstructor;
@@ -43,6 +48,8 @@ export type ConnectOptions = {
 };
 export type Client = {
   readonly status: ClientStatus;
+  /** How it comes to the hub: through a shared worker, the tab that leads (or as that tab), or a connection of its own. */
+  readonly mode: ClientMode;
   open(name: string): Document;
   /** Those that are open. */
   readonly documents: readonly Document[];
@@ -78,9 +85,15 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
   /** Those that wait for what is stored of them. */
   const loading = new Set<DocumentHandle>();
   let flushing = false;
+  const ownSocket = () => dial(url, options.WebSocket);
+  const share = options.share === false || options.WebSocket !== undefined ? null : createShare({
+    url, key: [storeName(url), typeof options.store === 'object' ? options.store.name : ''].join(' '), dial: ownSocket, now,
+    here: () => connection.come(),
+    changed: (mode) => events.emit('mode', mode),
+  });
   const connection = createConnection({
-    dial: () => dial(url, options.WebSocket),
-    hangUp() {},
+    dial: () => share?.dial() ?? ownSocket(),
+    hangUp: () => share?.hangUp(),
     token: options.token, client: options.client, random, now,
   }, {
     status: (status) => events.emit('status', status),
@@ -264,6 +277,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   return {
     get status() { return connection.status; },
+    get mode() { return share?.mode ?? 'own'; },
     get documents() { return [...handles.values()].map(({ document }) => document); },
     get pending() { return pending(); },
     open,
@@ -275,6 +289,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
     reconnect: () => connection.want(),
     close() {
       connection.end('closed');
+      share?.hangUp();
       for (const handle of handles.values()) handle.shut();
       void keeper?.close();
     },

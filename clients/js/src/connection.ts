@@ -5,7 +5,7 @@ import { watchPage } from './pagelife.js';
 import { split } from './protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet, type Welcome } from './protocol/packets.js';
 import { asMap, asUint, ProtocolError, type Value } from './protocol/values.js';
-import type { SocketLike } from './transport/websocket.js';
+import { discard, type SocketLike } from './transport/websocket.js';
 
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
 export type Problem = { code: string; text: string };
@@ -44,8 +44,8 @@ export type Connection = {
   call(method: string, parameters: Value): Promise<Value>;
   /** Connects, and goes on doing so. */
   want(): void;
-  /** Connects at once, if it waits to; else makes sure that the hub still hears. */
-  nudge(): void;
+  /** A connection can be had at once, and costs the hub nothing: it does not wait for one. */
+  come(): void;
   end(as: 'offline' | 'closed'): void;
 };
 
@@ -171,11 +171,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     welcomedAt = null;
     lastId = 0;
     liveness?.stop();
-    if (before !== null) {
-      before.onopen = before.onmessage = before.onclose = null;
-      before.onerror = () => {}; // `ws` throws an error that nobody listens to
-      before.close();
-    }
+    if (before !== null) discard(before);
     for (const { reject } of calls.values()) reject(new CallError('OFFLINE', 'the connection was lost'));
     calls.clear();
     events.lost();
@@ -244,7 +240,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
       if (mine !== attempt) return;
       const made = await options.dial();
       if (mine === attempt) use(made, text);
-      else made.close();
+      else discard(made);
     } catch (error) {
       if (mine !== attempt) return;
       events.error({ code: 'CONNECT', text: error instanceof Error ? error.message : String(error) });
@@ -261,6 +257,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     else void start();
   }
 
+  /** Connects at once, if it waits to; else makes sure that the hub still hears. */
   function nudge(): void {
     if (status === 'online') liveness?.probe();
     else if (socket === null) startNow();
@@ -296,7 +293,11 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
       backoff.reset();
       want();
     },
-    nudge,
+    come() {
+      if (socket !== null) return;
+      notBefore = 0;
+      startNow();
+    },
     end,
   };
 }

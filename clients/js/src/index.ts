@@ -1,6 +1,6 @@
 /** Syncline's client for browsers and Node. */
 export { CallError, connect } from './client.js';
-export type { Client, ClientEvents, ClientStatus, ConnectOptions, SchemaOption } from './client.js';
+export type { Client, ClientEvents, ClientMode, ClientStatus, ConnectOptions, SchemaOption } from './client.js';
 export type { Document, DocumentCore, DocumentEvents, DocumentStatus } from './document.js';
 export type { BoundedCounter, NestedBoundedCounter } from './crdt/bounded.js';
 export type { Counter, PnCounter } from './crdt/counter.js';

@@ -168,6 +168,12 @@ export function thawDelta(id: number, frozen: Uint8Array): Uint8Array {
   return concatenate([arrayHeader(7), encodeValue(kinds.DELTA), encodeValue(id), frozen]);
 }
 
+/** The same packet under another id. */
+export function withId(packet: Uint8Array, id: number): Uint8Array {
+  const size = [0xd0, 0xd1, 0xd2, 0xd3].findIndex((head) => packet[2] === head || packet[2] === head - 4);
+  return concatenate([packet.subarray(0, 2), encodeValue(id), packet.subarray(size < 0 ? 3 : 4 + (2 ** size - 1))]);
+}
+
 function asUuid(item: Value | undefined): Replica {
   const bytes = asBytes(item, 16);
   if (((bytes[6] ?? 0) & 0xf0) !== 0x70 || ((bytes[8] ?? 0) & 0xc0) !== 0x80) {

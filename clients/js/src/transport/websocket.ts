@@ -26,3 +26,10 @@ export async function dial(url: string, given?: SocketConstructor): Promise<Sock
   const Socket = await constructorOf(given);
   return new Socket(url, SUBPROTOCOL);
 }
+
+/** Closes it, and hears of it no more. */
+export function discard(socket: SocketLike): void {
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.onerror = () => {}; // `ws` throws an error that nobody listens to
+  socket.close();
+}

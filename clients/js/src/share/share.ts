@@ -1,0 +1,126 @@
+/**
+ * Sharing: how a tab comes to the one connection of all tabs: through a shared worker; where there is none, through the tab that
+ * leads; where even that is impossible or nobody answers, by a socket of its own.
+ */
+import { hold, whenFree, type Held } from '../locks.js';
+import { openSharedWorker } from '../sharedworker.js';
+import type { SocketLike } from '../transport/websocket.js';
+import { standForLeader, type Leader } from './leader.js';
+import { socketOver, type Join, type LineSocket } from './line.js';
+import { channelName, lifeName } from './serve.js';
+
+export type ClientMode = 'shared-worker' | 'leader' | 'follower' | 'own';
+
+export type Share = {
+  readonly mode: ClientMode;
+  dial(): Promise<SocketLike>;
+  /** Lets go of all that it holds, until the next `dial`. */
+  hangUp(): void;
+};
+
+/** Who does not answer in that time is not there. */
+const ANSWER_MS = 5000;
+
+/** Null: this place has nothing that tabs could share by. */
+export function createShare(
+  { url, key, dial, now, here, changed }: {
+    url: string;
+    /** The name of those who share. */
+    key: string;
+    dial: () => Promise<SocketLike>;
+    now: () => number;
+    /** There is a connection now, to whoever comes. */
+    here: () => void;
+    changed: (mode: ClientMode) => void;
+  },
+): Share | null {
+  const { navigator, SharedWorker: Worker, BroadcastChannel: Channel, document } = globalThis as Partial<typeof globalThis>;
+  const locks = navigator?.locks;
+  if (document === undefined || locks === undefined || Channel === undefined) return null;
+
+  let mode: ClientMode = 'own';
+  let hasWorker = Worker !== undefined;
+  let worker: SharedWorker | undefined;
+  let leader: Leader | undefined;
+  let life: (Held & { name: string }) | undefined;
+  let news: BroadcastChannel | undefined;
+
+  function become(next: ClientMode): void {
+    if (mode === next) return;
+    mode = next;
+    changed(next);
+  }
+
+  async function live(): Promise<Join> {
+    if (life === undefined) {
+      const name = lifeName();
+      life = { name, ...hold(locks as LockManager, name) };
+      news = new BroadcastChannel(channelName(key));
+      news.onmessage = ({ data }: MessageEvent<{ type?: string }>) => { if (data.type === 'here' && mode !== 'own') here(); };
+    }
+    await life.begun;
+    return { url, key, life: life.name };
+  }
+
+  /** The socket, once somebody answers on it; null: nobody does. */
+  async function answered(socket: LineSocket, failed?: Promise<void>): Promise<LineSocket | null> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<void>((resolve) => { timer = setTimeout(resolve, ANSWER_MS); });
+    const server = await Promise.race([socket.opened, patience, ...(failed === undefined ? [] : [failed])]);
+    clearTimeout(timer);
+    if (server === undefined) {
+      socket.close();
+      return null;
+    }
+    const unwatch = whenFree(locks as LockManager, server, () => socket.lost());
+    socket.ended.then(unwatch);
+    return socket;
+  }
+
+  async function dialWorker(join: Join): Promise<LineSocket | null> {
+    let failed: Promise<void>;
+    try {
+      worker ??= openSharedWorker();
+      const made = worker;
+      failed = new Promise<void>((resolve) => { made.onerror = () => resolve(); });
+    } catch {
+      return null; // of another origin, or forbidden: the tabs can do without
+    }
+    const { port1, port2 } = new MessageChannel();
+    worker.port.postMessage(join, [port2]);
+    return answered(socketOver(port1), failed);
+  }
+
+  function dialLeader(join: Join): Promise<LineSocket | null> {
+    leader ??= standForLeader({ join, locks: locks as LockManager, dial, now, elected: () => become('leader') });
+    return answered(leader.join());
+  }
+
+  async function dialShared(): Promise<SocketLike> {
+    const join = await live();
+    if (hasWorker) {
+      const socket = await dialWorker(join);
+      worker = socket === null ? undefined : worker;
+      if (socket !== null) {
+        become('shared-worker');
+        void socket.ended.then(() => { worker = undefined; }); // it may be gone; opening it again finds it if not
+        return socket;
+      }
+      hasWorker = false;
+    }
+    const socket = await dialLeader(join);
+    become(socket === null ? 'own' : leader?.leads ? 'leader' : 'follower');
+    return socket ?? dial();
+  }
+
+  return {
+    get mode() { return mode; },
+    dial: dialShared,
+    hangUp() {
+      leader?.end();
+      news?.close();
+      life?.end();
+      leader = news = life = undefined;
+    },
+  };
+}

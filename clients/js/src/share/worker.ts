@@ -1,0 +1,29 @@
+/** The shared worker: one relay for each hub and store that pages of this origin ask for. */
+import { hold } from '../locks.js';
+import { dial } from '../transport/websocket.js';
+import type { Join } from './line.js';
+import { createRelay, type Relay } from './relay.js';
+import { channelName, lifeName, serveLine } from './serve.js';
+
+const relays = new Map<string, Relay>();
+const life = lifeName();
+const { locks } = navigator;
+const held = hold(locks, life);
+
+function relayOf({ url, key }: Join): Relay {
+  const found = relays.get(key);
+  if (found !== undefined) return found;
+  const channel = new BroadcastChannel(channelName(key));
+  const made = createRelay({ dial: () => dial(url), now: Date.now, here: () => channel.postMessage({ type: 'here' }) });
+  relays.set(key, made);
+  return made;
+}
+
+addEventListener('connect', (event) => {
+  for (const port of (event as MessageEvent).ports) {
+    port.onmessage = ({ data, ports: [line] }: MessageEvent<Join>) => {
+      if (line === undefined) return;
+      void held.begun.then(() => serveLine(relayOf(data), line, locks, life, data.life));
+    };
+  }
+});

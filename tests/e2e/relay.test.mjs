@@ -1,0 +1,197 @@
+/**
+ * Goal:   tabs that share a connection are to the hub one client with one stream for each document, and to each other and everybody
+ *         else what clients of their own would be: they converge, and every edit counts once, whoever comes, goes or dies.
+ * Method: the relay and its lines as they are, in one process over MessageChannels, with a real hub that is killed now and then.
+ */
+import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
+import { test } from 'node:test';
+import { connect } from 'syncline';
+import { socketOver } from 'syncline/internal/share/line';
+import { createRelay } from 'syncline/internal/share/relay';
+import { dial } from 'syncline/internal/transport/websocket';
+import { health, sleep, startHub, until } from './support.mjs';
+
+globalThis.crypto ??= webcrypto;
+
+/** Tabs of one browser: `open()` makes one, `crash()` of it ends it without a word, `fail()` ends the relay. */
+function browser(t, hub) {
+  const clients = new Set();
+  const make = () => createRelay({ dial: () => dial(hub.url), now: Date.now, here() {} });
+  let relay = make();
+  t.after(() => {
+    for (const client of clients) client.close();
+    relay.close();
+  });
+
+  function open(options = {}) {
+    let crash = () => {};
+    function Socket() {
+      const { port1, port2 } = new MessageChannel();
+      const attached = relay.attach({
+        send: (bytes) => port2.postMessage({ type: 'packets', bytes }),
+        closed: (code, reason) => port2.postMessage({ type: 'closed', code, reason }),
+      });
+      port2.onmessage = ({ data }) => (data.type === 'packets' ? attached.receive(data.bytes) : attached.gone());
+      port2.postMessage({ type: 'open', life: '' });
+      crash = () => { attached.gone(); port1.close(); };
+      return socketOver(port1);
+    }
+    const client = connect(hub.url, { WebSocket: Socket, store: 'memory', ...options });
+    clients.add(client);
+    client.crash = () => { crash(); clients.delete(client); client.close(); };
+    return client;
+  }
+  return { open, fail() { relay.close(); relay = make(); } };
+}
+
+const streams = async (hub) => (({ connections, streams: count }) => `${connections} ${count}`)(await health(hub));
+
+test('fifty tabs are one connection and one stream for each document', async (t) => {
+  const hub = await startHub(t);
+  const { open } = browser(t, hub);
+  const tabs = Array.from({ length: 50 }, () => open());
+  const posts = tabs.map((tab) => ['post/1', 'post/2'].map((name) => tab.open(name)));
+  await Promise.all(posts.flat().map(({ synced }) => synced));
+  for (const [one, two] of posts) {
+    one.likes.increment();
+    two.tags.add('tag');
+  }
+  await Promise.all(posts.flat().map(({ saved }) => saved));
+  await until(() => posts.every(([one, two]) => one.likes.value === 50 && two.tags.size === 1), 'all see all');
+  assert.equal(await streams(hub), '1 2');
+  for (const tab of tabs.slice(1)) tab.close();
+  posts[0][0].likes.increment();
+  await posts[0][0].saved;
+  assert.equal(posts[0][0].likes.value, 51);
+  tabs[0].close();
+  await until(async () => (await streams(hub)) === '0 0', 'the connection ends with the last tab');
+});
+
+test('a tab that comes late has what the others have, and theirs goes on', async (t) => {
+  const hub = await startHub(t);
+  const { open } = browser(t, hub);
+  const first = open().open('post/1');
+  await first.synced;
+  for (let i = 0; i < 3000; i++) first.tags.add(`a long tag, so that the document travels in pieces ${i}`);
+  await first.saved;
+  let changes = 0;
+  first.on('change', () => { changes += 1; });
+  const late = open().open('post/1');
+  late.likes;
+  await late.synced;
+  assert.equal(late.tags.size, 3000);
+  first.likes.increment();
+  late.likes.increment(2);
+  await Promise.all([first.saved, late.saved]);
+  await until(() => first.likes.value === 3 && late.likes.value === 3, 'both count');
+  assert.equal(await streams(hub), '1 1');
+  assert.equal(first.tags.size, 3000);
+  assert.ok(changes > 0);
+});
+
+test('one browser is one peer, whose last word counts', async (t) => {
+  const hub = await startHub(t);
+  const { open } = browser(t, hub);
+  const alone = connect(hub.url, { share: false });
+  t.after(() => alone.close());
+  const seen = alone.open('post/1').presence;
+  seen.subscribe(() => {});
+  const [one, two] = [open(), open()];
+  one.open('post/1').presence.set('one');
+  await until(() => seen.peers.length === 1 && seen.peers[0].data === 'one', 'one is seen');
+  two.open('post/1').presence.set('two');
+  await until(() => seen.peers.length === 1 && seen.peers[0].data === 'two', 'two speaks for both');
+  alone.open('post/1').presence.set('I');
+  await until(() => one.open('post/1').presence.peers.map(({ data }) => data).join() === 'I', 'who is elsewhere is seen');
+  two.close();
+  await until(() => seen.peers.length === 1 && seen.peers[0].data === 'one', 'one speaks again');
+  one.close();
+  await until(() => seen.peers.length === 0, 'nobody is there');
+});
+
+test('a rejected edit is told to the tab that made it', async (t) => {
+  const hub = await startHub(t, { schemas: 'shop: {stock: {type: bounded-counter, min: 0, max: 5}}' });
+  const { open } = browser(t, hub);
+  const docs = [open(), open(), open()].map((tab) => tab.open('shop/1'));
+  await Promise.all(docs.map(({ synced }) => synced));
+  const told = docs.map(() => []);
+  docs.forEach((doc, i) => doc.on('rejected', ({ code }) => told[i].push(code)));
+  docs[1].stock.increment(4);
+  await docs[1].saved;
+  await until(() => docs.every(({ stock }) => stock.value === 4), 'all see four');
+  docs[0].stock.decrement(3);
+  docs[2].stock.decrement(3);
+  await Promise.all(docs.map(({ saved }) => saved));
+  await until(() => docs.every(({ stock }) => stock.value === 1), 'all see one');
+  assert.deepEqual([told[0].length + told[2].length, told[1].length], [1, 0]);
+});
+
+test('calls are answered to who asked', async (t) => {
+  const hub = await startHub(t);
+  const { open } = browser(t, hub);
+  const tabs = [open(), open()];
+  await until(() => tabs.every(({ status }) => status === 'online'), 'online');
+  const answers = await Promise.all(tabs.map((tab) => tab.call('schema')));
+  for (const answer of answers) assert.deepEqual(Object.keys(answer), ['post']);
+  await assert.rejects(tabs[1].call('nonsense'), { code: 'UNKNOWN_METHOD' });
+});
+
+test('whoever comes, goes and dies, all that was edited counts once', async (t) => {
+  const hub = await startHub(t);
+  const browsers = [browser(t, hub), browser(t, hub)];
+  const names = ['post/1', 'post/2', 'post/3'];
+  const expected = new Map(names.map((name) => [name, { likes: 0, tags: new Set() }]));
+  let seed = Number(process.env.SEED ?? Date.now() % 1e9);
+  console.log(`seed ${seed}`);
+  const random = (below) => {
+    seed = (seed * 1103515245 + 12345) % 2147483648;
+    return Math.floor((seed / 2147483648) * below);
+  };
+  const tabs = Array.from({ length: 8 }, (_, i) => ({ home: browsers[i % 2], client: browsers[i % 2].open() }));
+
+  async function step(i) {
+    const at = random(tabs.length);
+    const tab = tabs[at];
+    const name = names[random(3)];
+    const doc = tab.client.open(name);
+    const kind = random(20);
+    if (kind < 12) {
+      if (doc.fields.length === 0) return;
+      doc.likes.increment();
+      doc.tags.add(`tag ${i}`);
+      expected.get(name).likes += 1;
+      expected.get(name).tags.add(`tag ${i}`);
+    } else if (kind < 14) {
+      await Promise.all(tab.client.documents.map(({ saved }) => saved));
+      tab.client.crash();
+      tab.client = tab.home.open();
+    } else if (kind < 16) {
+      tab.client.disconnect();
+      setTimeout(() => tab.client.reconnect(), 100 + random(200));
+    } else if (kind === 16) {
+      tab.home.fail();
+    } else if (kind === 17 && i % 3 === 0) {
+      await hub.kill();
+      await hub.start();
+    } else {
+      await doc.saved;
+      doc.close();
+    }
+  }
+
+  for (let i = 0; i < 400; i++) {
+    await step(i);
+    if (random(3) === 0) await sleep(random(20));
+  }
+  for (const { client } of tabs) client.reconnect();
+  const docs = tabs.flatMap(({ client }) => names.map((name) => client.open(name)));
+  await until(() => docs.every((doc) => {
+    const { likes, tags } = expected.get(doc.name);
+    return doc.pending === 0 && doc.likes?.value === likes && doc.tags.size === tags.size;
+  }), 'all converge', 40000).catch((error) => {
+    const seen = docs.map(({ name, likes, tags, pending, status }) => ({ name, likes: likes?.value, tags: tags?.size, pending, status }));
+    throw new Error(`${error.message} ${JSON.stringify([seen, [...expected].map(([n, e]) => [n, e.likes, e.tags.size])])}`);
+  });
+  await until(async () => (await streams(hub)) === '2 6', 'two connections, three streams each');
+});
