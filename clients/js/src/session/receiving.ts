@@ -50,8 +50,10 @@ function leadsOn({ cursor, journal }: SessionState, { from, to }: { from: number
   return to >= position;
 }
 
-/** What has changed since the beginning is all that there is, and does not say what is gone. */
-const isWhole = (packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }): boolean => packet.type === 'SNAPSHOT' || packet.from === 0;
+/** What has changed since the beginning is all that there is, and does not say what is gone of what was seen since. */
+function isWhole({ cursor }: SessionState, packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }): boolean {
+  return packet.type === 'SNAPSHOT' || (packet.from === 0 && cursor !== null && cursor.position > 0);
+}
 
 function onContent(session: SessionState, packet: Packet & { type: 'SNAPSHOT' | 'UPDATE' }, told: News): void {
   if (packet.fields === null) {
@@ -59,7 +61,7 @@ function onContent(session: SessionState, packet: Packet & { type: 'SNAPSHOT' | 
     return;
   }
   if (packet.type === 'SNAPSHOT' || leadsOn(session, packet)) {
-    readContent(session, packet.fields, isWhole(packet));
+    readContent(session, packet.fields, isWhole(session, packet));
     session.cursor = {
       journal: session.journal as Uint8Array,
       position: packet.type === 'SNAPSHOT' ? packet.position : packet.to,
