@@ -12,10 +12,10 @@ import { connect } from 'syncline';
 import { bundle, launchOptions, servePage } from './pages.mjs';
 import { health, startHub, until } from './support.mjs';
 
-async function start(t, { worker = true, lacks = [] } = {}) {
+async function start(t, { worker = true, lacks = [], launch = {} } = {}) {
   const origin = await servePage(t, await bundle('tabs.js'), { worker });
   const hub = await startHub(t, { config: `allowed_origins: ["${origin}"]` });
-  const browser = await chromium.launch(launchOptions);
+  const browser = await chromium.launch({ ...launchOptions, ...launch });
   t.after(() => browser.close());
   const context = await browser.newContext();
   for (const lack of lacks) await context.addInitScript(lack);
@@ -168,4 +168,25 @@ test('clients of other stores do not share', { timeout: 120000 }, async (t) => {
     await window.second.open('post/1').synced;
   }, hub.url);
   assert.deepEqual(await counts(hub), { connections: 2, streams: 2 });
+});
+
+test('a page that comes back from the back-forward cache goes on where it was', { timeout: 120000 }, async (t) => {
+  for (const lacks of [[], [noWorker], [noLocks]]) {
+    const { hub, tab } = await start(t, { lacks, launch: { ignoreDefaultArgs: ['--disable-back-forward-cache'] } });
+    const [page, other] = await tabs(tab, 2);
+    await page.evaluate(() => {
+      window.isKept = true;
+      window.addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; });
+    });
+    const origin = page.url();
+    await page.goto(`${origin}elsewhere`);
+    await like(other);
+    await page.goBack({ waitUntil: 'commit' });
+    await page.waitForFunction(() => window.restored);
+    assert.equal(await page.evaluate(() => window.isKept), true);
+    await like(page);
+    await shows([page, other], 2);
+    if (!lacks.includes(noLocks)) assert.deepEqual(await counts(hub), one);
+    assert.deepEqual(page.problems, []);
+  }
 });
