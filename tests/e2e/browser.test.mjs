@@ -1,132 +1,136 @@
 /**
- * Goal:   two tabs of the demo agree, offline edits come back, and a hub that is killed loses nothing it acknowledged.
- * Method: Debian's Chromium, driven by clicks; the values are read off the page.
+ * Goal:   the shop's tabs and visitors agree, offline edits come back, a reload without a hub shows what there was, and a hub that is
+ *         killed loses nothing it acknowledged.
+ * Method: Debian's Chromium, driven by clicks, a profile for each visitor; the values are read off the page.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
-import { health, sleep, startHub, until } from './support.mjs';
+import { health, sleep, until } from './support.mjs';
+import { addTag, card, goOffline, goOnline, isOpen, openShop, openTab, press, read, show, visit, visitor } from './shop.mjs';
 
-const launchOptions = {
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-};
+test('first visitors who come at once fill the shelves once', { timeout: 60000 }, async (t) => {
+  const shop = await openShop(t);
+  const contexts = await Promise.all(['Ann', 'Bob', 'Eve', 'Tim'].map((name) => visitor(shop, name)));
+  const pages = await Promise.all(contexts.map((context) => openTab(shop, context)));
+  await Promise.all(pages.map(isOpen));
+  for (const key of ['kettle', 'lamp', 'backpack']) await show(pages, { left: '6 left', toasts: [] }, key);
+  await show(pages, { tags: ['1 litre', 'enamel'], likes: '0' });
+  assert.deepEqual(shop.problems, []);
+});
 
-async function openTab(browser, hub, problems, width = 900) {
-  const page = await browser.newPage({ viewport: { width, height: 800 } });
-  page.on('console', (entry) => { if (entry.type() === 'error') problems.push(entry.text()); });
-  page.on('pageerror', (error) => problems.push(String(error)));
-  await page.goto(`${hub.http}/`);
-  await page.waitForSelector('#status[data-status="online"]');
-  await page.waitForSelector('#like:enabled');
-  return page;
-}
-
-const read = (page) => page.evaluate(() => ({
-  likes: document.getElementById('likes-value').textContent,
-  stock: document.getElementById('stock-value').textContent,
-  tags: [...document.querySelectorAll('#tags li')].map((item) => item.dataset.tag),
-  pending: document.getElementById('pending').textContent,
-}));
-
-async function agree(pages, expected) {
-  for (const page of pages) {
-    await until(async () => {
-      const seen = await read(page);
-      assert.deepEqual(seen, { ...expected, pending: '0' });
-      return true;
-    }, 'the tab');
-  }
-}
-
-async function addTag(page, tag) {
-  await page.fill('#tag-input', tag);
-  await page.press('#tag-input', 'Enter');
-}
-
-test('two tabs agree, offline and through a kill of the hub', { timeout: 120000 }, async (t) => {
-  const hub = await startHub(t);
-  const problems = [];
-  const browser = await chromium.launch(launchOptions);
-  t.after(() => browser.close());
-  const a = await openTab(browser, hub, problems);
-  const b = await openTab(browser, hub, problems);
-  await a.click('#like');
-  await b.click('#like');
-  await b.click('#stock-down');
+test('tabs and visitors agree, offline and through a kill of the hub', { timeout: 120000 }, async (t) => {
+  const shop = await openShop(t);
+  const a = await visit(shop, 'Ann');
+  const tab = await openTab(shop, a.context());
+  const b = await visit(shop, 'Bob');
+  await press(a, 'like');
+  await press(b, 'like');
+  await press(tab, 'buy');
+  await press(a, 'add');
   await addTag(a, 'red');
-  await agree([a, b], { likes: '2', stock: '-1', tags: ['red'] });
+  await card(b).locator('[data-tag="enamel"] button').click();
+  await show([a, tab, b], { likes: '2', left: '5 left', tags: ['1 litre', 'red'], saved: 'All saved' });
+  await show([a, tab], { cart: { kettle: '1' } });
+  await show(b, { cart: {} });
 
-  await b.check('#offline-switch');
-  await b.click('#like');
+  await goOffline(b);
+  await press(b, 'like');
   await addTag(b, 'blue');
-  await a.click('#tags li[data-tag="red"] button');
-  await until(async () => (await read(b)).pending === '2', 'pending while offline');
-  assert.equal((await read(a)).likes, '2');
-  await b.uncheck('#offline-switch');
-  await agree([a, b], { likes: '3', stock: '-1', tags: ['blue'] });
-  assert.deepEqual(problems, []);
+  await card(a).locator('[data-tag="red"] button').click();
+  await show(b, { status: 'offline', likes: '3', saved: '2 changes wait', waits: '2 changes not saved yet', tags: ['1 litre', 'blue', 'red'] });
+  await show(a, { likes: '2', tags: ['1 litre'] });
+  await goOnline(b);
+  await show([a, tab, b], { likes: '3', tags: ['1 litre', 'blue'], saved: 'All saved', waits: '' });
+  assert.deepEqual(shop.problems, []);
 
-  await hub.kill();
-  await a.click('#like');
-  await a.click('#like');
-  await hub.start();
-  await agree([a, b], { likes: '5', stock: '-1', tags: ['blue'] });
+  await shop.hub.kill();
+  await show(a, { status: 'connecting' });
+  await press(a, 'like');
+  await press(a, 'like');
+  await show(a, { saved: '2 changes wait' });
+  await shop.hub.start();
+  await show([a, tab, b], { likes: '5', tags: ['1 litre', 'blue'], saved: 'All saved' });
 });
 
-test('the page fits a phone', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
-  const problems = [];
-  const browser = await chromium.launch(launchOptions);
-  t.after(() => browser.close());
-  const page = await openTab(browser, hub, problems, 360);
-  await addTag(page, 'a-tag-that-is-as-long-as-tags-can-be-and-has-no-place-to-break-it');
-  await page.waitForSelector('#tags li');
-  const [content, screen] = await page.evaluate(
-    () => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(content <= screen, `${content} > ${screen}`);
-  assert.deepEqual(problems, []);
+test('what was done offline is there after a reload, also without a hub', { timeout: 120000 }, async (t) => {
+  const shop = await openShop(t);
+  const page = await visit(shop, 'Ann');
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await goOffline(page);
+  await press(page, 'add');
+  await press(page, 'add');
+  await press(page, 'buy', 'lamp');
+  await page.reload();
+  await show(page, { status: 'offline', cart: { kettle: '2' }, saved: '3 changes wait' });
+  await show(page, { left: '5 left' }, 'lamp');
+  assert.equal(await page.isDisabled('#checkout'), true);
+  assert.match(await page.textContent('#cart-note'), /needs the network/);
+  assert.deepEqual(shop.problems, []);
+
+  await shop.hub.stop();
+  await page.reload();
+  await show(page, { status: 'offline', cart: { kettle: '2' }, saved: '3 changes wait', left: '6 left' });
+  await card(page).locator('.add').click();
+  await show(page, { cart: { kettle: '3' } });
+  await shop.hub.start();
+  await goOnline(page);
+  await show(page, { status: 'online', cart: { kettle: '3' }, saved: 'All saved' });
+  const other = await visit(shop, 'Bob');
+  await show(other, { left: '5 left', cart: {} }, 'lamp');
 });
 
-test('a tag of nothing but spaces is none, and a form that is not ready goes nowhere', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
-  const problems = [];
-  const browser = await chromium.launch(launchOptions);
-  t.after(() => browser.close());
-  const page = await openTab(browser, hub, problems);
-  await addTag(page, '   ');
-  await addTag(page, 'red');
-  await agree([page], { likes: '0', stock: '0', tags: ['red'] });
+test('a cart is shared by its link, and keeps what both put in', { timeout: 60000 }, async (t) => {
+  const shop = await openShop(t);
+  const a = await visit(shop, 'Ann');
+  await press(a, 'add');
+  await show(a, { cart: { kettle: '1' }, saved: 'All saved' });
+  const link = await a.getAttribute('#cart-link', 'href');
+  const b = await openTab(shop, await visitor(shop, 'Bob'), link);
+  await isOpen(b);
+  assert.equal(new URL(b.url()).search, '', 'the link is not left in the address');
+  await show(b, { cart: { kettle: '1' } });
+  await Promise.all([goOffline(a), goOffline(b)]);
+  await press(a, 'add');
+  await press(b, 'add');
+  await press(b, 'add', 'lamp');
+  await Promise.all([goOnline(a), goOnline(b)]);
+  await show([a, b], { cart: { kettle: '3', lamp: '1' } });
+  await b.reload();
+  await show(b, { cart: { kettle: '3', lamp: '1' } });
 
-  const refused = `${hub.http}/?post=${'x'.repeat(300)}`;
-  await page.goto(refused);
-  await page.waitForSelector('#message:not(:empty)');
-  await addTag(page, 'blue');
-  await sleep(200);
-  assert.equal(page.url(), refused);
-  assert.match(await page.textContent('#message'), /name/);
+  await press(b, 'buy', 'lamp');
+  await b.click('#checkout');
+  await show([a, b], { cart: {}, left: '3 left', saved: 'All saved' });
+  await show([a, b], { left: '4 left' }, 'lamp');
+  assert.deepEqual(shop.problems, []);
 });
 
 test('what is wrong is told until it is over', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t, { wrap: ['prlimit', '--fsize=1000000:unlimited'] }); // as if the disk were full
-  const browser = await chromium.launch(launchOptions);
-  t.after(() => browser.close());
-  const page = await openTab(browser, hub, []);
-  const filler = connect(hub.url);
+  const shop = await openShop(t, { wrap: ['prlimit', '--fsize=1000000:unlimited'] }); // as if the disk were full
+  const page = await visit(shop, 'Ann');
+  const filler = connect(shop.hub.url);
   t.after(() => filler.close());
   const doc = filler.open('post/other');
   await doc.ready;
-  for (let i = 0; i < 400 && !(await health(hub)).read_only; i++) {
+  for (let i = 0; i < 400 && !(await health(shop.hub)).read_only; i++) {
     for (let k = 0; k < 20; k++) doc.tags.add(`${i}-${k}-${'x'.repeat(100)}`);
     await Promise.race([doc.saved, sleep(300)]);
   }
-  await page.click('#like');
-  await page.waitForSelector('#message:not(:empty)');
-  assert.deepEqual(await read(page), { likes: '1', stock: '0', tags: [], pending: '1' });
-  execFileSync('prlimit', ['--pid', String(hub.process.pid), '--fsize=unlimited']);
-  await agree([page], { likes: '1', stock: '0', tags: [] });
-  assert.equal(await page.textContent('#message'), '');
+  await press(page, 'like');
+  await until(async () => (await read(page)).trouble !== '', 'the banner');
+  await show(page, { likes: '1', waits: '1 change not saved yet' });
+  execFileSync('prlimit', ['--pid', String(shop.hub.process.pid), '--fsize=unlimited']);
+  await show(page, { likes: '1', saved: 'All saved', trouble: '' });
+  assert.equal(await page.isVisible('#trouble'), false);
+});
+
+test('a hub without the shop\'s schemas is told as that', { timeout: 60000 }, async (t) => {
+  const shop = await openShop(t, { schemas: 'post: {likes: g-counter}' });
+  const page = await openTab(shop, await visitor(shop, 'Ann'));
+  await until(async () => /no schema .*server\/demo\.yaml/.test((await read(page)).trouble), 'the banner');
+  assert.equal(await card(page).locator('.buy').isDisabled(), true);
+  assert.equal(await card(page).locator('.tag-form input').isDisabled(), true);
+  assert.deepEqual(shop.problems, []);
 });

@@ -11,6 +11,7 @@ test('pages, health and readiness are answered; nothing else is there', { timeou
   const hub = await hubFor(t);
   for (const [path, status, type] of [
     ['/', 200, 'text/html; charset=utf-8'], ['/demo.js', 200, 'text/javascript; charset=utf-8'], ['/style.css', 200, 'text/css; charset=utf-8'],
+    ['/sw.js', 200, 'text/javascript; charset=utf-8'], ['/icon.svg', 200, 'image/svg+xml'],
     ['/health', 200, 'application/json'], ['/ready', 200, 'application/json'], ['/health?x=1', 200, 'application/json'],
     ['/nothing', 404], ['/../etc/passwd', 404], ['/%2e%2e/etc/passwd', 404], [`/${'x'.repeat(1000)}`, 404],
   ]) {
