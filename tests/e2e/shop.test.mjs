@@ -5,7 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addTag, card, goOffline, goOnline, isOpen, openShop, openTab, press, show, visit } from './shop.mjs';
+import { connect } from 'syncline';
+import { until } from './support.mjs';
+import { addTag, card, goOffline, goOnline, isOpen, openShop, openTab, press, read, show, visit } from './shop.mjs';
 
 test('a purchase that was refused is taken back on the screen, and told', { timeout: 60000 }, async (t) => {
   const shop = await openShop(t);
@@ -22,7 +24,7 @@ test('a purchase that was refused is taken back on the screen, and told', { time
 
   await goOnline(a);
   await show(a, {
-    left: '0 left, 1 held for others', waits: '', saved: 'All saved',
+    left: '0 left, 1 held', waits: '', saved: 'All saved',
     toasts: ['Someone was faster: your kettle could not be bought, 0 left.'],
   });
   await show(b, { left: '1 left, 1 held for you', toasts: [] });
@@ -57,10 +59,13 @@ test('what is held stays its holder\'s, also without a network', { timeout: 6000
   await press(a, 'hold');
   await show(a, { left: '6 left, 1 held for you', saved: 'All saved' });
   assert.match(await card(a).locator('.hold').textContent(), /^Release [12]:\d\d$/);
-  await show(b, { left: '5 left, 1 held for others' });
+  await show(b, { left: '5 left, 1 held' });
+  await a.reload();
+  await isOpen(a);
+  await show(a, { left: '6 left, 1 held for you' });
   await goOffline(a);
   for (let i = 0; i < 5; i++) await press(b, 'buy');
-  await show(b, { left: '0 left, 1 held for others', saved: 'All saved' });
+  await show(b, { left: '0 left, 1 held', saved: 'All saved' });
   assert.equal(await card(b).locator('.buy').isDisabled(), true);
   assert.equal(await card(b).locator('.hold').isDisabled(), true);
   await press(a, 'buy');
@@ -69,7 +74,7 @@ test('what is held stays its holder\'s, also without a network', { timeout: 6000
   await show(a, { left: 'Sold out', saved: 'All saved', toasts: [] });
 
   await press(a, 'hold', 'lamp');
-  await show(b, { left: '5 left, 1 held for others' }, 'lamp');
+  await show(b, { left: '5 left, 1 held' }, 'lamp');
   await press(a, 'hold', 'lamp');
   await show([a, b], { left: '6 left' }, 'lamp');
   assert.deepEqual(shop.problems, []);
@@ -184,6 +189,23 @@ function flaws(least) {
   };
 }
 
+async function fits(page, width, isTouched, what) {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= screen && screen === width, `${content} > ${screen}`);
+  const { seen, pale, small } = await page.evaluate(flaws, isTouched ? 44 : 32);
+  assert.ok(seen > 40, `${seen} texts`);
+  assert.deepEqual({ pale, small }, { pale: [], small: [] }, what);
+}
+
+/** Others who look, each with a client of their own. */
+function crowdIn({ hub }, t, count) {
+  for (let i = 0; i < count; i++) {
+    const client = connect(hub.url);
+    t.after(() => client.close());
+    client.open('shop/main').presence.set({ id: `visitor${i}0`, name: `Visitor ${i}`, at: 'kettle' });
+  }
+}
+
 for (const [width, isTouched] of [[360, true], [390, true], [1440, false]]) {
   test(`the shop fits ${width} pixels, in light and dark`, { timeout: 120000 }, async (t) => {
     const shop = await openShop(t);
@@ -193,17 +215,17 @@ for (const [width, isTouched] of [[360, true], [390, true], [1440, false]]) {
     for (const key of ['kettle', 'lamp', 'backpack']) await press(page, 'add', key);
     await press(page, 'hold', 'lamp');
     await show(page, { saved: 'All saved', cart: { kettle: '1', lamp: '1', backpack: '1' } });
+    crowdIn(shop, t, 6);
+    await until(async () => (await read(page)).others.length === 5, 'four avatars and how many more');
+    assert.ok((await page.locator('#me').boundingBox()).width >= 44);
+    await fits(page, width, isTouched);
     await goOffline(page);
     for (let i = 0; i < 6; i++) await press(page, 'buy');
     await show(page, { left: 'Sold out', saved: '6 changes wait' });
     const grounds = [];
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(content <= screen && screen === width, `${content} > ${screen}`);
-      const { seen, pale, small } = await page.evaluate(flaws, isTouched ? 44 : 32);
-      assert.ok(seen > 40, `${seen} texts`);
-      assert.deepEqual({ pale, small }, { pale: [], small: [] }, colorScheme);
+      await fits(page, width, isTouched, colorScheme);
       grounds.push(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor));
     }
     assert.notEqual(grounds[0], grounds[1]);

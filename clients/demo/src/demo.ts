@@ -62,10 +62,8 @@ const shop = client.open('shop/main');
 showStatus(client);
 showTrouble([...shelves.map(({ document }) => document), cart, shop]);
 showPresence(shop, shelves);
-for (const shelf of shelves) {
-  showRejections(shelf);
-  void showShelf(client, shelf);
-}
+showRejections(shelves, cart);
+for (const shelf of shelves) void showShelf(client, shelf);
 void showCart(client, cart, shelves);
 // Pages that are not secure have none, and then need the hub to be loaded.
 void navigator.serviceWorker?.register('sw.js');

@@ -15,8 +15,8 @@ function pipsOf(free: number, mine: number, held: number): Pip[] {
 function leftText(free: number, mine: number, held: number): string {
   const left = free + mine;
   if (left === 0 && held === 0) return 'Sold out';
-  return [`${left} left`, mine > 0 ? `${mine} held for you` : '', held > 0 ? `${held} held for others` : '']
-    .filter((text) => text !== '').join(', ');
+  if (mine === 0) return held === 0 ? `${left} left` : `${left} left, ${held} held`;
+  return `${left} left, ${mine} held for you${held === 0 ? '' : `, ${held} for others`}`;
 }
 
 const clockText = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
