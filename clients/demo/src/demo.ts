@@ -65,5 +65,5 @@ showPresence(shop, shelves);
 showRejections(shelves, cart);
 for (const shelf of shelves) void showShelf(client, shelf);
 void showCart(client, cart, shelves);
-// Pages that are not secure have none, and then need the hub to be loaded.
-void navigator.serviceWorker?.register('sw.js');
+// Pages that are not secure have none, and some browsers allow none: then the page needs the hub to be loaded.
+navigator.serviceWorker?.register('sw.js').catch((error: unknown) => console.info('the page is not kept for offline use:', error));
