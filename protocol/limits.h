@@ -40,6 +40,14 @@ enum {
     LIMIT_ROW_WALK_BYTES = 24,   /* where a walk through the replicas' rows goes on: a row's key */
     LIMIT_PRESENCE_BYTES = 1024, /* what one client says of itself: a name, a colour, a selection */
     LIMIT_PRESENCES = 1000,      /* in one document: each is told to all others */
+    LIMIT_AGENT_BYTES =
+        128,             /* of HELLO's agent, and of its client, kept to be shown to operators */
+    LIMIT_LISTED = 1000, /* connections, documents or streams in one answer to an operator */
+    LIMIT_LISTED_WRITERS = 100,  /* of a document, in such an answer */
+    LIMIT_LISTED_REJECTED = 500, /* refused updates in such an answer */
+    LIMIT_LOOKED_AT = 10000,     /* what is looked at for one such answer, listed or not: bounds its
+                                    time */
+    LIMIT_OPERATOR_CALLS = 64,   /* such answers that wait for the database at once */
     LIMIT_REJECTIONS = 16, /* refused updates that a replica is told of again after a lost REJECT */
 };
 

@@ -53,16 +53,26 @@ void row_write(struct writer *writer, const struct row *row);
  * a failure. */
 bool row_read(struct reader *reader, struct row *row);
 
-/* What the hub asks for: a document's rows, unless it has them, and some of its replicas; or, in
- * all documents, for replicas that were silent for long: a bounded step of a walk through them. */
+/* What the hub asks for. */
+enum row_request_kind {
+    ROWS_DOCUMENT, /* name: its rows, unless the hub has them (`document`), and some of its replicas
+                    */
+    ROWS_SILENT, /* silent_before_ms, after: replicas of all documents that were silent for long; a
+                    bounded step of a walk through them */
+    ROWS_WRITERS /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
+                    their details, latest first */
+};
+
 struct row_request {
+    enum row_request_kind kind;
     struct bytes name;
     bool document;                     /* false: only the replicas */
     const struct replica_id *replicas; /* when writing */
     size_t length;
-    uint64_t silent_before_ms; /* 0: not this, but a document; else `name` and replicas are empty */
-    struct bytes after;        /* where the walk goes on; empty: it begins */
-    struct reader left;        /* when reading: `row_request_next` */
+    uint64_t silent_before_ms;
+    uint64_t limit;     /* how many, at most */
+    struct bytes after; /* where the walk goes on; empty: it begins */
+    struct reader left; /* when reading: `row_request_next` */
 };
 
 void row_request_write(struct writer *writer, const struct row_request *request);

@@ -73,17 +73,43 @@ static void read_listen(struct yaml_value value, const struct yaml_key *key, voi
     }
 }
 
+static bool text_is(struct bytes text, const char *word)
+{
+    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
+}
+
 static void read_durability(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     struct bytes text = {0};
     bool given = yaml_text(value, &text);
-    bool relaxed = given && text.length == 7 && memcmp(text.data, "relaxed", 7) == 0;
-    bool full = given && text.length == 4 && memcmp(text.data, "full", 4) == 0;
+    bool relaxed = given && text_is(text, "relaxed");
+    bool full = given && text_is(text, "full");
     if (!relaxed && !full) {
         yaml_mistake(value, "%s; expected full or relaxed", yaml_show(value).text);
         return;
     }
     *(bool *)member(target, key) = relaxed;
+}
+
+static void read_console(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    static const char *const words[] = {
+        [CONSOLE_AUTO] = "auto", [CONSOLE_ON] = "on", [CONSOLE_OFF] = "off"};
+    struct bytes text = {0};
+    bool given = yaml_text(value, &text);
+    for (size_t i = 0; given && i < COUNT_OF(words); i++) {
+        if (text_is(text, words[i])) {
+            *(enum config_console *)member(target, key) = (enum config_console)i;
+            return;
+        }
+    }
+    yaml_mistake(value, "%s; expected auto, on or off", yaml_show(value).text);
+}
+
+bool config_allows_console(const struct config *config)
+{
+    bool local = config_address_is_loopback(&config->listen);
+    return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && local);
 }
 
 /* NULL: no memory. */
@@ -184,6 +210,7 @@ static const struct yaml_key keys[] = {
     {"listen", read_listen, offsetof(struct config, listen), NULL, 0, 0},
     {"data", read_data, offsetof(struct config, data), "the path of the database's file", 0, 0},
     {"durability", read_durability, HUB(relaxed), NULL, 0, 0},
+    {"console", read_console, offsetof(struct config, console), NULL, 0, 0},
     {"allowed_origins", read_origins, 0, NULL, 0, 0},
     {"limits", read_limits, 0, NULL, 0, 0},
     {"document_idle", read_time, HUB(idle_ms), NULL, SECOND, 365 * DAY},

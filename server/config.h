@@ -15,6 +15,9 @@
 #include "protocol/schema.h"
 #include "server/hub/hub.h"
 
+/* Whether operators' calls are answered, and the console with them. */
+enum config_console { CONSOLE_AUTO, CONSOLE_ON, CONSOLE_OFF };
+
 struct config_address {
     char host[INET6_ADDRSTRLEN]; /* a number's text, without brackets */
     uint16_t port;               /* 0: the system chooses one */
@@ -26,6 +29,7 @@ struct config {
     char *data; /* path of the database, as written: relative to the working directory */
     char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
     size_t allowed_origin_count;
+    enum config_console console;
     struct schema_set schemas; /* fields without numbers: the storage gives them */
     struct hub_config hub;     /* without schemas, journal, position and seed */
 };
@@ -40,6 +44,9 @@ HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct co
 
 /* The same for a file. */
 HUB_CHECKED bool config_read(const char *path, struct config *config, struct buffer *mistakes);
+
+/* What `console` comes to: auto means for hubs that only this machine can reach. */
+bool config_allows_console(const struct config *config);
 
 /* Takes an empty one too. */
 void config_finish(struct config *config);

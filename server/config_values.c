@@ -141,6 +141,18 @@ bool config_address_parse(struct bytes text, struct config_address *address)
     return true;
 }
 
+bool config_address_is_loopback(const struct config_address *address)
+{
+    struct in_addr four;
+    struct in6_addr six;
+    if (inet_pton(AF_INET, address->host, &four) == 1) {
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    return inet_pton(AF_INET6, address->host, &six) == 1 &&
+           (IN6_IS_ADDR_LOOPBACK(&six) ||
+            (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == IN_LOOPBACKNET));
+}
+
 /* Lower case without a path, since browsers send it so and it is compared byte by byte. */
 bool config_origin_valid(struct bytes text)
 {

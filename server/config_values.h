@@ -25,6 +25,9 @@ struct config_number_text config_number_format(uint64_t number, enum config_unit
 /* `127.0.0.1:7962` or `[::1]:7962`: numeric, since what a name stands for may change. */
 bool config_address_parse(struct bytes text, struct config_address *address);
 
+/* 127.0.0.0/8, ::1, and the former as IPv6 writes it. */
+bool config_address_is_loopback(const struct config_address *address);
+
 /* What a browser sends as Origin: `https://example.com`, `http://localhost:8080`; `*`: any. */
 bool config_origin_valid(struct bytes text);
 

@@ -99,6 +99,7 @@ static bool open_hub(struct server *server, struct config *config)
     hub.schemas = &config->schemas;
     hub.journal = info.journal;
     hub.position = info.position;
+    hub.operators = config_allows_console(config);
     /* The two structs are one thing on two sides of a wall. */
     _Static_assert(sizeof(struct storage_ancestor) == sizeof(struct hub_ancestor), "same shape");
     hub.ancestors = (const struct hub_ancestor *)(const void *)info.ancestors;

@@ -15,6 +15,7 @@ enum { BATCH_FORMAT = 1, BATCH_SHARE = 4, READ_ONLY_RETRY_MS = 1000 };
 static void write_head(struct hub *hub, struct batch *batch)
 {
     struct writer writer = writer_to(&batch->bytes);
+    batch->number = ++hub->last_batch;
     write_array(&writer, 2);
     write_uint(&writer, BATCH_FORMAT);
     write_uint(&writer, hub->now_ms);
@@ -75,6 +76,28 @@ bool batch_add(struct hub *hub, struct document *document, const struct record *
     return add_record(hub, record, &(struct batch_origin){.document = document}) > 0;
 }
 
+static void backlog_add(struct backlog *backlog, uint64_t batch)
+{
+    if (backlog->batch[0] != batch) {
+        backlog->batch[1] = backlog->batch[0];
+        backlog->updates[1] = backlog->updates[0];
+        backlog->batch[0] = batch;
+        backlog->updates[0] = 0;
+    }
+    backlog->updates[0]++;
+}
+
+size_t backlog_length(const struct hub *hub, const struct backlog *backlog)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t batch = backlog->batch[i];
+        bool waits = batch == hub->gathering.number || batch == hub->committing.number;
+        length += batch != 0 && waits ? backlog->updates[i] : 0;
+    }
+    return length;
+}
+
 /* On no memory the update was not taken, and its sender tries again. */
 void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last)
@@ -93,6 +116,9 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
     row->references++;
     row->submitted = last > row->submitted ? last : row->submitted;
     connection->batch_bytes += length;
+    connection->updates++;
+    backlog_add(&connection->backlog, batch->number);
+    backlog_add(&stream->backlog, batch->number);
     if (batch->bytes.length > hub->config.batch_bytes ||
         connection->batch_bytes > hub->config.batch_bytes / BATCH_SHARE) {
         connection_pause(hub, connection, PAUSE_BATCH);
@@ -139,6 +165,7 @@ static void clear(struct batch *batch)
 {
     buffer_clear(&batch->bytes);
     batch->length = 0;
+    batch->number = 0;
 }
 
 static void unpin_all(struct hub *hub, struct batch *batch)
@@ -155,6 +182,8 @@ void batch_appended(struct hub *hub, uint64_t position)
 {
     hub->appending = false;
     hub->read_only = false;
+    hub->counters.batches++;
+    hub->counters.batch_bytes += hub->committing.bytes.length;
     merge_batch(hub, position, buffer_bytes(&hub->committing.bytes));
     unpin_all(hub, &hub->committing);
     clear(&hub->committing);

@@ -22,9 +22,10 @@ void call_hello(struct hub *hub, struct connection *connection, const struct pac
         return;
     }
     connection->greeted = true;
+    operator_greeted(connection, &packet->hello);
     struct packet answer = {.kind = PACKET_WELCOME};
     answer.welcome = (struct packet_welcome){
-        .hub = text_bytes("syncline/0.1"),
+        .hub = text_bytes(HUB_NAME),
         .journal = hub->config.journal,
         .schema = {(const uint8_t *)&hub->schema_hash, sizeof hub->schema_hash},
         .message_bytes = hub->config.message_bytes,
@@ -72,7 +73,7 @@ void call_method(struct hub *hub, struct connection *connection, const struct pa
 {
     if (bytes_equal(packet->call.name, text_bytes("schema"))) {
         answer_schema(hub, connection, packet->id);
-    } else {
+    } else if (!operator_call(hub, connection, packet)) {
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_METHOD, 0);
     }
 }

@@ -31,7 +31,8 @@
     X(UNAVAILABLE, "The hub could not read the document from its database.")                       \
     X(PRESENCE_TOO_LONG, "Presence data may have 1024 bytes; put more into a field.")              \
     X(TOO_MANY_PRESENT, "A document shows at most 1000 who are present; this one is full.")        \
-    X(UNKNOWN_METHOD, "There is no such method.")
+    X(UNKNOWN_METHOD, "There is no such method.")                                                  \
+    X(BAD_PARAMETERS, "The call's parameters are not what it takes.")
 
 enum hub_code {
 #define X(name, text) CODE_##name,

@@ -47,6 +47,15 @@ static void refuse(struct hub *hub, uint64_t id, uint16_t code, const char *text
     effect->text = text;
 }
 
+static bool enlist(struct hub *hub, uint64_t id, struct connection *connection)
+{
+    if (!roster_reserve(&hub->roster) || !table_add(&hub->connections, hash_of(id), connection)) {
+        return false;
+    }
+    roster_add(&hub->roster, id, connection);
+    return true;
+}
+
 void connection_connected(struct hub *hub, uint64_t id)
 {
     if (hub->draining || hub->connections.length >= hub->config.connections_max) {
@@ -54,7 +63,7 @@ void connection_connected(struct hub *hub, uint64_t id)
         return;
     }
     struct connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL || !table_add(&hub->connections, hash_of(id), connection)) {
+    if (connection == NULL || !enlist(hub, id, connection)) {
         free(connection);
         refuse(hub, id, CLOSE_TRY_LATER, "the hub is out of memory");
         return;
@@ -70,6 +79,8 @@ void connection_connected(struct hub *hub, uint64_t id)
     list_init(&connection->streams);
     list_init(&connection->dirty_streams);
     buffer_init(&connection->answers, ANSWERS_BYTES_MAX);
+    buffer_init(&connection->agent, LIMIT_AGENT_BYTES);
+    buffer_init(&connection->client, LIMIT_AGENT_BYTES);
     if (hub->next_sweep_ms > hub->now_ms + SWEEP_MS) {
         hub->next_sweep_ms = hub->now_ms + SWEEP_MS;
     }
@@ -88,8 +99,11 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     hub->paused_count -= connection->paused != 0;
     list_remove(&connection->dirty);
     table_remove(&hub->connections, hash_of(connection->id), connection);
+    roster_remove(&hub->roster, connection->id);
     table_finish(&connection->stream_table);
     buffer_finish(&connection->answers);
+    buffer_finish(&connection->agent);
+    buffer_finish(&connection->client);
     free(connection);
 }
 
@@ -354,6 +368,9 @@ void connection_received(struct hub *hub, uint64_t id, struct bytes message)
         return;
     }
     connection->heard_ms = hub->now_ms;
+    connection->bytes_in += message.length;
+    hub->counters.bytes_in += message.length;
+    hub->counters.messages_in++;
     if (message.length > hub->config.message_bytes) {
         connection_close(hub, connection, CLOSE_POLICY, "the message is too long");
         return;
@@ -399,9 +416,13 @@ static void flush(struct hub *hub, struct connection *connection)
         }
     }
     effect_end(hub, &writer, start, &hub->effects[at]);
-    if (hub->arena.length == start) {
+    size_t sent = hub->arena.length - start;
+    if (sent == 0) {
         hub->effects[at].kind = EFFECT_NONE;
     }
+    connection->bytes_out += sent;
+    hub->counters.bytes_out += sent;
+    hub->counters.messages_out += sent > 0;
     if (list_empty(&connection->dirty_streams)) {
         list_remove(&connection->dirty);
     }

@@ -107,6 +107,7 @@ void hub_destroy(struct hub *hub)
     if (hub == NULL) {
         return;
     }
+    operator_requests_finish(hub);
     while (hub->connections.length > 0) {
         connection_destroy(hub, hub->connections.places[0].item);
     }
@@ -117,6 +118,7 @@ void hub_destroy(struct hub *hub)
     }
     replay_finish(hub);
     loads_finish(hub);
+    roster_finish(&hub->roster);
     table_finish(&hub->connections);
     table_finish(&hub->documents);
     buffer_finish(&hub->retirement.records);
@@ -234,6 +236,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
 {
     hub->status = HUB_OK;
     hub->now_ms = event->now_ms > hub->now_ms ? event->now_ms : hub->now_ms;
+    hub->started_ms = hub->started_ms == 0 ? hub->now_ms : hub->started_ms;
     effects_clear(hub);
     dispatch(hub, event);
     replay_pump(hub);

@@ -20,6 +20,9 @@
 
 #define HUB_CHECKED CRDT_CHECKED
 
+/* What the hub calls itself. */
+#define HUB_NAME "syncline/0.1"
+
 #define HUB_STATUS_LIST(X)                                                                         \
     X(HUB_OK, "no error")                                                                          \
     X(HUB_NO_MEMORY, "out of memory")                                                              \
@@ -68,6 +71,7 @@ struct hub_config {
     size_t rate_updates; /* updates per second and connection, after a burst of one second; 0: no
                             limit */
     size_t rate_bytes;   /* bytes per second and connection; 0: no limit */
+    bool operators;      /* whether the operator's calls are answered */
 };
 
 /* The defaults; the caller fills in schemas, journal, position and seed. */

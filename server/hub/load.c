@@ -199,7 +199,8 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     struct load load;
     struct reader reader = reader_of(rows);
     struct row row;
-    if (retire_loaded(hub, request, rows) || !take_load(hub, request, &load)) {
+    if (retire_loaded(hub, request, rows) || operator_loaded(hub, request, rows) ||
+        !take_load(hub, request, &load)) {
         return;
     }
     while (hub->status == HUB_OK && row_read(&reader, &row)) {
@@ -222,7 +223,8 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
 void load_failed(struct hub *hub, uint64_t request)
 {
     struct load load;
-    if (!retire_load_failed(hub, request) && take_load(hub, request, &load)) {
+    if (!retire_load_failed(hub, request) && !operator_load_failed(hub, request) &&
+        take_load(hub, request, &load)) {
         give_up(hub, &load);
     }
 }

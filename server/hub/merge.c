@@ -76,6 +76,7 @@ static void reject(const struct merge *merge, enum hub_code code, uint32_t field
     settle_row(merge, merge->row, merge->update.last);
     ledger_reject(merge->row, merge->update.last, code, field);
     write_rejected_row(merge, code);
+    merge->hub->counters.rejected++;
 }
 
 static enum hub_code code_of(enum crdt_status status)
@@ -162,6 +163,8 @@ static void apply_parts(const struct merge *merge, const struct part *parts, siz
             hub_fail(merge->hub, HUB_NO_MEMORY);
         }
     }
+    merge->hub->counters.updates++;
+    merge->hub->counters.edits += merge->update.last - merge->update.first + 1;
     settle_row(merge, merge->row, merge->update.last);
 }
 
@@ -221,6 +224,7 @@ static bool merge_delta(struct merge *merge)
     struct ledger_row *row = merge->row;
     if (merge->update.last <= row->seq) {
         row->acks++;
+        merge->hub->counters.repeats++;
         return false;
     }
     bool refused = merge->record->verdict != CODE_NONE;
@@ -319,8 +323,12 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
     }
     /* `seen` and `rows` are in different orders by now: the vector's seqs go to the rows by index.
      */
+    merge->hub->counters.updates++;
     for (size_t i = 0; i < merge->seen_length; i++) {
-        settle_row(merge, merge->rows[i], crdt_context_seq(&join.source, merge->rows[i]->index));
+        struct ledger_row *row = merge->rows[i];
+        uint64_t seq = crdt_context_seq(&join.source, row->index);
+        merge->hub->counters.edits += seq > row->seq ? seq - row->seq : 0;
+        settle_row(merge, row, seq);
     }
 }
 

@@ -70,6 +70,7 @@ static void write_reject(struct writer *writer, const struct hub *hub, const str
     write_string(writer, text_bytes(hub_code_name(rejection->code)));
     write_string(writer, text_bytes(hub_code_text(rejection->code)));
     write_details(writer, hub, stream->document, rejection);
+    stream->connection->rejected++;
 }
 
 static void write_rejects(struct writer *writer, const struct hub *hub, struct stream *stream,

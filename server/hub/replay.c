@@ -108,6 +108,7 @@ static void drop_first(struct hub *hub)
     hub->replay_asked = false;
     if (hub->replay_first == NULL) {
         hub->replay_last = NULL;
+        hub->counters = (struct counters){0};
     }
     free(first);
 }

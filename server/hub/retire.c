@@ -34,7 +34,8 @@ static void ask(struct hub *hub)
     if (retirement->after_length == 0) {
         retirement->before_ms = hub->now_ms - hub->config.replica_ttl_ms;
     }
-    struct row_request request = {.silent_before_ms = retirement->before_ms,
+    struct row_request request = {.kind = ROWS_SILENT,
+                                  .silent_before_ms = retirement->before_ms,
                                   .after = {retirement->after, retirement->after_length}};
     struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
     size_t start;

@@ -15,10 +15,12 @@
 #include "protocol/packet.h"
 #include "server/hub/codes.h"
 #include "server/hub/hub.h"
+#include "server/hub/roster.h"
 #include "server/hub/table.h"
 
 struct connection;
 struct document;
+struct operator_request;
 struct presence;
 struct stream;
 
@@ -63,11 +65,19 @@ struct body {
     struct buffer bytes; /* the map of fields */
 };
 
+/* How many updates wait in batches, told by the batches' numbers: what has left both batches counts
+ * no more, without a word from them. */
+struct backlog {
+    uint64_t batch[2]; /* the last two that got any; 0: none */
+    size_t updates[2];
+};
+
 struct document {
-    struct link idle;      /* in hub->idle while nobody needs it */
-    struct link dirty;     /* in hub->dirty while rows wait to be stored */
-    struct link due;       /* in hub->due_documents while something in it ends by itself */
-    struct link streams;   /* head */
+    struct link idle;    /* in hub->idle while nobody needs it */
+    struct link dirty;   /* in hub->dirty while rows wait to be stored */
+    struct link due;     /* in hub->due_documents while something in it ends by itself */
+    struct link streams; /* head */
+    size_t stream_count;
     struct link presences; /* head; oldest change first (presence.c) */
     uint64_t presence_version;
     uint64_t presence_forgotten; /* who was told less starts over */
@@ -131,6 +141,7 @@ struct stream {
     struct presence *own_presence; /* NULL: none */
     uint64_t request;              /* the LOAD it waits for; 0: none */
     struct transfer transfer;
+    struct backlog backlog;
     struct stream_replica *replicas;
     size_t length;
     struct replica_id named[]; /* as OPEN listed them */
@@ -157,6 +168,13 @@ struct connection {
     bool greeted;    /* HELLO came */
     bool blocked;
     bool closing;
+    struct buffer agent; /* as HELLO said, cut */
+    struct buffer client;
+    struct backlog backlog;
+    uint64_t updates;  /* that entered a batch */
+    uint64_t rejected; /* REJECTs that it was sent */
+    uint64_t bytes_in; /* of whole messages */
+    uint64_t bytes_out;
     struct buffer
         answers; /* packets that no state can tell again: WELCOME, RESULT, ERROR, CLOSE, PONG */
 };
@@ -170,6 +188,7 @@ struct batch_origin {
 };
 
 struct batch {
+    uint64_t number; /* 0: it is empty */
     struct buffer bytes;
     struct batch_origin *origins;
     size_t length;
@@ -204,14 +223,31 @@ struct retirement {
     size_t loads;          /* that the records wait for */
 };
 
+/* Since the hub started; what a start merges again is not counted. */
+struct counters {
+    uint64_t updates; /* DELTA and STATE that took effect */
+    uint64_t edits;   /* that they held */
+    uint64_t rejected;
+    uint64_t repeats; /* DELTAs that the ledger had */
+    uint64_t batches; /* in the journal */
+    uint64_t batch_bytes;
+    uint64_t messages_in;
+    uint64_t bytes_in;
+    uint64_t messages_out;
+    uint64_t bytes_out;
+};
+
 struct hub {
     struct hub_config config;
     struct hub_ancestor *ancestors;
     uint64_t schema_hash;
     uint64_t now_ms;
+    uint64_t started_ms;
     uint64_t position; /* merged up to here */
+    struct counters counters;
 
     struct table connections;
+    struct roster roster;
     struct link dirty_connections;
     size_t stream_count;
     size_t paused_count;
@@ -226,6 +262,7 @@ struct hub {
 
     struct batch gathering;
     struct batch committing;
+    uint64_t last_batch; /* its number */
     bool appending;
     bool read_only;
     uint64_t retry_ms; /* when a read-only hub tries to write again */
@@ -242,6 +279,8 @@ struct hub {
 
     struct load *loads;
     struct retirement retirement;
+    struct operator_request *operator_requests;
+    size_t operator_request_count;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -299,6 +338,16 @@ void connections_drain(struct hub *hub);
 void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet);
 void call_method(struct hub *hub, struct connection *connection, const struct packet *packet);
 void write_fields(struct writer *writer, const struct schema *schema);
+
+/* operator.c, and the files called so: an operator's calls */
+/* Keeps what the client says of itself. */
+void operator_greeted(struct connection *connection, const struct packet_hello *hello);
+/* False: there is no such method. */
+bool operator_call(struct hub *hub, struct connection *connection, const struct packet *packet);
+/* False: the request is another's. */
+bool operator_loaded(struct hub *hub, uint64_t request, struct bytes rows);
+bool operator_load_failed(struct hub *hub, uint64_t request);
+void operator_requests_finish(struct hub *hub);
 
 /* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
 bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
@@ -387,6 +436,8 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
                   const struct record *record, uint64_t last);
 /* Adds a record of the hub's own. False: no memory; the batch is as it was. */
 bool batch_add(struct hub *hub, struct document *document, const struct record *record);
+/* Of those counted there, how many are not merged yet. */
+size_t backlog_length(const struct hub *hub, const struct backlog *backlog);
 void batch_pump(struct hub *hub);
 void batch_appended(struct hub *hub, uint64_t position);
 void batch_failed(struct hub *hub);

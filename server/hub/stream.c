@@ -147,6 +147,7 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     hub->stream_count++;
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
+    document->stream_count++;
     stream->request = document_load(hub, document, stream->named, stream->length, NULL);
     if (stream->request == 0) {
         stream_loaded(hub, stream);
@@ -206,6 +207,7 @@ void stream_close(struct hub *hub, struct stream *stream)
     list_remove(&stream->in_connection);
     table_remove(&stream->connection->stream_table, hash_of(stream->id), stream);
     hub->stream_count--;
+    document->stream_count--;
     free(stream->replicas);
     free(stream);
     document_unpin(hub, document);

@@ -113,6 +113,8 @@ static void refuse_expired(struct hub *hub, struct stream *stream, const struct 
         .details = {empty_map, sizeof empty_map},
     };
     connection_answer(hub, stream->connection, &answer);
+    stream->connection->rejected++;
+    hub->counters.rejected++;
 }
 
 static bool is_expired(const struct hub *hub, const struct stream *stream,
@@ -148,6 +150,7 @@ static bool answer_early(struct hub *hub, struct stream *stream, struct stream_r
     }
     if (packet->update.last <= row->seq) {
         replica->acks--; /* differs from the row's, so it is told again */
+        hub->counters.repeats++;
         stream_touch(hub, stream);
         return true;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/storage/browse.h"
 #include "server/storage/walk.h"
 
 #define STATEMENT_LIST(X)                                                                          \
@@ -52,7 +53,8 @@ struct tables {
 #define X(name, sql) sqlite3_stmt *name;
     STATEMENT_LIST(X)
 #undef X
-    struct walk *walk; /* of a reader */
+    struct walk *walk;
+    struct browse *browse;
     int64_t document;  /* that the rows belong to; 0: none yet */
     struct bytes name; /* of the document being loaded; borrowed */
     char damage[512];
@@ -67,7 +69,8 @@ static struct tables *tables_open(sqlite3 *database, bool writer)
                       database_prepare(database, &tables->name, sql) == SQLITE_OK);
     STATEMENT_LIST(X)
 #undef X
-    ready = ready && (tables->walk = walk_open(database)) != NULL;
+    ready = ready && (tables->walk = walk_open(database)) != NULL &&
+            (tables->browse = browse_open(database)) != NULL;
     if (!ready) {
         tables_close(tables);
         return NULL;
@@ -88,6 +91,7 @@ void tables_close(struct tables *tables)
     STATEMENT_LIST(X)
 #undef X
     walk_close(tables->walk);
+    browse_close(tables->browse);
     free(tables);
 }
 
@@ -429,6 +433,15 @@ static int load_rows(struct tables *tables, struct writer *writer)
     return rc;
 }
 
+static int load_writers(struct tables *tables, const struct row_request *request,
+                        struct writer *writer)
+{
+    struct row row = {.kind = ROW_REPLICA};
+    sqlite3_stmt *writers =
+        browse_writers(tables->browse, (uint64_t)tables->document, request->limit);
+    return load_all(tables, "replicas", writers, browse_take_writer, row, writer);
+}
+
 static int load_replicas(struct tables *tables, struct row_request *request, struct writer *writer)
 {
     struct row row = {0};
@@ -451,13 +464,17 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     if (!row_request_read(&reader, &request)) {
         return SQLITE_MISMATCH;
     }
-    if (request.silent_before_ms != 0) {
+    if (request.kind == ROWS_SILENT) {
         return walk_silent(tables->walk, &request, &writer, tables->damage, sizeof tables->damage);
     }
     tables->name = request.name;
-    int rc = load_document(tables, request.document, &writer);
+    bool writers = request.kind == ROWS_WRITERS;
+    int rc = load_document(tables, request.document || writers, &writer);
     if (rc != SQLITE_OK || tables->document == 0) {
         return rc;
+    }
+    if (writers) {
+        return load_writers(tables, &request, &writer);
     }
     if (request.document) {
         rc = load_rows(tables, &writer);

@@ -27,9 +27,9 @@ STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows
 
 /*
  * Appends the rows asked for: DOCUMENT, FIELD rows, ENTRY rows and REMOVAL rows, each in ascending
- * position, then REPLICA rows. A document that is not there gives none. A request for silent
- * replicas is answered as walk.h says. SQLITE_TOOBIG: they do not
- * fit into the buffer. SQLITE_MISMATCH: the request is malformed. SQLITE_CORRUPT: `tables_damage`.
+ * position, then REPLICA rows. A document that is not there gives none. A request of
+ * another kind is answered as walk.h and browse.h say. SQLITE_TOOBIG: they do not fit into the
+ * buffer. SQLITE_MISMATCH: the request is malformed. SQLITE_CORRUPT: `tables_damage`.
  */
 STORAGE_CHECKED int tables_load(struct tables *tables, struct bytes request, struct buffer *rows);
 

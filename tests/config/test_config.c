@@ -55,6 +55,33 @@ Test(config, defaults_are_those_of_the_documentation)
     config_finish(&config);
 }
 
+Test(config, the_console_is_for_those_on_this_machine_unless_it_is_on_or_off)
+{
+    static const struct {
+        const char *listen;
+        const char *console;
+        bool allowed;
+    } cases[] = {
+        {"127.0.0.1:1", "auto", true}, {"127.9.9.9:1", "auto", true},
+        {"[::1]:1", "auto", true},     {"[::ffff:127.0.0.1]:1", "auto", true},
+        {"0.0.0.0:1", "auto", false},  {"[::]:1", "auto", false},
+        {"10.0.0.1:1", "auto", false}, {"[::ffff:10.0.0.1]:1", "auto", false},
+        {"0.0.0.0:1", "on", true},     {"127.0.0.1:1", "off", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, REQUIRED "listen: '%s'\nconsole: %s\n", cases[i].listen,
+                       cases[i].console);
+        struct config config = parse(text);
+        cr_expect(eq(int, config_allows_console(&config), cases[i].allowed), "%s %s",
+                  cases[i].listen, cases[i].console);
+        config_finish(&config);
+    }
+    struct config config = parse(REQUIRED);
+    cr_expect(config_allows_console(&config));
+    config_finish(&config);
+}
+
 Test(config, every_key_arrives)
 {
     struct config config =

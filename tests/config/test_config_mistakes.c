@@ -11,7 +11,8 @@
     "mv-register or map"
 #define NAMES "a letter, then letters, digits, _ and -, at most 64 characters"
 #define KEYS                                                                                       \
-    "listen, data, durability, allowed_origins, limits, document_idle, replica_ttl, ping or "      \
+    "listen, data, durability, console, allowed_origins, limits, document_idle, replica_ttl, "     \
+    "ping or "                                                                                     \
     "schemas"
 #define SIZE "a size, such as 65536, 64 KiB or 1 MiB"
 #define TIME "a time, such as 30s, 5m, 12h or 90d"
@@ -92,6 +93,7 @@ Test(mistakes, values_are_of_the_right_kind)
     check_mistakes("data: ''\nschemas: {post: {likes: g-counter}}\n",
                    "f:1:8: \"\"; expected the path of the database's file\n");
     check_mistakes(REQUIRED "durability: yes\n", "f:3:13: \"yes\"; expected full or relaxed\n");
+    check_mistakes(REQUIRED "console: yes\n", "f:3:10: \"yes\"; expected auto, on or off\n");
     check_mistakes(REQUIRED "limits: none\n",
                    "f:3:9: \"none\"; expected limits, such as \"streams: 4096\"\n");
     check_mistakes(REQUIRED "allowed_origins: 'https://a'\n",

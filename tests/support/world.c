@@ -81,6 +81,14 @@ void world_start(struct world *world)
     require(world->tables != NULL && world->hub != NULL, "no memory");
 }
 
+static void free_loads(struct world_load *loads, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        buffer_finish(&loads[i].bytes);
+    }
+    free(loads);
+}
+
 static void free_journal(struct world *world)
 {
     for (size_t i = 0; i < world->journal_length; i++) {
@@ -95,6 +103,7 @@ void world_finish(struct world *world)
     tables_close(world->tables);
     (void)sqlite3_close(world->database);
     free_journal(world);
+    free_loads(world->loads, world->load_count);
     buffer_finish(&world->appending);
     buffer_finish(&world->storing);
     schema_set_finish(&world->schemas);
@@ -126,11 +135,6 @@ static void answer_load(struct world *world, uint64_t request, struct bytes byte
                            .kind = EVENT_LOADED, .request = request, .bytes = buffer_bytes(&rows)});
     buffer_finish(&rows);
 }
-
-struct kept_load {
-    uint64_t request;
-    struct buffer bytes;
-};
 
 static void keep(struct buffer *buffer, struct bytes bytes)
 {
@@ -179,25 +183,44 @@ static void perform(struct world *world, const struct hub_effect *effect)
     }
 }
 
-static size_t keep_loads(const struct hub_effects *effects, struct kept_load **loads)
+static void keep_loads(struct world *world, const struct hub_effects *effects)
 {
-    size_t count = 0;
-    *loads = calloc(effects->length + 1, sizeof **loads);
-    require(*loads != NULL, "no memory");
+    struct world_load *grown =
+        realloc(world->loads, (world->load_count + effects->length + 1) * sizeof *grown);
+    if (grown == NULL) {
+        stop("no memory");
+    }
+    world->loads = grown;
     for (size_t i = 0; i < effects->length; i++) {
         if (effects->items[i].kind == EFFECT_LOAD) {
-            (*loads)[count].request = effects->items[i].request;
-            buffer_init(&(*loads)[count].bytes, SIZE_MAX / 2);
-            keep(&(*loads)[count++].bytes, effects->items[i].bytes);
+            struct world_load *load = &grown[world->load_count++];
+            load->request = effects->items[i].request;
+            buffer_init(&load->bytes, SIZE_MAX / 2);
+            keep(&load->bytes, effects->items[i].bytes);
         }
     }
-    return count;
+}
+
+void world_load(struct world *world, bool good)
+{
+    struct world_load *loads = world->loads;
+    size_t length = world->load_count;
+    world->loads = NULL;
+    world->load_count = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (good) {
+            answer_load(world, loads[i].request, buffer_bytes(&loads[i].bytes));
+        } else {
+            world_event(world,
+                        (struct hub_event){.kind = EVENT_LOAD_FAILED, .request = loads[i].request});
+        }
+    }
+    free_loads(loads, length);
 }
 
 void world_event(struct world *world, struct hub_event event)
 {
     struct hub_effects effects;
-    struct kept_load *loads;
     event.now_ms = world->now_ms;
     require(hub_step(world->hub, &event, &effects) == HUB_OK, "the hub failed");
     for (size_t i = 0; i < effects.length; i++) {
@@ -205,12 +228,10 @@ void world_event(struct world *world, struct hub_event event)
     }
     bool more = effects.more;
     world->wake_ms = effects.wake_ms;
-    size_t count = keep_loads(&effects, &loads);
-    for (size_t i = 0; i < count; i++) {
-        answer_load(world, loads[i].request, buffer_bytes(&loads[i].bytes));
-        buffer_finish(&loads[i].bytes);
+    keep_loads(world, &effects);
+    if (!world->holds_loads) {
+        world_load(world, true);
     }
-    free(loads);
     if (!world->manual) {
         while (world_commit(world) || world_store(world)) {
         }
@@ -271,6 +292,9 @@ bool world_store(struct world *world)
 void world_crash(struct world *world)
 {
     hub_destroy(world->hub);
+    free_loads(world->loads, world->load_count);
+    world->loads = NULL;
+    world->load_count = 0;
     world->has_append = false;
     world->has_store = false;
     world->config.position = world->last_position;

@@ -18,6 +18,11 @@ struct world_batch {
     uint64_t position;
 };
 
+struct world_load {
+    uint64_t request;
+    struct buffer bytes;
+};
+
 struct world_connection {
     struct buffer transcript; /* a JSON packet on each line */
     struct buffer bytes;      /* as sent */
@@ -41,6 +46,9 @@ struct world {
     struct buffer storing;
     bool has_append;
     bool has_store;
+    bool holds_loads; /* they wait for `world_load` */
+    struct world_load *loads;
+    size_t load_count;
     bool manual; /* the test ends appends and stores itself; else they end at once */
     uint64_t wake_ms;
     uint64_t sent_bytes; /* to all connections, ever */
@@ -71,6 +79,9 @@ void world_tick(struct world *world, uint64_t milliseconds);
 bool world_commit(struct world *world);
 bool world_fail_append(struct world *world);
 bool world_store(struct world *world);
+
+/* Answers the loads that wait, or lets them fail. */
+void world_load(struct world *world, bool good);
 
 /* What the connection was sent since the last call; NUL-terminated, borrowed until the next. */
 const char *world_read(struct world *world, uint64_t connection);

@@ -1,0 +1,226 @@
+/* An operator's calls: who may make them, what their parameters are, and the form of an answer. */
+#include "server/hub/operator.h"
+
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* The greatest whole number that every client can write. */
+#define ID_MAX (((uint64_t)1 << 53) - 1)
+
+static const struct operator_method methods[] = {
+    {.name = "stats", .run = operator_stats},
+    {.name = "connections",
+     .parameters = {{"after", OPERATOR_NUMBER, false, 0, ID_MAX,
+                     "after is a connection's id, as `next` of the page before gives it."},
+                    {"limit", OPERATOR_NUMBER, false, 1, LIMIT_LISTED,
+                     "limit is a whole number from 1 to 1000."}},
+     .parameter_count = 2,
+     .run = operator_connections},
+    {.name = "connection",
+     .parameters = {{"id", OPERATOR_NUMBER, true, 0, ID_MAX,
+                     "id is a connection's id, as `connections` gives it."}},
+     .parameter_count = 1,
+     .run = operator_connection},
+    {.name = "document",
+     .parameters = {{"name", OPERATOR_TEXT, true, 1, LIMIT_DOCUMENT_NAME_BYTES,
+                     "name is a document's name: schema/key, at most 256 bytes."}},
+     .parameter_count = 1,
+     .run = operator_document},
+};
+
+static struct bytes text_bytes(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+bool connection_is_operator(const struct hub *hub, const struct connection *connection)
+{
+    (void)connection;
+    return hub->config.operators;
+}
+
+/* --- what HELLO says --- */
+
+/* The text's beginning, ending with a whole character. */
+static struct bytes cut(struct bytes text)
+{
+    if (text.length > LIMIT_AGENT_BYTES) {
+        text.length = LIMIT_AGENT_BYTES;
+        while (text.length > 0 && (text.data[text.length] & 0xc0) == 0x80) {
+            text.length--;
+        }
+    }
+    return text;
+}
+
+void operator_greeted(struct connection *connection, const struct packet_hello *hello)
+{
+    struct bytes agent = cut(hello->agent);
+    struct bytes client = cut(hello->client);
+    /* For people only: without memory they are not shown. */
+    (void)!buffer_append(&connection->agent, agent.data, agent.length);
+    (void)!buffer_append(&connection->client, client.data, client.length);
+}
+
+/* --- parameters --- */
+
+static const struct operator_method *find_method(struct bytes name)
+{
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        if (bytes_equal(name, text_bytes(methods[i].name))) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t find_parameter(const struct operator_method *method, struct bytes name)
+{
+    size_t i = 0;
+    while (i < method->parameter_count &&
+           !bytes_equal(name, text_bytes(method->parameters[i].name))) {
+        i++;
+    }
+    return i;
+}
+
+/* False: not of its type, or out of its bounds. */
+static bool read_value(struct bytes raw, const struct operator_parameter *parameter,
+                       struct operator_value *value)
+{
+    struct reader reader = reader_of(raw);
+    if (reader_peek(&reader) == READER_NIL) {
+        *value = (struct operator_value){.given = false};
+        return true;
+    }
+    *value = (struct operator_value){.given = true};
+    if (parameter->type == OPERATOR_NUMBER) {
+        value->number = read_uint(&reader);
+    } else {
+        value->text = read_string(&reader, (size_t)parameter->max);
+    }
+    uint64_t size =
+        parameter->type == OPERATOR_NUMBER ? value->number : (uint64_t)value->text.length;
+    return reader_ok(&reader) && size >= parameter->min && size <= parameter->max;
+}
+
+/* NULL: the values are good; else what is wrong, in a sentence. */
+static const char *read_values(struct bytes raw, const struct operator_method *method,
+                               struct operator_value values[OPERATOR_PARAMETERS])
+{
+    struct reader reader = reader_of(raw);
+    size_t length = read_map(&reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct reader key = reader_of(read_raw(&reader));
+        struct bytes value = read_raw(&reader);
+        size_t at = find_parameter(method, read_string(&key, LIMIT_TEXT_BYTES));
+        if (at == method->parameter_count || !reader_ok(&key)) {
+            continue; /* that a later version knows */
+        }
+        if (!read_value(value, &method->parameters[at], &values[at])) {
+            return method->parameters[at].expected;
+        }
+    }
+    for (size_t i = 0; i < method->parameter_count && reader_ok(&reader); i++) {
+        if (method->parameters[i].required && !values[i].given) {
+            return method->parameters[i].expected;
+        }
+    }
+    return reader_ok(&reader) ? NULL : "Parameters are a map.";
+}
+
+uint64_t operator_number(const struct operator_value *value, uint64_t absent)
+{
+    return value->given ? value->number : absent;
+}
+
+bool operator_call(struct hub *hub, struct connection *connection, const struct packet *packet)
+{
+    const struct operator_method *method = find_method(packet->call.name);
+    struct operator_call call = {.hub = hub, .connection = connection, .id = packet->id};
+    if (method == NULL) {
+        return false;
+    }
+    if (!connection_is_operator(hub, connection)) {
+        operator_refuse(hub, connection, packet->id, CODE_FORBIDDEN,
+                        "This call is an operator's, and this connection is not one's.");
+        return true;
+    }
+    const char *wrong = read_values(packet->call.value, method, call.values);
+    if (wrong != NULL) {
+        operator_refuse(hub, connection, packet->id, CODE_BAD_PARAMETERS, wrong);
+    } else {
+        method->run(&call);
+    }
+    return true;
+}
+
+/* --- answers --- */
+
+struct writer operator_begin(struct hub *hub)
+{
+    buffer_clear(&hub->scratch);
+    return writer_to(&hub->scratch);
+}
+
+void operator_answer(struct hub *hub, struct connection *connection, int64_t id,
+                     const struct writer *writer)
+{
+    if (writer->status != PROTOCOL_OK) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return;
+    }
+    struct packet packet = {.kind = PACKET_RESULT, .id = id};
+    packet.call.value = buffer_bytes(&hub->scratch);
+    connection_answer(hub, connection, &packet);
+}
+
+void operator_refuse(struct hub *hub, struct connection *connection, int64_t id, enum hub_code code,
+                     const char *text)
+{
+    static const uint8_t empty_map[] = {0x80};
+    struct packet packet = {.kind = PACKET_ERROR, .id = id};
+    packet.error.code = text_bytes(hub_code_name(code));
+    packet.error.text = text_bytes(text);
+    packet.error.details = (struct bytes){empty_map, sizeof empty_map};
+    connection_answer(hub, connection, &packet);
+}
+
+void write_pair_uint(struct writer *writer, const char *key, uint64_t value)
+{
+    write_text(writer, key);
+    write_uint(writer, value);
+}
+
+void write_pair_bool(struct writer *writer, const char *key, bool value)
+{
+    write_text(writer, key);
+    write_bool(writer, value);
+}
+
+void write_pair_position(struct writer *writer, const char *key, uint64_t position)
+{
+    write_text(writer, key);
+    write_wide(writer, (int64_t)position);
+}
+
+void write_pair_text(struct writer *writer, const char *key, struct bytes text)
+{
+    write_text(writer, key);
+    if (text.length == 0) {
+        write_nil(writer);
+    } else {
+        write_string(writer, text);
+    }
+}
+
+void write_pair_id(struct writer *writer, const char *key, uint64_t id)
+{
+    write_text(writer, key);
+    if (id == 0) {
+        write_nil(writer);
+    } else {
+        write_uint(writer, id);
+    }
+}

@@ -1,0 +1,113 @@
+/* Operators' calls that wait for the database. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hub/operator.h"
+
+enum { BUSY_RETRY_MS = 1000 };
+
+struct operator_request *operator_request_begin(const struct operator_call *call)
+{
+    struct hub *hub = call->hub;
+    struct operator_request *request = NULL;
+    if (hub->operator_request_count < LIMIT_OPERATOR_CALLS) {
+        request = calloc(1, sizeof *request);
+    }
+    if (request == NULL) {
+        connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
+        return NULL;
+    }
+    request->connection = call->connection->id;
+    request->id = call->id;
+    buffer_init(&request->kept, LIMIT_BODY_BYTES);
+    return request;
+}
+
+void operator_request_ask(struct hub *hub, struct operator_request *request,
+                          const struct row_request *rows)
+{
+    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
+    size_t start;
+    struct writer writer = effect_begin(hub, &start);
+    row_request_write(&writer, rows);
+    effect_end(hub, &writer, start, effect);
+    effect->request = ++hub->last_request;
+    request->request = effect->request;
+    request->next = hub->operator_requests;
+    hub->operator_requests = request;
+    hub->operator_request_count++;
+    if (request->document != NULL) {
+        document_pin(request->document);
+    }
+}
+
+static struct operator_request *take(struct hub *hub, uint64_t number)
+{
+    struct operator_request **at = &hub->operator_requests;
+    while (*at != NULL && (*at)->request != number) {
+        at = &(*at)->next;
+    }
+    struct operator_request *found = *at;
+    if (found != NULL) {
+        *at = found->next;
+        hub->operator_request_count--;
+    }
+    return found;
+}
+
+static void finish(struct hub *hub, struct operator_request *request)
+{
+    if (request->document != NULL) {
+        document_unpin(hub, request->document);
+    }
+    buffer_finish(&request->kept);
+    free(request);
+}
+
+static void refuse(struct hub *hub, struct connection *connection, int64_t id)
+{
+    operator_refuse(hub, connection, id, CODE_UNAVAILABLE,
+                    "The hub could not read its database; its log says why.");
+}
+
+bool operator_loaded(struct hub *hub, uint64_t number, struct bytes rows)
+{
+    struct operator_request *request = take(hub, number);
+    if (request == NULL) {
+        return false;
+    }
+    struct connection *connection = connection_find(hub, request->connection);
+    if (connection != NULL) {
+        struct writer writer = operator_begin(hub);
+        if (request->answer(hub, request, rows, &writer)) {
+            operator_answer(hub, connection, request->id, &writer);
+        } else {
+            refuse(hub, connection, request->id);
+        }
+    }
+    finish(hub, request);
+    return true;
+}
+
+bool operator_load_failed(struct hub *hub, uint64_t number)
+{
+    struct operator_request *request = take(hub, number);
+    if (request == NULL) {
+        return false;
+    }
+    struct connection *connection = connection_find(hub, request->connection);
+    if (connection != NULL) {
+        refuse(hub, connection, request->id);
+    }
+    finish(hub, request);
+    return true;
+}
+
+void operator_requests_finish(struct hub *hub)
+{
+    while (hub->operator_requests != NULL) {
+        struct operator_request *request = hub->operator_requests;
+        hub->operator_requests = request->next;
+        finish(hub, request);
+    }
+}
