@@ -20,6 +20,12 @@ int bytes_compare(struct bytes a, struct bytes b)
     return (a.length > b.length) - (a.length < b.length);
 }
 
+bool bytes_contain(struct bytes bytes, struct bytes part)
+{
+    return part.length == 0 || (bytes.length >= part.length &&
+                                memmem(bytes.data, bytes.length, part.data, part.length) != NULL);
+}
+
 uint64_t bytes_hash(struct bytes bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes.data, bytes.length, seed);

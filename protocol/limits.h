@@ -37,7 +37,8 @@ enum {
         256 << 10,               /* bytes of a transfer sent before the receiver grants more */
     LIMIT_BODY_BYTES = 1 << 30,  /* a document's encoded state */
     LIMIT_REMOVALS = 10000,      /* (config) removals a field remembers: bounds the log */
-    LIMIT_ROW_WALK_BYTES = 24,   /* where a walk through the replicas' rows goes on: a row's key */
+    LIMIT_ROW_WALK_BYTES = 256,  /* where a walk through rows goes on: a replica's row's key, or a
+                                    document's name */
     LIMIT_PRESENCE_BYTES = 1024, /* what one client says of itself: a name, a colour, a selection */
     LIMIT_PRESENCES = 1000,      /* in one document: each is told to all others */
     LIMIT_AGENT_BYTES =

@@ -186,12 +186,13 @@ bool row_read(struct reader *reader, struct row *row)
 
 void row_request_write(struct writer *writer, const struct row_request *request)
 {
-    write_array(writer, 7);
+    write_array(writer, 8);
     write_uint(writer, request->kind);
     write_bin(writer, request->name);
     write_bool(writer, request->document);
     write_uint(writer, request->silent_before_ms);
     write_uint(writer, request->limit);
+    write_bin(writer, request->search);
     write_bin(writer, request->after);
     write_array(writer, request->length);
     for (size_t i = 0; i < request->length; i++) {
@@ -201,12 +202,13 @@ void row_request_write(struct writer *writer, const struct row_request *request)
 
 bool row_request_read(struct reader *reader, struct row_request *request)
 {
-    (void)read_tuple(reader, 7);
+    (void)read_tuple(reader, 8);
     *request = (struct row_request){.kind = (enum row_request_kind)read_uint(reader)};
     request->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
     request->document = read_bool(reader);
     request->silent_before_ms = read_uint(reader);
     request->limit = read_uint(reader);
+    request->search = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
     request->after = read_bin(reader, LIMIT_ROW_WALK_BYTES);
     request->length = read_array(reader, LIMIT_OBJECTS);
     request->left = *reader;

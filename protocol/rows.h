@@ -59,6 +59,8 @@ enum row_request_kind {
                     */
     ROWS_SILENT, /* silent_before_ms, after: replicas of all documents that were silent for long; a
                     bounded step of a walk through them */
+    ROWS_NAMES,  /* after, search, limit: documents by their names, behind `after`, as DOCUMENT
+                    rows of name and position, and a WALKED row; a bounded step */
     ROWS_WRITERS /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
                     their details, latest first */
 };
@@ -70,9 +72,10 @@ struct row_request {
     const struct replica_id *replicas; /* when writing */
     size_t length;
     uint64_t silent_before_ms;
-    uint64_t limit;     /* how many, at most */
-    struct bytes after; /* where the walk goes on; empty: it begins */
-    struct reader left; /* when reading: `row_request_next` */
+    uint64_t limit;      /* how many, at most */
+    struct bytes search; /* what names contain; empty: anything */
+    struct bytes after;  /* where the walk goes on; empty: it begins */
+    struct reader left;  /* when reading: `row_request_next` */
 };
 
 void row_request_write(struct writer *writer, const struct row_request *request);

@@ -105,18 +105,31 @@ bool schema_name_valid(struct bytes name)
     return true;
 }
 
+void document_name_split(struct bytes name, struct bytes *schema, struct bytes *key)
+{
+    const uint8_t *slash = name.length == 0 ? NULL : memchr(name.data, '/', name.length);
+    size_t before = slash == NULL ? name.length : (size_t)(slash - name.data);
+    size_t behind = slash == NULL ? name.length : before + 1;
+    *schema = (struct bytes){name.data, before};
+    *key = (struct bytes){name.length == 0 ? NULL : name.data + behind, name.length - behind};
+}
+
+int document_name_compare(struct bytes a, struct bytes b)
+{
+    struct bytes schemas[2];
+    struct bytes keys[2];
+    document_name_split(a, &schemas[0], &keys[0]);
+    document_name_split(b, &schemas[1], &keys[1]);
+    int order = bytes_compare(schemas[0], schemas[1]);
+    return order != 0 ? order : bytes_compare(keys[0], keys[1]);
+}
+
 bool document_name_valid(struct bytes name, struct bytes *schema, struct bytes *key)
 {
     if (name.length == 0 || name.length > LIMIT_DOCUMENT_NAME_BYTES || !utf8_valid(name)) {
         return false;
     }
-    const uint8_t *slash = memchr(name.data, '/', name.length);
-    if (slash == NULL) {
-        return false;
-    }
-    size_t before = (size_t)(slash - name.data);
-    *schema = (struct bytes){name.data, before};
-    *key = (struct bytes){slash + 1, name.length - before - 1};
+    document_name_split(name, schema, key);
     for (size_t i = 0; i < key->length; i++) {
         if (key->data[i] < 0x20 || key->data[i] == 0x7f) {
             return false;

@@ -51,4 +51,10 @@ bool schema_name_valid(struct bytes name);
  */
 bool document_name_valid(struct bytes name, struct bytes *schema, struct bytes *key);
 
+/* The parts before and behind the first slash; without one the key is empty. */
+void document_name_split(struct bytes name, struct bytes *schema, struct bytes *key);
+
+/* The order in which documents are listed: by schema, then by key, each by its bytes. */
+int document_name_compare(struct bytes a, struct bytes b);
+
 #endif

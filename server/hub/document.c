@@ -118,6 +118,7 @@ struct document *document_take(struct hub *hub, struct bytes name)
 void document_destroy(struct hub *hub, struct document *document)
 {
     assert(list_empty(&document->streams) && document->pins == 0);
+    unstored_remove(&hub->unstored_documents, document);
     table_remove(&hub->documents, bytes_hash(document_name(document), hub->config.seed), document);
     list_remove(&document->idle);
     list_remove(&document->dirty);

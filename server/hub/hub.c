@@ -92,6 +92,7 @@ struct hub *hub_create(const struct hub_config *config)
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
     list_init(&hub->due_documents);
+    hub->unstored_documents.seed = config->seed;
     hub->next_due_ms = UINT64_MAX;
     buffer_init(&hub->gathering.bytes, LIMIT_BODY_BYTES);
     buffer_init(&hub->committing.bytes, LIMIT_BODY_BYTES);

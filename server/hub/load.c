@@ -213,6 +213,9 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     }
     load.document->ready = load.document->ready || load.rows;
     document_weigh(hub, load.document);
+    if (load.rows && load.document->stored == 0) {
+        unstored_add(&hub->unstored_documents, load.document);
+    }
     if (load.rows) {
         expire_watch(hub, load.document);
         expire_pump(hub);

@@ -1,7 +1,7 @@
 /*
  * An operator's calls (docs/protocol.md, Operator calls): what the files operator*.c share.
- * operator.c reads the calls and answers them; operator_connections.c and operator_document.c hold
- * the methods; operator_request.c waits for the database where one must.
+ * operator.c reads the calls and answers them; operator_connections.c, operator_documents.c and
+ * operator_document.c hold the methods; operator_request.c waits for the database where one must.
  */
 #ifndef HUB_OPERATOR_H
 #define HUB_OPERATOR_H
@@ -20,7 +20,7 @@ struct operator_parameter {
     const char *expected; /* a sentence for who sends anything else */
 };
 
-enum { OPERATOR_PARAMETERS = 3 };
+enum { OPERATOR_PARAMETERS = 3, OPERATOR_LISTED = 100 };
 
 struct operator_value {
     bool given;
@@ -68,6 +68,7 @@ uint64_t operator_number(const struct operator_value *value, uint64_t absent);
 void operator_stats(const struct operator_call *call);
 void operator_connections(const struct operator_call *call);
 void operator_connection(const struct operator_call *call);
+void operator_documents(const struct operator_call *call);
 void operator_document(const struct operator_call *call);
 
 /*
@@ -80,10 +81,11 @@ struct operator_request {
     uint64_t request;
     uint64_t connection; /* it may be gone by then */
     int64_t id;
-    struct document *document; /* pinned; NULL: none */
-    struct buffer kept;        /* rows from memory */
-    uint8_t name[LIMIT_DOCUMENT_NAME_BYTES];
+    struct document *document;               /* pinned; NULL: none */
+    struct buffer kept;                      /* rows from memory */
+    uint8_t name[LIMIT_DOCUMENT_NAME_BYTES]; /* that is asked for */
     size_t name_length;
+    size_t limit; /* of a list */
     /* Writes the answer to `writer`. False: the rows cannot be read. */
     bool (*answer)(struct hub *hub, const struct operator_request *request, struct bytes rows,
                    struct writer *writer);

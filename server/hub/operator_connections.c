@@ -1,8 +1,6 @@
 /* An operator's calls about the hub itself and its connections: answered at once, from memory. */
 #include "server/hub/operator.h"
 
-enum { LISTED = 100 };
-
 /* --- stats --- */
 
 static void write_counters(struct writer *writer, const struct counters *counters)
@@ -115,7 +113,7 @@ void operator_connections(const struct operator_call *call)
     struct hub *hub = call->hub;
     const struct roster *roster = &hub->roster;
     uint64_t after = operator_number(&call->values[0], 0);
-    struct page page = turn_page(roster, after, operator_number(&call->values[1], LISTED));
+    struct page page = turn_page(roster, after, operator_number(&call->values[1], OPERATOR_LISTED));
     struct writer writer = operator_begin(hub);
     write_map(&writer, 3);
     write_text(&writer, "connections");

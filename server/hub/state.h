@@ -17,6 +17,7 @@
 #include "server/hub/hub.h"
 #include "server/hub/roster.h"
 #include "server/hub/table.h"
+#include "server/hub/unstored.h"
 
 struct connection;
 struct document;
@@ -73,10 +74,11 @@ struct backlog {
 };
 
 struct document {
-    struct link idle;    /* in hub->idle while nobody needs it */
-    struct link dirty;   /* in hub->dirty while rows wait to be stored */
-    struct link due;     /* in hub->due_documents while something in it ends by itself */
-    struct link streams; /* head */
+    struct link idle;              /* in hub->idle while nobody needs it */
+    struct link dirty;             /* in hub->dirty while rows wait to be stored */
+    struct link due;               /* in hub->due_documents while something in it ends by itself */
+    struct unstored_node unstored; /* in hub->unstored_documents while its rows are nowhere */
+    struct link streams;           /* head */
     size_t stream_count;
     struct link presences; /* head; oldest change first (presence.c) */
     uint64_t presence_version;
@@ -254,6 +256,7 @@ struct hub {
     uint64_t next_sweep_ms; /* when connections are looked at for PING, HELLO and rates */
 
     struct table documents;
+    struct unstored unstored_documents;
     struct link idle_documents; /* longest idle first */
     struct link dirty_documents;
     struct link due_documents;

@@ -177,6 +177,7 @@ static void settle(struct hub *hub, struct document *document)
 {
     list_remove(&document->dirty);
     document->stored = document->storing;
+    unstored_remove(&hub->unstored_documents, document);
     document->storing = 0;
     if (document->dirty_after != 0) {
         document->dirty_since = document->dirty_after;

@@ -15,6 +15,14 @@ struct browse *browse_open(sqlite3 *database);
 void browse_close(struct browse *browse);
 
 /*
+ * Documents by their names behind `request->after`, those whose names contain `request->search`: at
+ * most `request->limit`, and what LIMIT_LOOKED_AT rows give; then a WALKED row. SQLITE_CORRUPT:
+ * `damage` says which row.
+ */
+STORAGE_CHECKED int browse_names(struct browse *browse, const struct row_request *request,
+                                 struct writer *writer, char *damage, size_t damage_bytes);
+
+/*
  * The document's replicas, those that changed last first, at most `limit`: a statement to be
  * stepped and reset. Of a document with more than LIMIT_LOOKED_AT replicas only the youngest are
  * looked at.

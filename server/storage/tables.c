@@ -467,6 +467,10 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     if (request.kind == ROWS_SILENT) {
         return walk_silent(tables->walk, &request, &writer, tables->damage, sizeof tables->damage);
     }
+    if (request.kind == ROWS_NAMES) {
+        return browse_names(tables->browse, &request, &writer, tables->damage,
+                            sizeof tables->damage);
+    }
     tables->name = request.name;
     bool writers = request.kind == ROWS_WRITERS;
     int rc = load_document(tables, request.document || writers, &writer);

@@ -6,77 +6,19 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/hub/calls.h"
 
-static struct world world;
-
-static void start(void)
-{
-    world_init(&world);
-    world.config.operators = true;
-    world_start(&world);
-}
-
-static void finish(void) { world_finish(&world); }
-
-TestSuite(calls, .init = start, .fini = finish);
-
-static int next_id = 1000;
-
-/* Sends a call and answers what came back, without its packet's head. */
-static const char *call(uint64_t connection, const char *method, const char *parameters)
-{
-    char text[2048];
-    (void)world_read(&world, connection);
-    (void)snprintf(text, sizeof text, "[\"CALL\",%d,\"%s\",%s]", ++next_id, method, parameters);
-    world_send(&world, connection, text);
-    const char *answer = world_read(&world, connection);
-    (void)snprintf(text, sizeof text, "[\"RESULT\",%d,", next_id);
-    return strncmp(answer, text, strlen(text)) == 0 ? answer + strlen(text) : answer;
-}
-
-static bool tells(const char *answer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool tells(const char *answer, const char *format, ...)
-{
-    char part[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(part, sizeof part, format, arguments);
-    va_end(arguments);
-    bool found = strstr(answer, part) != NULL;
-    if (!found) {
-        (void)fprintf(stderr, "not told: %s\nbut: %s\n", part, answer);
-    }
-    return found;
-}
-
-static void open_document(uint64_t connection, int id, const char *name, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"%s\",[%s],{}]", id, name,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
-
-static void like(uint64_t connection, int stream, int seq, int up)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"DELTA\",%d,null,%d,%d,[0,[]],{\"0\":%d}]", stream, seq,
-                   seq, up);
-    world_send(&world, connection, text);
-}
+TestSuite(calls, .init = calls_start, .fini = calls_finish);
 
 /* --- access and parameters --- */
 
 Test(calls, only_operators_are_answered, .init = NULL)
 {
-    static const char *const methods[] = {"stats", "connections", "connection", "document"};
+    static const char *const methods[] = {"stats", "connections", "connection", "documents",
+                                          "document"};
     world_init(&world);
     world_start(&world);
     world_connect(&world, 1);
@@ -108,6 +50,10 @@ Test(calls, bad_parameters_are_told_in_a_sentence_and_harm_nobody)
         {"connection", "{}", "id is a connection's id"},
         {"connection", "{\"id\":null}", "id is a connection's id"},
         {"connection", "{\"id\":true}", "id is a connection's id"},
+        {"documents", "{\"search\":1}", "search is a part of a name"},
+        {"documents", "{\"after\":7}", "after is a document's name"},
+        {"documents", "{\"limit\":0}", "limit is"},
+        {"documents", "{\"limit\":1001}", "limit is"},
         {"document", "{}", "name is a document's name"},
         {"document", "{\"name\":\"\"}", "name is a document's name"},
         {"document", "{\"name\":7}", "name is a document's name"},
@@ -337,166 +283,4 @@ Test(calls, a_connection_that_is_gone_is_nil)
 {
     world_connect(&world, 1);
     cr_expect(eq(int, strncmp(call(1, "connection", "{\"id\":77}"), "null]", 5), 0));
-}
-
-/* --- document --- */
-
-Test(calls, a_document_is_told_with_its_writers_the_latest_first)
-{
-    world_connect(&world, 1);
-    world_connect(&world, 2);
-    open_document(1, 1, "post/1", 1);
-    open_document(2, 1, "post/1", 2);
-    like(1, 1, 1, 1);
-    world_tick(&world, 1000);
-    like(2, 1, 1, 2);
-    like(1, 1, 2, 3);
-    uint64_t now_ms = world.now_ms;
-    const char *answer = call(1, "document", "{\"name\":\"post/1\"}");
-    cr_expect(tells(answer, "{\"name\":\"post/1\",\"schema\":\"post\",\"position\":3,\"stored\":"));
-    cr_expect(tells(answer, "\"next_index\":2,\"in_memory\":true,\"streams\":2,\"replicas\":2,"));
-    cr_expect(tells(answer, "\"fields\":[[0,\"likes\",\"g-counter\",{}],"));
-    cr_expect(tells(answer,
-                    "\"writers\":[{\"replica\":%s,\"index\":0,\"seq\":2,\"position\":3,"
-                    "\"at_ms\":%" PRIu64 ",\"connection\":1},{\"replica\":%s,\"index\":1,"
-                    "\"seq\":1,\"position\":2,\"at_ms\":%" PRIu64 ",\"connection\":2}]}",
-                    world_replica(1), now_ms, world_replica(2), now_ms));
-}
-
-Test(calls, writers_that_left_memory_come_from_the_database)
-{
-    world_connect(&world, 1);
-    open_document(1, 1, "post/1", 1);
-    like(1, 1, 1, 1);
-    world_disconnect(&world, 1);
-    world_tick(&world, 1000); /* stored: the row leaves, the document stays */
-    world_connect(&world, 2);
-    open_document(2, 1, "post/1", 2);
-    like(2, 1, 1, 2);
-    world_send(&world, 2, "[\"CLOSE\",1,\"\",\"\"]");
-    const char *answer = call(2, "document", "{\"name\":\"post/1\"}");
-    cr_expect(tells(answer, "\"in_memory\":true,\"streams\":0,\"replicas\":1,"));
-    cr_expect(tells(answer, "\"writers\":[{\"replica\":%s,\"index\":1,", world_replica(2)));
-    cr_expect(
-        tells(answer, "{\"replica\":%s,\"index\":0,\"seq\":1,\"position\":1,", world_replica(1)));
-    world_tick(&world, 1000);
-    world_tick(&world, world.config.idle_ms + 1000); /* and now the document leaves, too */
-    world_connect(&world, 3);
-    answer = call(3, "document", "{\"name\":\"post/1\"}");
-    cr_expect(tells(answer, "\"position\":2,\"stored\":2,\"next_index\":2,\"in_memory\":false,"
-                            "\"streams\":0,\"replicas\":0,\"memory_bytes\":0,"));
-    cr_expect(tells(answer, "\"writers\":[{\"replica\":%s,\"index\":1,", world_replica(2)));
-    cr_expect(
-        tells(answer, "{\"replica\":%s,\"index\":0,\"seq\":1,\"position\":1,", world_replica(1)));
-}
-
-Test(calls, at_most_a_hundred_writers_are_told_the_latest)
-{
-    world_connect(&world, 1);
-    for (int i = 1; i <= 150; i++) {
-        open_document(1, i, "post/1", (unsigned)i);
-        like(1, i, 1, 1);
-        if (i == 120) {
-            for (int k = 1; k <= 110; k++) {
-                char text[64];
-                (void)snprintf(text, sizeof text, "[\"CLOSE\",%d,\"\",\"\"]", k);
-                world_send(&world, 1, text);
-            }
-            world_tick(&world, 1000); /* the first 110 are in the database only */
-        }
-    }
-    const char *answer = call(1, "document", "{\"name\":\"post/1\"}");
-    for (int position = 150; position > 50; position--) {
-        char part[64];
-        (void)snprintf(part, sizeof part, "\"position\":%d,\"at_ms\"", position);
-        const char *found = strstr(answer, part);
-        cr_assert(found != NULL, "%d", position);
-        answer = found;
-    }
-    cr_expect(eq(ptr, strstr(answer + 1, "\"at_ms\":1"), strstr(answer, "\"at_ms\":1")));
-}
-
-Test(calls, a_document_that_is_not_there_is_nil)
-{
-    world_connect(&world, 1);
-    cr_expect(eq(int, strncmp(call(1, "document", "{\"name\":\"post/none\"}"), "null]", 5), 0));
-    cr_expect(eq(int, strncmp(call(1, "document", "{\"name\":\"none/1\"}"), "null]", 5), 0));
-    open_document(1, ++next_id, "post/none", 1);
-    cr_expect(tells(call(1, "document", "{\"name\":\"post/none\"}"),
-                    "\"position\":0,\"stored\":0,\"next_index\":0,\"in_memory\":true,"));
-}
-
-/* The writer's row is stored and leaves memory while the database's rows, read before, are on their
- * way. */
-Test(calls, a_writer_that_leaves_memory_meanwhile_is_told)
-{
-    world_connect(&world, 1);
-    world_connect(&world, 2);
-    open_document(1, 1, "post/1", 1);
-    world.manual = true;
-    like(1, 1, 1, 1);
-    cr_assert(world_commit(&world));
-    world_tick(&world, 1000);
-    world.holds_loads = true;
-    world_send(&world, 2, "[\"CALL\",1,\"document\",{\"name\":\"post/1\"}]");
-    cr_assert(eq(sz, world.load_count, 1));
-    struct bytes none = {0};
-    uint64_t request = world.loads[0].request;
-    world_disconnect(&world, 1);
-    cr_assert(world_store(&world));
-    world_event(&world,
-                (struct hub_event){.kind = EVENT_LOADED, .request = request, .bytes = none});
-    cr_expect(tells(world_read(&world, 2), "\"replicas\":0,"));
-    world.holds_loads = false;
-}
-
-Test(calls, an_answer_finds_nobody_when_its_connection_is_gone)
-{
-    world_connect(&world, 1);
-    world_connect(&world, 2);
-    open_document(1, 1, "post/1", 1);
-    world.holds_loads = true;
-    world_send(&world, 2, "[\"CALL\",1,\"document\",{\"name\":\"post/1\"}]");
-    world_disconnect(&world, 2);
-    uint64_t sent = world.sent_bytes;
-    world_load(&world, true);
-    cr_expect(eq(u64, world.sent_bytes, sent));
-    world_disconnect(&world, 1);
-    world_tick(&world, world.config.idle_ms + 1000); /* nothing holds the document any more */
-    world.holds_loads = false;
-    world_connect(&world, 3);
-    cr_expect(tells(call(3, "stats", "{}"), "\"documents\":0,"));
-}
-
-Test(calls, a_database_that_cannot_be_read_is_said)
-{
-    world_connect(&world, 1);
-    world.holds_loads = true;
-    (void)call(1, "document", "{\"name\":\"post/1\"}");
-    world_load(&world, false);
-    cr_expect(
-        tells(world_read(&world, 1), "\"UNAVAILABLE\",\"The hub could not read its database"));
-    (void)call(1, "document", "{\"name\":\"post/1\"}");
-    static const uint8_t garbage[] = {0x93, 0xff, 1, 2};
-    struct bytes rows = {garbage, sizeof garbage};
-    world_event(
-        &world,
-        (struct hub_event){.kind = EVENT_LOADED, .request = world.loads[0].request, .bytes = rows});
-    cr_expect(tells(world_read(&world, 1), "\"UNAVAILABLE\""));
-}
-
-Test(calls, calls_that_wait_for_the_database_are_bounded)
-{
-    enum { WAITING = 64 };
-    world_connect(&world, 1);
-    world.holds_loads = true;
-    for (int i = 0; i < WAITING; i++) {
-        cr_assert(eq(str, (char *)(uintptr_t)call(1, "document", "{\"name\":\"post/1\"}"), ""));
-    }
-    cr_expect(tells(call(1, "document", "{\"name\":\"post/1\"}"), "\"BUSY\""));
-    cr_expect(tells(call(1, "stats", "{}"), "\"now_ms\""));
-    (void)world_read(&world, 1);
-    world_load(&world, true);
-    world.holds_loads = false;
-    cr_expect(eq(int, strncmp(call(1, "document", "{\"name\":\"post/1\"}"), "null]", 5), 0));
 }

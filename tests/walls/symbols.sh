@@ -8,7 +8,7 @@ set -eu
 NM=$1 CRDT=$2 PROTOCOL=$3 HUB=$4
 
 ALLOWED='malloc|calloc|realloc|free|abort|__assert_fail|qsort|bsearch'
-ALLOWED="$ALLOWED|mem(chr|cmp|cpy|move|set)|str(len|cmp|ncmp|chr|rchr|spn|cspn)|v?snprintf"
+ALLOWED="$ALLOWED|mem(chr|cmp|cpy|mem|move|set)|str(len|cmp|ncmp|chr|rchr|spn|cspn)|v?snprintf"
 ALLOWED="$ALLOWED|strto(d|ul|ull|l|ll)|isnan|isinf|isfinite|floor|trunc|fmod|ldexp|frexp"
 # What a compiler puts in for position-independent and for hardened code.
 ALLOWED="$ALLOWED|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__[a-z]*_chk"
