@@ -56,7 +56,7 @@ static void write_replica(struct writer *writer, const struct row *row)
 
 static void write_rejected(struct writer *writer, const struct row *row)
 {
-    write_array(writer, 7);
+    write_array(writer, 8);
     write_uint(writer, row->kind);
     write_bin(writer, replica_id_bytes(&row->replica));
     write_uint(writer, row->seq);
@@ -64,6 +64,7 @@ static void write_rejected(struct writer *writer, const struct row *row)
     write_bin(writer, row->code);
     write_bin(writer, row->text);
     write_bin(writer, row->detail);
+    write_uint(writer, row->index);
 }
 
 /* RETIRED, SILENT and WALKED. */
@@ -158,6 +159,7 @@ static void read_fields(struct reader *reader, struct row *row)
         row->code = read_blob(reader);
         row->text = read_blob(reader);
         row->detail = read_blob(reader);
+        row->index = read_uint(reader);
         return;
     case ROW_RETIRED:
     case ROW_SILENT:
@@ -186,11 +188,12 @@ bool row_read(struct reader *reader, struct row *row)
 
 void row_request_write(struct writer *writer, const struct row_request *request)
 {
-    write_array(writer, 8);
+    write_array(writer, 9);
     write_uint(writer, request->kind);
     write_bin(writer, request->name);
     write_bool(writer, request->document);
     write_uint(writer, request->silent_before_ms);
+    write_uint(writer, request->before);
     write_uint(writer, request->limit);
     write_bin(writer, request->search);
     write_bin(writer, request->after);
@@ -202,11 +205,12 @@ void row_request_write(struct writer *writer, const struct row_request *request)
 
 bool row_request_read(struct reader *reader, struct row_request *request)
 {
-    (void)read_tuple(reader, 8);
+    (void)read_tuple(reader, 9);
     *request = (struct row_request){.kind = (enum row_request_kind)read_uint(reader)};
     request->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
     request->document = read_bool(reader);
     request->silent_before_ms = read_uint(reader);
+    request->before = read_uint(reader);
     request->limit = read_uint(reader);
     request->search = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
     request->after = read_bin(reader, LIMIT_ROW_WALK_BYTES);

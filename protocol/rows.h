@@ -20,10 +20,11 @@ enum row_kind {
     ROW_ENTRY,        /* field, key, position, shown, detail: replaces the removal with that key */
     ROW_REMOVAL,      /* field, key, position: replaces the entry with that key */
     ROW_REPLICA,      /* replica, index, seq, position, at_ms, detail, principal */
-    ROW_REJECTED,     /* replica, seq, at_ms, code, text, detail (the update): for the operator */
-    ROW_RETIRED,      /* replica: its REPLICA row leaves */
-    ROW_SILENT,       /* replica: one that was found */
-    ROW_WALKED        /* key: where the walk goes on; empty: it is at its end */
+    ROW_REJECTED, /* replica, seq, at_ms, code, text, detail (the update), index: for the operator
+                   */
+    ROW_RETIRED,  /* replica: its REPLICA row leaves */
+    ROW_SILENT,   /* replica: one that was found */
+    ROW_WALKED    /* key: where the walk goes on; empty: it is at its end */
 };
 
 struct row {
@@ -33,7 +34,7 @@ struct row {
     uint64_t horizon;
     uint64_t next_index; /* of DOCUMENT: the index the next new replica gets */
     uint64_t retired_ms; /* of DOCUMENT: replicas older than this that have no row are retired */
-    uint64_t index;      /* of REPLICA */
+    uint64_t index;      /* of REPLICA; of REJECTED its number in the table, 0: not stored yet */
     uint64_t seq;
     uint64_t at_ms;
     struct replica_id replica;
@@ -61,8 +62,10 @@ enum row_request_kind {
                     bounded step of a walk through them */
     ROWS_NAMES,  /* after, search, limit: documents by their names, behind `after`, as DOCUMENT
                     rows of name and position, and a WALKED row; a bounded step */
-    ROWS_WRITERS /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
-                    their details, latest first */
+    ROWS_REJECTED, /* before, limit: refused updates below that number, the latest stored first,
+                      each as a DOCUMENT row of its name and a REJECTED row without the update */
+    ROWS_WRITERS   /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
+                      their details, latest first */
 };
 
 struct row_request {
@@ -72,6 +75,7 @@ struct row_request {
     const struct replica_id *replicas; /* when writing */
     size_t length;
     uint64_t silent_before_ms;
+    uint64_t before;     /* 0: all */
     uint64_t limit;      /* how many, at most */
     struct bytes search; /* what names contain; empty: anything */
     struct bytes after;  /* where the walk goes on; empty: it begins */

@@ -36,6 +36,13 @@ static const struct operator_method methods[] = {
                      "name is a document's name: schema/key, at most 256 bytes."}},
      .parameter_count = 1,
      .run = operator_document},
+    {.name = "rejected",
+     .parameters = {{"after", OPERATOR_NUMBER, false, 0, ID_MAX,
+                     "after is a refused update's id, as `next` of the page before gives it."},
+                    {"limit", OPERATOR_NUMBER, false, 1, LIMIT_LISTED_REJECTED,
+                     "limit is a whole number from 1 to 500."}},
+     .parameter_count = 2,
+     .run = operator_rejected},
 };
 
 static struct bytes text_bytes(const char *text)

@@ -1,7 +1,8 @@
 /*
  * An operator's calls (docs/protocol.md, Operator calls): what the files operator*.c share.
- * operator.c reads the calls and answers them; operator_connections.c, operator_documents.c and
- * operator_document.c hold the methods; operator_request.c waits for the database where one must.
+ * operator.c reads the calls and answers them; operator_connections.c, operator_documents.c,
+ * operator_document.c and operator_rejected.c hold the methods; operator_request.c waits for the
+ * database where one must.
  */
 #ifndef HUB_OPERATOR_H
 #define HUB_OPERATOR_H
@@ -70,6 +71,7 @@ void operator_connections(const struct operator_call *call);
 void operator_connection(const struct operator_call *call);
 void operator_documents(const struct operator_call *call);
 void operator_document(const struct operator_call *call);
+void operator_rejected(const struct operator_call *call);
 
 /*
  * A call that waits for rows from the database. What memory knows is gathered when the rows are

@@ -22,6 +22,7 @@
 struct connection;
 struct document;
 struct operator_request;
+struct refusals;
 struct presence;
 struct stream;
 
@@ -282,6 +283,7 @@ struct hub {
 
     struct load *loads;
     struct retirement retirement;
+    struct refusals *refusals; /* NULL: there were none */
     struct operator_request *operator_requests;
     size_t operator_request_count;
     uint64_t last_request;
@@ -351,6 +353,10 @@ bool operator_call(struct hub *hub, struct connection *connection, const struct 
 bool operator_loaded(struct hub *hub, uint64_t request, struct bytes rows);
 bool operator_load_failed(struct hub *hub, uint64_t request);
 void operator_requests_finish(struct hub *hub);
+
+/* Notes a refused update. */
+void operator_refused(struct hub *hub, const struct document *document,
+                      const struct ledger_row *row, uint64_t at_ms);
 
 /* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
 bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,

@@ -21,7 +21,13 @@ static const char writers_sql[] =
     "(SELECT replica, number, seq, position, at, principal FROM replicas WHERE document = ?1 "
     "ORDER BY replica DESC LIMIT ?3) ORDER BY position DESC, replica DESC LIMIT ?2";
 
+static const char rejected_sql[] =
+    "SELECT rejected.rowid, schema, key, replica, seq, at, code, text FROM rejected "
+    "CROSS JOIN documents ON documents.id = rejected.document "
+    "WHERE rejected.rowid < ?1 ORDER BY rejected.rowid DESC LIMIT ?2";
+
 struct browse {
+    sqlite3_stmt *rejected;
     sqlite3_stmt *names;
     sqlite3_stmt *position;
     sqlite3_stmt *writers;
@@ -32,6 +38,7 @@ struct browse *browse_open(sqlite3 *database)
     struct browse *browse = calloc(1, sizeof *browse);
     if (browse == NULL || database_prepare(database, &browse->names, names_sql) != SQLITE_OK ||
         database_prepare(database, &browse->position, position_sql) != SQLITE_OK ||
+        database_prepare(database, &browse->rejected, rejected_sql) != SQLITE_OK ||
         database_prepare(database, &browse->writers, writers_sql) != SQLITE_OK) {
         browse_close(browse);
         return NULL;
@@ -44,9 +51,37 @@ void browse_close(struct browse *browse)
     if (browse != NULL) {
         (void)sqlite3_finalize(browse->names);
         (void)sqlite3_finalize(browse->position);
+        (void)sqlite3_finalize(browse->rejected);
         (void)sqlite3_finalize(browse->writers);
         free(browse);
     }
+}
+
+/* A document's, put together from two columns. */
+struct name {
+    uint8_t bytes[LIMIT_DOCUMENT_NAME_BYTES];
+    size_t length;
+};
+
+/* False: it is no document's name. */
+static bool take_name(sqlite3_stmt *statement, int column, struct name *name)
+{
+    struct bytes schema = column_bytes(statement, column);
+    struct bytes key = column_bytes(statement, column + 1);
+    if (schema.length == 0 || key.length == 0 ||
+        schema.length + 1 + key.length > sizeof name->bytes) {
+        return false;
+    }
+    memcpy(name->bytes, schema.data, schema.length);
+    name->bytes[schema.length] = '/';
+    memcpy(name->bytes + schema.length + 1, key.data, key.length);
+    name->length = schema.length + 1 + key.length;
+    return true;
+}
+
+static struct bytes name_bytes(const struct name *name)
+{
+    return (struct bytes){name->bytes, name->length};
 }
 
 /* --- names --- */
@@ -54,33 +89,15 @@ void browse_close(struct browse *browse)
 struct step {
     const struct row_request *request;
     struct writer *writer;
-    uint8_t name[LIMIT_DOCUMENT_NAME_BYTES]; /* looked at last */
-    size_t length;
+    struct name name; /* looked at last */
     uint64_t document;
     size_t looked;
     uint64_t found;
 };
 
-/* False: the row is damaged. */
-static bool take_name(sqlite3_stmt *names, struct step *step)
-{
-    struct bytes schema = column_bytes(names, 0);
-    struct bytes key = column_bytes(names, 1);
-    if (!column_take_uint(names, 2, &step->document) || schema.length == 0 || key.length == 0 ||
-        schema.length + 1 + key.length > sizeof step->name) {
-        return false;
-    }
-    memcpy(step->name, schema.data, schema.length);
-    step->name[schema.length] = '/';
-    memcpy(step->name + schema.length + 1, key.data, key.length);
-    step->length = schema.length + 1 + key.length;
-    step->looked++;
-    return true;
-}
-
 static int write_name(sqlite3_stmt *position, struct step *step)
 {
-    struct row row = {.kind = ROW_DOCUMENT, .name = {step->name, step->length}};
+    struct row row = {.kind = ROW_DOCUMENT, .name = name_bytes(&step->name)};
     bind_uint(position, 1, step->document);
     int rc = sqlite3_step(position);
     if (rc == SQLITE_DONE || (rc == SQLITE_ROW && !column_take_uint(position, 0, &row.position))) {
@@ -95,10 +112,12 @@ static int write_name(sqlite3_stmt *position, struct step *step)
 /* SQLITE_ROW: there is another. */
 static int look_at_name(const struct browse *browse, struct step *step)
 {
-    if (!take_name(browse->names, step)) {
+    if (!take_name(browse->names, 0, &step->name) ||
+        !column_take_uint(browse->names, 2, &step->document)) {
         return SQLITE_CORRUPT;
     }
-    bool wanted = bytes_contain((struct bytes){step->name, step->length}, step->request->search);
+    step->looked++;
+    bool wanted = bytes_contain(name_bytes(&step->name), step->request->search);
     int rc = wanted ? write_name(browse->position, step) : SQLITE_ROW;
     return rc == SQLITE_ROW ? sqlite3_step(browse->names) : rc;
 }
@@ -125,15 +144,61 @@ int browse_names(struct browse *browse, const struct row_request *request, struc
     if ((rc & 0xff) == SQLITE_CORRUPT) {
         (void)snprintf(damage, damage_bytes,
                        "a row of the table documents is damaged: at or behind %.*s (%" PRIu64 ")",
-                       (int)step.length, (const char *)step.name, step.document);
+                       (int)step.name.length, (const char *)step.name.bytes, step.document);
         return SQLITE_CORRUPT;
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         return rc;
     }
-    size_t more = rc == SQLITE_ROW ? step.length : 0;
-    row_write(writer, &(struct row){.kind = ROW_WALKED, .key = {step.name, more}});
+    struct bytes end = rc == SQLITE_ROW ? name_bytes(&step.name) : (struct bytes){0};
+    row_write(writer, &(struct row){.kind = ROW_WALKED, .key = end});
     return writer->status == PROTOCOL_OK ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* --- refused updates --- */
+
+/* False: the row is damaged. */
+static bool take_rejected(sqlite3_stmt *statement, struct row *row)
+{
+    struct bytes replica = {0};
+    row->code = column_bytes(statement, 6);
+    row->text = column_bytes(statement, 7);
+    return column_take_uint(statement, 0, &row->index) &&
+           column_take_bytes(statement, 3, &replica) &&
+           replica_id_from_bytes(replica, &row->replica) &&
+           column_take_uint(statement, 4, &row->seq) &&
+           column_take_uint(statement, 5, &row->at_ms) && row->code.length <= LIMIT_CODE_BYTES &&
+           row->text.length <= LIMIT_TEXT_BYTES && utf8_valid(row->code) && utf8_valid(row->text);
+}
+
+int browse_rejected(struct browse *browse, const struct row_request *request, struct writer *writer,
+                    char *damage, size_t damage_bytes)
+{
+    sqlite3_stmt *rejected = browse->rejected;
+    struct row row = {.kind = ROW_REJECTED};
+    struct name name;
+    bind_uint(rejected, 1, request->before == 0 ? INT64_MAX : request->before);
+    bind_uint(rejected, 2, request->limit);
+    int rc = sqlite3_step(rejected);
+    while (rc == SQLITE_ROW && writer->status == PROTOCOL_OK) {
+        if (!take_name(rejected, 1, &name) || !take_rejected(rejected, &row)) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        row_write(writer, &(struct row){.kind = ROW_DOCUMENT, .name = name_bytes(&name)});
+        row_write(writer, &row);
+        rc = sqlite3_step(rejected);
+    }
+    (void)sqlite3_reset(rejected);
+    if ((rc & 0xff) == SQLITE_CORRUPT) {
+        (void)snprintf(damage, damage_bytes,
+                       "a row of the table rejected is damaged: at or below %" PRIu64, row.index);
+        return SQLITE_CORRUPT;
+    }
+    if (writer->status != PROTOCOL_OK) {
+        return SQLITE_NOMEM;
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* --- writers --- */

@@ -23,6 +23,14 @@ STORAGE_CHECKED int browse_names(struct browse *browse, const struct row_request
                                  struct writer *writer, char *damage, size_t damage_bytes);
 
 /*
+ * Refused updates below the number `request->before`, the latest stored first, at most
+ * `request->limit`: for each a DOCUMENT row of its name, and a REJECTED row. SQLITE_CORRUPT:
+ * `damage` says which row.
+ */
+STORAGE_CHECKED int browse_rejected(struct browse *browse, const struct row_request *request,
+                                    struct writer *writer, char *damage, size_t damage_bytes);
+
+/*
  * The document's replicas, those that changed last first, at most `limit`: a statement to be
  * stepped and reset. Of a document with more than LIMIT_LOOKED_AT replicas only the youngest are
  * looked at.

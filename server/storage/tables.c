@@ -471,6 +471,10 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
         return browse_names(tables->browse, &request, &writer, tables->damage,
                             sizeof tables->damage);
     }
+    if (request.kind == ROWS_REJECTED) {
+        return browse_rejected(tables->browse, &request, &writer, tables->damage,
+                               sizeof tables->damage);
+    }
     tables->name = request.name;
     bool writers = request.kind == ROWS_WRITERS;
     int rc = load_document(tables, request.document || writers, &writer);

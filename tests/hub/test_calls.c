@@ -18,7 +18,7 @@ TestSuite(calls, .init = calls_start, .fini = calls_finish);
 Test(calls, only_operators_are_answered, .init = NULL)
 {
     static const char *const methods[] = {"stats", "connections", "connection", "documents",
-                                          "document"};
+                                          "document", "rejected"};
     world_init(&world);
     world_start(&world);
     world_connect(&world, 1);
@@ -54,6 +54,8 @@ Test(calls, bad_parameters_are_told_in_a_sentence_and_harm_nobody)
         {"documents", "{\"after\":7}", "after is a document's name"},
         {"documents", "{\"limit\":0}", "limit is"},
         {"documents", "{\"limit\":1001}", "limit is"},
+        {"rejected", "{\"limit\":501}", "limit is a whole number from 1 to 500."},
+        {"rejected", "{\"after\":\"x\"}", "after is a refused update's id"},
         {"document", "{}", "name is a document's name"},
         {"document", "{\"name\":\"\"}", "name is a document's name"},
         {"document", "{\"name\":7}", "name is a document's name"},
