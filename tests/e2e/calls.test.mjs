@@ -5,15 +5,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { decodePackets, encodePacket } from 'syncline/internal/protocol/packets.js';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
 import { Peer, frame, hello } from './socket.mjs';
 import { sql, startHub, until } from './support.mjs';
+
+/** Maps as objects, all the way down. */
+function plain(value) {
+  if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [key, plain(item)]));
+  return Array.isArray(value) ? value.map(plain) : value;
+}
 
 /** A connection that calls: `call(method, parameters)` answers the RESULT's value, or the ERROR. */
 async function operator(hub, { greeting = hello } = {}) {
   const peer = await new Peer(hub).upgraded();
   peer.write(frame(greeting));
-  const packets = () => peer.frames.filter(({ opcode }) => opcode === 2).flatMap(({ payload }) => decodePackets(payload));
+  const packets = () => peer.frames.filter(({ opcode }) => opcode === 2).flatMap(({ payload }) => decodeMessage(payload));
   let last = 0;
   return {
     peer,
@@ -21,7 +27,7 @@ async function operator(hub, { greeting = hello } = {}) {
       const id = ++last;
       peer.write(frame(encodePacket({ type: 'CALL', id, method, parameters })));
       const answer = await until(() => packets().find((packet) => packet.id === id), `an answer to ${method}`);
-      return answer.type === 'RESULT' ? answer.value : answer;
+      return answer.type === 'RESULT' ? plain(answer.value) : answer;
     },
   };
 }
