@@ -132,10 +132,9 @@ static void write_listed(struct writer *writer, const struct hub *hub, const str
 static bool answer(struct hub *hub, const struct operator_request *request, struct bytes rows,
                    struct writer *writer)
 {
-    struct page page;
+    struct page page = {.length = 0};
     struct side kept = side_of(buffer_bytes(&request->kept));
     struct side stored = side_of(rows);
-    page.length = 0;
     merge(&page, &kept, &stored, request->limit);
     if (!reader_ok(&kept.reader) || !reader_ok(&stored.reader)) {
         return false;

@@ -15,10 +15,11 @@ TestSuite(calls, .init = calls_start, .fini = calls_finish);
 
 /* --- access and parameters --- */
 
-Test(calls, only_operators_are_answered, .init = NULL)
+Test(calls, only_operators_are_answered)
 {
-    static const char *const methods[] = {"stats", "connections", "connection", "documents",
-                                          "document", "rejected"};
+    static const char *const methods[] = {"stats",     "connections", "connection",
+                                          "documents", "document",    "rejected"};
+    calls_finish();
     world_init(&world);
     world_start(&world);
     world_connect(&world, 1);
@@ -203,8 +204,10 @@ Test(calls, what_hello_said_is_kept_up_to_a_whole_character)
     char kept[512] = "x";
     char options[1024];
     for (size_t i = 0; i < 70; i++) {
-        (void)strcat(long_name, "\xc3\xa4");
-        (void)strcat(kept, i < 63 ? "\xc3\xa4" : "");
+        memcpy(long_name + 1 + 2 * i, "\xc3\xa4", 3);
+        if (i < 63) {
+            memcpy(kept + 1 + 2 * i, "\xc3\xa4", 3);
+        }
     }
     (void)snprintf(options, sizeof options, "{\"agent\":\"%s\",\"client\":\"tab-1\"}", long_name);
     say_hello(1, options);

@@ -121,7 +121,10 @@ Test(calls_documents, a_writer_that_leaves_memory_meanwhile_is_told)
     cr_assert(world_store(&world));
     world_event(&world,
                 (struct hub_event){.kind = EVENT_LOADED, .request = request, .bytes = none});
-    cr_expect(tells(world_read(&world, 2), "\"replicas\":0,"));
+    const char *answer = world_read(&world, 2);
+    cr_expect(tells(answer, "\"replicas\":0,"));
+    cr_expect(
+        tells(answer, "\"writers\":[{\"replica\":%s,\"index\":0,\"seq\":1,", world_replica(1)));
     world.holds_loads = false;
 }
 
@@ -381,8 +384,8 @@ Test(calls_documents, a_page_ends_where_the_first_side_has_looked)
         &world,
         (struct hub_event){.kind = EVENT_LOADED, .request = world.loads[0].request, .bytes = rows});
     const char *answer = world_read(&world, 1);
-    cr_expect(tells(answer, "\"post/b\""));
-    cr_expect(tells(answer, "\"in_memory\":true}],\"next\":\"post/k\"}"));
+    cr_expect(tells(answer, "{\"documents\":[{\"name\":\"post/b\",\"position\":0,\"streams\":1,"
+                            "\"in_memory\":true}],\"next\":\"post/k\"}"));
 }
 
 Test(calls_documents, memory_looks_at_a_bounded_number_of_names)

@@ -132,6 +132,25 @@ Test(calls_rejected, more_that_are_not_stored_than_are_told_leave_room_for_the_r
     cr_expect(tells(call(1, "rejected", "{\"after\":2}"), "[{\"id\":1,"));
 }
 
+/* The table's order is that of the stores, where a document that changed first comes first. */
+Test(calls_rejected, what_is_stored_is_told_as_it_is_stored)
+{
+    world_connect(&world, 1);
+    open_document(1, 1, "post/1", 1);
+    open_document(1, 2, "post/2", 2);
+    world.manual = true;
+    like(1, 2, 1, 1);
+    cr_assert(world_commit(&world));
+    send_bad(1, 1, 51);
+    send_bad(1, 2, 51);
+    cr_assert(world_commit(&world) && world_commit(&world));
+    send_bad(2, 2, 52); /* stored before the other */
+    cr_assert(world_commit(&world));
+    world_tick(&world, 1000);
+    cr_assert(world_store(&world));
+    cr_expect(tells(call(1, "rejected", "{\"limit\":1}"), "{\"rejected\":[{\"id\":3,"));
+}
+
 /* Kept when the rows were asked for, and in the rows as well. */
 Test(calls_rejected, one_that_is_stored_meanwhile_is_told_once)
 {
