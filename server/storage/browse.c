@@ -76,7 +76,7 @@ static bool take_name(sqlite3_stmt *statement, int column, struct name *name)
     name->bytes[schema.length] = '/';
     memcpy(name->bytes + schema.length + 1, key.data, key.length);
     name->length = schema.length + 1 + key.length;
-    return true;
+    return utf8_valid((struct bytes){name->bytes, name->length});
 }
 
 static struct bytes name_bytes(const struct name *name)

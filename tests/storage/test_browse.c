@@ -142,6 +142,12 @@ Test(browse, a_damaged_name_is_reported)
     (void)fixture_sql(&fixture, "UPDATE documents SET position = 1, key = printf('%.300c', 'k')");
     (void)load_names("", "", 100);
     cr_expect(eq(int, completion.kind, STORAGE_LOAD_FAILED));
+    (void)fixture_sql(&fixture, "UPDATE documents SET key = CAST(x'c328' AS TEXT)");
+    (void)load_names("", "", 100);
+    cr_expect(eq(int, completion.kind, STORAGE_LOAD_FAILED));
+    (void)fixture_sql(&fixture, "UPDATE documents SET key = 'a'");
+    struct reader reader = load_names("", "", 100);
+    expect_name(&reader, "post/a", 1);
 }
 
 /* --- writers --- */
