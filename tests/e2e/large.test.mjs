@@ -38,3 +38,42 @@ test('a large snapshot and a large update travel in chunks', { timeout: 120000 }
   watcher.reconnect(); // what it must un-show comes from the removal log, as one large update, or as a snapshot
   await until(() => watched.tags.value.join() === 'last', 'the watcher that was away');
 });
+
+test('what was edited offline may be more than a message', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t);
+  const clients = [1, 2].map(() => connect(hub.url));
+  t.after(() => clients.forEach((client) => client.close()));
+  const [doc, seen] = clients.map((client) => client.open('post/big'));
+  await Promise.all([doc.ready, seen.ready]);
+  clients[0].disconnect();
+  doc.transact(() => {
+    for (let i = 0; i < 400; i++) doc.tags.add(`${i} ${'long '.repeat(800)}`);
+  });
+  for (let i = 0; i < 20000; i++) doc.tags.add(`a short one, of many ${i}`);
+  doc.likes.increment();
+  clients[0].reconnect();
+  await doc.saved;
+  await until(() => seen.tags.size === 20400 && seen.likes.value === 1, 'the other has it all');
+});
+
+test('an edit that no message can hold is the app’s again, and the rest is sent', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t, { schemas: 'post: {likes: g-counter, text: mv-register, tags: or-set}', config: 'limits: {message_bytes: 16 KiB}' });
+  const client = connect(hub.url);
+  t.after(() => client.close());
+  const doc = client.open('post/1');
+  await doc.synced;
+  const rejected = [];
+  doc.on('rejected', ({ code, text, edits }) => rejected.push([code, text, edits.text.set.length]));
+  doc.likes.increment();
+  doc.text.set('x'.repeat(20000));
+  await doc.saved;
+  assert.deepEqual(rejected, [['TOO_LONG', 'The hub takes no update of more than 16352 bytes (its limits.message_bytes).', 20000]]);
+  assert.deepEqual(doc.value, { likes: 1, tags: [], text: [] });
+  assert.equal(doc.rejected.length, 1);
+  client.disconnect();
+  for (let i = 0; i < 3000; i++) doc.tags.add(`a tag, of which a message holds few ${i}`);
+  client.reconnect();
+  await doc.saved;
+  assert.equal(doc.tags.size, 3000);
+  assert.equal(rejected.length, 1);
+});

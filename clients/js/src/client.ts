@@ -66,6 +66,8 @@ export type Client = {
 };
 
 const OPEN_RETRY_MS = 1000;
+/** What a relay adds to a packet. */
+const RELAYED_BYTES = 32;
 
 /** Of each hub its own; a token in the address is none of its name. */
 function storeName(url: string): string {
@@ -119,9 +121,11 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
   function flush(): void {
     flushing = false;
+    const { welcome } = connection;
+    if (welcome === null) return;
     const parts: Uint8Array[] = [];
-    for (const [id, { session, presence }] of streams) {
-      const { packets, frozen } = session.takeSends();
+    for (const [id, { takeSends, presence }] of [...streams]) {
+      const { packets, frozen } = takeSends(welcome.limits.message_bytes - RELAYED_BYTES);
       parts.push(...[...packets, ...presence.take(id)].map(encodePacket), ...frozen);
     }
     connection.sendBytes(parts);

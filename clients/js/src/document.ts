@@ -39,7 +39,7 @@ export type DocumentCore = Watchable & {
   /** Every edit made so far is in the client's store, and survives its end. At once, if the client has none; fails if a write does. */
   readonly stored: Promise<void>;
   /**
-   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP, UNKNOWN_FIELD), oldest first: kept
+   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP, UNKNOWN_FIELD, TOO_LONG), oldest first: kept
    * until the document closes, for the app to make their edits again, or not.
    */
   readonly rejected: readonly Rejection[];
@@ -60,6 +60,8 @@ export type DocumentHandle = {
   session: Session;
   presence: PresenceHandle;
   receive(packet: Packet): News;
+  /** No message may be longer. */
+  takeSends(messageBytes: number): { packets: Packet[]; frozen: Uint8Array[] };
   setOnline(online: boolean): void;
   shut(): void;
   /** Where its changes are told from now on. */
@@ -71,7 +73,7 @@ export type DocumentHandle = {
   listeners(): number;
 };
 
-const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP', 'UNKNOWN_FIELD']);
+const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP', 'UNKNOWN_FIELD', 'TOO_LONG']);
 
 export function createDocument(
   name: string,
@@ -167,10 +169,21 @@ export function createDocument(
 
   function receive(packet: Packet): News {
     const news = session.receive(packet, now());
+    if (packet.type === 'OPENED') declare();
+    tell(news);
+    return news;
+  }
+
+  function takeSends(messageBytes: number): { packets: Packet[]; frozen: Uint8Array[] } {
+    const { told: news, ...sends } = session.takeSends(messageBytes);
+    if (news.rejected.length > 0) tell(news);
+    return sends;
+  }
+
+  function tell(news: News): void {
     shown.changed();
     // What the hub refused or made us move must not come back as it was.
     if (news.changed || news.pending) writer?.changed(news.renewed || news.rejected.length > 0);
-    if (packet.type === 'OPENED') declare();
     if (news.arrived) {
       setStatus('synced');
       waiting.ready.resolve();
@@ -183,7 +196,6 @@ export function createDocument(
     for (const rejection of news.rejected) events.emit('rejected', rejection);
     if (news.error !== undefined) events.emit('error', news.error);
     settleWaits();
-    return news;
   }
 
   function load(seen: readonly SavedSession[], adopted: readonly SavedSession[]): void {
@@ -293,7 +305,7 @@ export function createDocument(
   }
 
   return {
-    document, session, presence, receive, shut, load, stored, listeners: shown.count,
+    document, session, presence, receive, takeSends, shut, load, stored, listeners: shown.count,
     keepIn(made) { writer = made; },
     setOnline(online) {
       if (!online) session.disconnect();

@@ -17,6 +17,8 @@ export type Delta = {
   changes: Map<number, unknown>;
   /** What else may join it. */
   sharing: Sharing;
+  /** How many bytes may join it before it is measured again. */
+  room: number;
   /** Made again with a corrected clock: nothing that a wrong clock stamps joins it. */
   restamped: boolean;
   /** Sent once: nothing joins it any more, and it is re-sent byte for byte. */

@@ -37,19 +37,19 @@ export function reject(
   session.views = new Map();
 }
 
-/**
- * What the hub cannot know would be refused with all that travels beside it, or be taken for another field's: the app has it back.
- * The rest is sent without it, be it nothing: seqs have no gaps.
- */
-export function handBack(session: SessionState, box: Outbox, delta: Delta, told: News): void {
-  if (delta.rejected || delta.last <= box.acked) return;
+/** The app has what `why` names a reason for again. The rest is sent without it, be it nothing: seqs have no gaps. */
+function takeOut(
+  session: SessionState, box: Outbox, delta: Delta, why: (number: number, field: Field) => Pick<Rejection, 'code' | 'text'> | undefined,
+  told: News,
+): void {
   const before = entriesBefore(session, box, delta);
   for (const [number, change] of delta.changes) {
-    const field = session.aside.get(number);
-    if (field === undefined) continue;
+    const field = fieldOf(session, number) as Field;
+    const reason = why(number, field);
+    if (reason === undefined) continue;
     const { declaration, type } = field;
     told.rejected.push({
-      code: 'UNKNOWN_FIELD', text: `${misfit(session, declaration)}`, field: declaration.name, seq: delta.last,
+      ...reason, field: declaration.name, seq: delta.last,
       edits: { [declaration.name]: type.edits(type.rename(change, entryOf(before, number), { up: 0, down: 0 })) },
     });
     type.spend(entryOf(box.settled, number), change);
@@ -57,4 +57,18 @@ export function handBack(session: SessionState, box: Outbox, delta: Delta, told:
     delta.frozen = undefined;
     told.changed = true;
   }
+  session.views = new Map();
+}
+
+/** What the hub cannot know would be refused with all that travels beside it, or be taken for another field's. */
+export function handBack(session: SessionState, box: Outbox, delta: Delta, told: News): void {
+  if (delta.rejected || delta.last <= box.acked) return;
+  takeOut(session, box, delta, (number, { declaration }) =>
+    (session.aside.has(number) ? { code: 'UNKNOWN_FIELD', text: `${misfit(session, declaration)}` } : undefined), told);
+}
+
+/** A message that the hub does not take would end the connection each time that it is sent. */
+export function handBackLong(session: SessionState, box: Outbox, delta: Delta, told: News): void {
+  const text = `The hub takes no update of more than ${session.messageBytes} bytes (its limits.message_bytes).`;
+  takeOut(session, box, delta, () => ({ code: 'TOO_LONG', text }), told);
 }

@@ -43,7 +43,7 @@ function adoptDelta(session: SessionState, saved: SavedDelta, placed: (number: n
     const place = placed(number);
     return [place, (fieldOf(session, place) as Field).type.decodeChange(change)];
   }));
-  return { ...saved, serial, changes, sharing: 'none', sent: true, frozen: undefined };
+  return { ...saved, serial, changes, sharing: 'none', room: 0, sent: true, frozen: undefined };
 }
 
 /** Its session is over: nothing joins its updates any more, and all count as sent. */

@@ -2,7 +2,8 @@
 import { freezeDelta, thawDelta, type Packet } from '../protocol/packets.js';
 import { toHex } from '../protocol/values.js';
 import type { Delta, Outbox } from './outbox.js';
-import { disconnect, isHeld, ownBox, type SessionState } from './state.js';
+import { handBackLong } from './rejecting.js';
+import { createNews, disconnect, isHeld, ownBox, type News, type SessionState } from './state.js';
 
 const IN_FLIGHT = 16;
 
@@ -52,21 +53,30 @@ function countInFlight(outboxes: readonly Outbox[]): number {
   return outboxes.reduce((sum, box) => sum + box.deltas.filter((delta) => isInFlight(box, delta)).length, 0);
 }
 
-/** What can be sent now: outboxes oldest first, each in order. */
-export function takeSends(session: SessionState): { packets: Packet[]; frozen: Uint8Array[] } {
+function thawed(session: SessionState, stream: number, box: Outbox, delta: Delta, told: News): Uint8Array {
+  const packet = thawDelta(stream, encode(session, box, delta));
+  if (packet.length <= session.messageBytes) return packet;
+  handBackLong(session, box, delta, told);
+  return thawDelta(stream, encode(session, box, delta));
+}
+
+/** What can be sent now: outboxes oldest first, each in order. No message may be longer than `messageBytes`. */
+export function takeSends(session: SessionState, messageBytes = session.messageBytes): { packets: Packet[]; frozen: Uint8Array[]; told: News } {
   const { replies: packets, stream, outboxes } = session;
   const frozen: Uint8Array[] = [];
+  const told = createNews();
+  session.messageBytes = messageBytes;
   session.replies = [];
-  if (!session.arrived || session.paused || stream === null) return { packets, frozen };
+  if (!session.arrived || session.paused || stream === null) return { packets, frozen, told };
   let room = IN_FLIGHT - countInFlight(outboxes);
   for (const box of outboxes) {
     for (const delta of box.deltas) {
       if (delta.first !== box.next || delta.rejected || room <= 0) continue;
-      frozen.push(thawDelta(stream, encode(session, box, delta)));
+      frozen.push(thawed(session, stream, box, delta, told));
       delta.sent = true;
       box.next = delta.last + 1;
       room -= 1;
     }
   }
-  return { packets, frozen };
+  return { packets, frozen, told };
 }

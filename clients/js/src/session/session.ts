@@ -27,7 +27,7 @@ export function createSession(name: string, mint: () => Replica) {
     declare: (declarations: readonly FieldDeclaration[]): void => declare(state, declarations),
     edit: (number: number, make: (change: unknown, entry: Entry) => void): void => edit(state, number, make),
     open: (id: number, journal: Uint8Array) => open(state, id, journal),
-    takeSends: () => takeSends(state),
+    takeSends: (messageBytes?: number) => takeSends(state, messageBytes),
     view: (number: number): unknown => viewOf(state, number),
     numberOf: (declaration: FieldDeclaration): number => numberOf(state, declaration),
     fields: (): ReadonlyMap<number, Field> => state.fields,

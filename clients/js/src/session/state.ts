@@ -60,6 +60,8 @@ export type SessionState = {
   clockOffset: number;
   /** The replica that the session began under, or the session before it whose leases it goes on with. */
   identity: Replica;
+  /** The longest message that the hub takes, as far as it has told. */
+  messageBytes: number;
 };
 
 export function createState(name: string, mint: () => Replica): SessionState {
@@ -68,6 +70,7 @@ export function createState(name: string, mint: () => Replica): SessionState {
     name, mint, fields: new Map(), aside: new Map(), lastAside: 0, cursor: null, journal: null, outboxes: [first], edits: 0,
     named: [], stream: null, opened: false, arrived: false, paused: false, transfer: null, replies: [], views: new Map(),
     savedConfirmed: null, clockOffset: 0, identity: first.replica,
+    messageBytes: 1 << 20,
   };
 }
 
