@@ -1,0 +1,75 @@
+/** A page in Debian's Chromium for measurements: served from its own origin, its main thread's time read over the DevTools protocol. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+
+const launchOptions = {
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+};
+
+/** What ends with the run, the last begun first: the `t` of tests/e2e/support.mjs. */
+export function createScope() {
+  const ends = [];
+  return {
+    after: (end) => void ends.unshift(end),
+    async end() { for (const end of ends.splice(0)) await end(); },
+  };
+}
+
+/** One minified script as an app would ship it, and around it a page with nothing but its `#root`. */
+export async function servePage(scope, entry) {
+  const { outputFiles: [{ text }] } = await build({
+    entryPoints: [entry], bundle: true, minify: true, write: false, format: 'esm', platform: 'browser', external: ['ws'], logLevel: 'warning',
+  });
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+    response.end(isScript ? text
+      : '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/page.js"></script>');
+  }).listen(0, '127.0.0.1');
+  scope.after(() => server.close());
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+export async function openBrowser(scope) {
+  const browser = await chromium.launch(launchOptions);
+  scope.after(() => browser.close());
+  return browser;
+}
+
+/** A tab on the page whose functions are there, idle, and `measure`: the milliseconds that tasks took its main thread in `act`. */
+export async function openTab(context, origin) {
+  const page = await context.newPage();
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'timeTicks' });
+  const spent = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return 1000 * metrics.find(({ name }) => name === 'TaskDuration').value;
+  };
+  await page.goto(origin);
+  await page.waitForFunction(() => window.ready === true);
+  await page.evaluate(() => window.idle());
+  const measure = async (act, argument) => {
+    const before = await spent();
+    const result = await page.evaluate(act, argument);
+    return { ms: await spent() - before, result };
+  };
+  return { page, devtools, measure };
+}
+
+export function summary(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { median: sorted[Math.floor(sorted.length / 2)], least: sorted[0], most: sorted[sorted.length - 1] };
+}
+
+/** Columns as wide as what stands in them; the first to the left, the others to the right. */
+export function printTable(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  for (const row of rows) {
+    console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '));
+  }
+}
