@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldType } from '../../../clients/js/dist/crdt/registry.js';
-import { elementOfKey, keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
+import { elementOfKey, encodedOfKey, keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeValues, encodeValue, fromHex, toHex } from '../../../clients/js/dist/protocol/values.js';
 
 const orSet = fieldType({ type: 'or-set', of: 'any' });
@@ -29,13 +29,20 @@ const forms = [
 ];
 
 test('every kind of element has its shortest form', () => {
-  for (const [element, hex] of forms) assert.equal(keyOfElement(element, 'any'), hex);
+  for (const [element, hex] of forms) assert.equal(toHex(encodeValue(encodedOfKey(keyOfElement(element, 'any')))), hex);
+});
+
+test('an element and an entry that ends with it have one key each', () => {
+  const keys = [...new Set(forms.map(([element]) => keyOfElement(element, 'any'))), keyOfElement('9201', 'any'), keyOfElement('"', 'any')];
+  const entries = [...keys, ...keys.map((key) => `9200${key}`)];
+  assert.equal(new Set(entries).size, entries.length);
+  for (const key of keys) assert.deepEqual(elementOfKey(`9201${key}`), [1, elementOfKey(key)]);
 });
 
 test('an element comes back as it went in', () => {
   for (const [element, hex] of forms) {
     const back = elementOfKey(hex);
-    assert.equal(keyOfElement(back, 'any'), hex);
+    assert.equal(keyOfElement(back, 'any'), keyOfElement(element, 'any'));
     if (typeof element !== 'object') assert.equal(back, element === 0 ? 0 : element);
   }
 });
@@ -97,6 +104,7 @@ for (const [name, element] of Object.entries(refused)) {
 }
 
 test('an element has at most 4096 bytes', () => {
-  assert.equal(keyOfElement('x'.repeat(4093), 'string').length, 2 * 4096);
+  for (const most of ['x'.repeat(4093), 'é'.repeat(2046), '🛫'.repeat(1023)]) assert.equal(elementOfKey(keyOfElement(most, 'string')), most);
+  assert.throws(() => keyOfElement('é'.repeat(2047), 'string'), RangeError);
   assert.throws(() => keyOfElement('x'.repeat(4094), 'string'), RangeError);
 });

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
 import { encodeValue, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 import { createSession } from '../../../clients/js/dist/session/session.js';
@@ -11,7 +12,7 @@ import { createSession } from '../../../clients/js/dist/session/session.js';
 const JOURNAL = new Uint8Array(16).fill(1);
 const OTHER_JOURNAL = new Uint8Array(16).fill(2);
 const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }, { number: 2, name: 'tags', type: 'or-set', of: 'string' }];
-const hexOf = (text) => toHex(encodeValue(text));
+const keyOf = (text) => keyOfElement(text, 'string');
 
 /** A UUIDv7 that begins with `first`. */
 const replicaOf = (first) => Uint8Array.of(first, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0);
@@ -39,8 +40,8 @@ function open(session, id, { position = 0, ledger = {}, fields = { 0: 0, 2: [] }
   return packet;
 }
 
-const add = (session, text) => session.edit(2, (change) => { change.removed.delete(hexOf(text)); change.added.add(hexOf(text)); });
-const remove = (session, text) => session.edit(2, (change) => { change.added.delete(hexOf(text)); change.removed.add(hexOf(text)); });
+const add = (session, text) => session.edit(2, (change) => { change.removed.delete(keyOf(text)); change.added.add(keyOf(text)); });
+const remove = (session, text) => session.edit(2, (change) => { change.added.delete(keyOf(text)); change.removed.add(keyOf(text)); });
 const count = (session, amount) => session.edit(0, (change, entry) => { entry.up += amount; change.entry.up = entry.up; });
 const likes = (session) => session.view(0).total;
 const tags = (session) => [...session.view(2).dots.keys()].sort();
@@ -104,7 +105,7 @@ test('OPEN names the replica whose refused write was made again under another', 
     session.receive(content);
     return packet.replicas.map(([first]) => first);
   };
-  session.edit(0, (change) => Object.assign(change, { ms: 1000000, count: 0, value: hexOf('a') }));
+  session.edit(0, (change) => Object.assign(change, { ms: 1000000, count: 0, value: keyOf('a') }));
   reopen(1, 0, 0, { type: 'SNAPSHOT', id: 1, position: 0, fields: {} });
   inUse(session, 1);
   reopen(2, 0, 0, { type: 'UPDATE', id: 2, from: 0, to: 0, fields: {} });
@@ -392,7 +393,7 @@ test('a body in chunks is the body', () => {
   assert.equal(session.arrived(), false);
   assert.equal(end(session).arrived, true);
   assert.equal(likes(session), 4);
-  assert.deepEqual(tags(session), ['a', 'b'].map(hexOf));
+  assert.deepEqual(tags(session), ['a', 'b'].map(keyOf));
 });
 
 test('credit is granted for all that came, and nothing else', () => {
@@ -436,7 +437,7 @@ test('an update that starts after the cursor is refused', () => {
 test('an update that starts before the cursor holds at its end', () => {
   const session = atThree();
   update(session, 1, 4, { 0: 7, 2: [[[], ['a']], [[[0, 2, 4]], ['b']]] });
-  assert.deepEqual([likes(session), tags(session)], [7, [hexOf('b')]]);
+  assert.deepEqual([likes(session), tags(session)], [7, [keyOf('b')]]);
   update(session, 4, 5, { 0: 8 });
   assert.equal(likes(session), 8);
   assert.throws(() => update(session, 6, 7), ProtocolError);
@@ -445,7 +446,7 @@ test('an update that starts before the cursor holds at its end', () => {
 test('an update from the beginning tells all that there is', () => {
   const session = atThree();
   update(session, 0, 4, { 0: 7, 2: [[[[0, 2, 4]], ['b']]] });
-  assert.deepEqual([likes(session), tags(session)], [7, [hexOf('b')]]);
+  assert.deepEqual([likes(session), tags(session)], [7, [keyOf('b')]]);
 });
 
 test('an update that ends before the cursor is passed over, and the stream has begun', () => {
@@ -453,7 +454,7 @@ test('an update that ends before the cursor is passed over, and the stream has b
   session.open(2, JOURNAL);
   session.receive({ type: 'OPENED', id: 2, fields: FIELDS, rights: 3, position: 2, ledger: [{ index: null, seq: 0 }] });
   const news = update(session, 1, 2, { 0: 1, 2: [[[], ['a']]] }, 2);
-  assert.deepEqual([likes(session), tags(session), news.arrived, news.changed], [2, [hexOf('a')], true, false]);
+  assert.deepEqual([likes(session), tags(session), news.arrived, news.changed], [2, [keyOf('a')], true, false]);
   update(session, 2, 3, { 0: 2 }, 2);
   update(session, 3, 4, { 0: 5 }, 2);
   assert.equal(likes(session), 5);

@@ -11,7 +11,8 @@ import { fieldType } from '../../../clients/js/dist/crdt/registry.js';
 import { createDocument } from '../../../clients/js/dist/document.js';
 import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
 import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
-import { decodeValues, fromHex, toHex } from '../../../clients/js/dist/protocol/values.js';
+import { elementOfKey } from '../../../clients/js/dist/protocol/elements.js';
+import { toHex } from '../../../clients/js/dist/protocol/values.js';
 import { callOf, stampOf, valueOf } from '../oracle.mjs';
 import { callEdit, generator } from '../replicas.mjs';
 
@@ -20,7 +21,6 @@ const FIRST = Number(process.env.SYNCLINE_SEED ?? 1);
 const LAST = process.env.SYNCLINE_SEED === undefined ? SEEDS : FIRST;
 const JOURNAL = new Uint8Array(16);
 const MINUTE_MS = 60000;
-const elementOf = (key) => decodeValues(fromHex(key))[0];
 const wireDots = (dots) => dots.map(({ replica, seq, position }) => [Number(replica.slice(1)), seq, position]);
 
 /** A field's content, whole; `ever` remembers what must be told to be gone. */
@@ -31,23 +31,23 @@ function contentOf(declared, state, ever, nested, random) {
   };
   if (declared.type === 'map') {
     const keys = [...state.keys.keys()];
-    const gone = dead(keys).map((key) => [[], elementOf(key), true, null]);
+    const gone = dead(keys).map((key) => [[], elementOfKey(key), true, null]);
     return [...gone, ...keys.map((key) => {
       const { dots, field } = state.keys.get(key);
       const held = ever.held.get(key) ?? newEver();
       ever.held.set(key, held);
-      return [wireDots(dots), elementOf(key), random(2) === 0, contentOf(declared.inner, field, held, true, random)];
+      return [wireDots(dots), elementOfKey(key), random(2) === 0, contentOf(declared.inner, field, held, true, random)];
     })];
   }
   if (!nested && state.dots === undefined) {
     return declared.type === 'bounded-counter' ? [state.total, []] : state.total;
   }
   if (/counter/.test(declared.type)) {
-    return [...state.dots].flatMap(([key, dots]) => wireDots(dots).map((dot) => [...dot, elementOf(key)]));
+    return [...state.dots].flatMap(([key, dots]) => wireDots(dots).map((dot) => [...dot, elementOfKey(key)]));
   }
-  const groups = [...state.dots].map(([key, dots]) => [wireDots(dots), [elementOf(key)]]);
+  const groups = [...state.dots].map(([key, dots]) => [wireDots(dots), [elementOfKey(key)]]);
   const gone = /set/.test(declared.type) ? dead([...state.dots.keys()]) : [];
-  return gone.length === 0 ? groups : [[[], gone.map(elementOf)], ...groups];
+  return gone.length === 0 ? groups : [[[], gone.map(elementOfKey)], ...groups];
 }
 const newEver = () => ({ keys: new Set(), held: new Map() });
 

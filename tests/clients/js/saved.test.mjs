@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
+import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
 import { encodeValue, fromHex, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 import { decodeSession, inOrder, newestOf, VersionError } from '../../../clients/js/dist/session/saved.js';
@@ -18,7 +19,7 @@ const CONTENT = {
   0: 5, 1: [[[[0, 1, 1], [1, 2, 2]], ['a', 'b']], [[[0, 3, 3]], ['c']]], 2: [[[[0, 4, 4]], [[10, 0, 'old']]]],
   3: [[[[0, 5, 5]], 'apple', true, [[0, 5, 5, 3]]]], 4: [9, [[fromHex('aa'), 2, 99]]],
 };
-const hexOf = (text) => toHex(encodeValue(text));
+const keyOf = (text) => keyOfElement(text, 'string');
 const replicaOf = (first) => Uint8Array.of(first, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0);
 
 function start(first, fields = FIELDS) {
@@ -43,7 +44,7 @@ function open(session, id, { position = 9, ledger = {}, fields = FIELDS, content
 
 const count = (session, amount, number = LIKES) =>
   session.edit(number, (change, entry) => { entry.up += amount; change.entry.up = entry.up; });
-const remove = (session, text) => session.edit(TAGS, (change) => change.removed.add(hexOf(text)));
+const remove = (session, text) => session.edit(TAGS, (change) => change.removed.add(keyOf(text)));
 const sent = (session) => session.takeSends().frozen.flatMap((bytes) => decodeMessage(bytes));
 const views = (session) => [...session.fields()].map(([number, { type }]) => type.look(session.view(number)).value);
 
@@ -59,8 +60,8 @@ function load(saved, first, fields = []) {
 function editAll(session) {
   count(session, 2);
   remove(session, 'a');
-  session.edit(TITLE, (change) => Object.assign(change, { ms: 20, count: 1, value: hexOf('new') }));
-  session.edit(CART, (change) => change.set(hexOf('apple'), { removed: true, nested: { amount: 7 } }));
+  session.edit(TITLE, (change) => Object.assign(change, { ms: 20, count: 1, value: keyOf('new') }));
+  session.edit(CART, (change) => change.set(keyOf('apple'), { removed: true, nested: { amount: 7 } }));
   session.edit(STOCK, (change, entry) => { entry.down += 1; change.entry.down += 1; change.lease = { key: 'aa', drawn: 1, reserved: 0, ttlMs: 0 }; });
 }
 

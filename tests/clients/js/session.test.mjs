@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSession } from '../../../clients/js/dist/session/session.js';
+import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
 import { toHex } from '../../../clients/js/dist/protocol/values.js';
 
@@ -18,7 +19,7 @@ const LAST = process.env.SYNCLINE_SEED === undefined ? SEEDS : FIRST;
 const JOURNAL = new Uint8Array(16);
 const same = (a, b) => toHex(a) === toHex(b);
 const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }, { number: 2, name: 'tags', type: 'or-set', of: 'string' }];
-const hexOf = (element) => toHex(new Uint8Array([0xa1, element.charCodeAt(0)]));
+const keyOf = (element) => keyOfElement(element, 'string');
 
 function generator(seed) {
   let state = seed * 2654435761 + 1;
@@ -242,8 +243,8 @@ class Client {
     } else {
       this.session.edit(2, (change) => {
         if (kind === 'clear') { change.clear = true; change.added.clear(); change.removed.clear(); }
-        if (kind === 'add') { change.removed.delete(hexOf(element)); change.added.add(hexOf(element)); }
-        if (kind === 'rem') { change.added.delete(hexOf(element)); if (!change.clear) change.removed.add(hexOf(element)); }
+        if (kind === 'add') { change.removed.delete(keyOf(element)); change.added.add(keyOf(element)); }
+        if (kind === 'rem') { change.added.delete(keyOf(element)); if (!change.clear) change.removed.add(keyOf(element)); }
       });
     }
     return seq;
@@ -357,7 +358,7 @@ class History {
     for (const [dot, { kind, element }] of edits) {
       const gone = edits.some(([, other]) =>
         (other.kind === 'clear' || (other.kind === 'rem' && other.element === element)) && other.seen.has(dot));
-      if (kind === 'add' && !gone) tags.add(hexOf(element));
+      if (kind === 'add' && !gone) tags.add(keyOf(element));
     }
     return { likes: 2 * edits.filter(([, { kind }]) => kind === 'inc').length, tags: [...tags].sort() };
   }
@@ -439,7 +440,7 @@ test('edits gather until they are sent, and then never change', () => {
   const { id } = session.open(1, JOURNAL);
   session.receive({ type: 'OPENED', id, fields: FIELDS, rights: 3, position: 0, ledger: [{ index: null, seq: 0 }] });
   session.receive({ type: 'SNAPSHOT', id, position: 0, fields: { 0: 0, 2: [] } });
-  const add = (element) => session.edit(2, (change) => change.added.add(hexOf(element)));
+  const add = (element) => session.edit(2, (change) => change.added.add(keyOf(element)));
   add('a');
   add('b');
   const first = session.takeSends().frozen;

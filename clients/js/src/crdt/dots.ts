@@ -1,8 +1,8 @@
 /**
  * The dot set: entries, each with its live dots. Most types are one, and differ in their edits, their entries and what those mean.
- * An entry is held by its key: its canonical msgpack in hex.
+ * An entry is held by its key (protocol/elements.ts).
  */
-import { compareSortable, encodedOfKey, sortable } from '../protocol/elements.js';
+import { encodedOfKey } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
 import type { Join } from './type.js';
@@ -58,10 +58,6 @@ export function joinEntries(
     const gone = isKept(key) ? ours.filter((dot) => !dots.includes(dot)) : [];
     put(state, key, [...gone, ...dots]);
   }
-}
-
-export function sortedKeys(keys: Iterable<string>): string[] {
-  return [...keys].map(sortable).sort(compareSortable).map(({ key }) => key);
 }
 
 export function readDot(value: Value): Dot {

@@ -2,8 +2,7 @@
  * Looks: what is seen of a state. A look is never changed, so it can be kept, and it is the same object for as long as the same is
  * seen, whatever happened to the state meanwhile: dots, stamps and positions are not seen.
  */
-import { elementOfKey, type Element } from '../protocol/elements.js';
-import { sortedKeys } from './dots.js';
+import { elementOfKey, sortKeys, type Element } from '../protocol/elements.js';
 
 /** `value` is plain, as JSON could hold it but for bytes, and the same object at each reading. Lists and objects are frozen. */
 export type Look = { readonly value: unknown };
@@ -43,7 +42,7 @@ export function lookAtKeys(seen: Iterable<string>, before?: Look): Look {
   let decoded = (before as KeysLook | undefined)?.decoded();
   let value: readonly Element[] | undefined;
   function decode(): readonly Element[] {
-    const elements = new Map(sortedKeys(keys).map((key) => [key, decoded?.get(key) ?? elementOfKey(key)]));
+    const elements = new Map(sortKeys(keys).map((key) => [key, decoded?.get(key) ?? elementOfKey(key)]));
     decoded = elements;
     return Object.freeze([...elements.values()]);
   }

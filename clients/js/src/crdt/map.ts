@@ -3,15 +3,15 @@
  * takes what it had seen, of the key's dots and of all that stands under them. A key shows while it has a dot.
  */
 import type { Declaration } from '../protocol/declarations.js';
-import { elementOfKey, encodedOfKey, keyOfElement } from '../protocol/elements.js';
+import { elementOfKey, encodedOfKey, keyOfElement, sortKeys } from '../protocol/elements.js';
 import { asList } from '../protocol/values.js';
 import type { Dot, Update } from './context.js';
-import { dotContent, dotOf, joinDots, readDot, sortedKeys, uncovered } from './dots.js';
+import { dotContent, dotOf, joinDots, readDot, uncovered } from './dots.js';
 import { watchable, type Look, type Watchable } from './look.js';
 import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
 
 type Held = { dots: readonly Dot[]; field: unknown };
-/** By the key's canonical msgpack in hex. A state's fields may be shared by its copies: one that changes is copied first. */
+/** By the keys of their names. A state's fields may be shared by its copies: one that changes is copied first. */
 type State = { keys: Map<string, Held> };
 /** Beside each look the field that was looked at, which tells whether to look again. */
 type Seen = { field: unknown; readonly look: Look };
@@ -88,7 +88,7 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
 
   /** In the order of the keys' bytes, which an object's keys do not have if they look like numbers. */
   function entriesOf({ keys }: Pick<MapLook, 'keys'>): [string, unknown][] {
-    return sortedKeys(keys.keys()).map((key) => [textOf(key), keys.get(key)?.look.value]);
+    return sortKeys(keys.keys()).map((key) => [textOf(key), keys.get(key)?.look.value]);
   }
 
   function lookAgain(field: unknown, before: Seen | undefined): Seen {
@@ -136,7 +136,7 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
       },
       delete: (key) => remove([keyOf(key)].filter((one) => host.state().keys.has(one))),
       clear: () => void remove([...host.state().keys.keys()]),
-      keys: () => sortedKeys(host.state().keys.keys()).map(textOf)[Symbol.iterator](),
+      keys: () => sortKeys(host.state().keys.keys()).map(textOf)[Symbol.iterator](),
       values: () => entries().map(([, value]) => value)[Symbol.iterator](),
       entries: () => entries()[Symbol.iterator](),
       forEach: (visit) => { for (const [key, value] of entries()) visit(value, key); },

@@ -4,7 +4,7 @@
  */
 import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
-import { asList, asUint, encodeValue, toHex, type Value } from '../protocol/values.js';
+import { asList, asUint, type Value } from '../protocol/values.js';
 import { compareReplicas, updateCovers, type Dot } from './context.js';
 import { add, dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
 import { lookAtKeys, watchable, type Look, type Watchable } from './look.js';
@@ -76,8 +76,31 @@ export type LwwRegister<T extends Element = Element> = Watchable & {
 const WRITES_NESTED = 16;
 const COUNT_MAX = 0xffffffff;
 
-function keyOfWrite({ ms, count, value }: LwwChange): string {
-  return `93${toHex(encodeValue([ms, count])).slice(2)}${value}`;
+/** An unsigned integer's shortest form in hex. */
+function hexOf(value: number): string {
+  const digits = value.toString(16);
+  if (value < 0x80) return digits.padStart(2, '0');
+  const power = value < 0x100 ? 0 : value < 0x10000 ? 1 : value < 0x100000000 ? 2 : 3;
+  return `c${(12 + power).toString(16)}${digits.padStart(2 ** (power + 1), '0')}`;
+}
+
+/** How many digits that takes, by its head. */
+function digitsAt(key: string, at: number): number {
+  return key[at] === 'c' ? 2 + 2 ** (parseInt(key[at + 1] ?? '', 16) - 11) : 2;
+}
+
+function uintAt(key: string, at: number, digits: number): number {
+  return parseInt(key.slice(digits === 2 ? at : at + 2, at + digits), 16);
+}
+
+/** The head of a list of three, its two numbers, and the value's key. */
+const keyOfWrite = ({ ms, count, value }: LwwChange): string => `93${hexOf(ms)}${hexOf(count)}${value}`;
+
+function writeOfKey(key: string): LwwChange {
+  const msDigits = digitsAt(key, 2);
+  const countAt = 2 + msDigits;
+  const countDigits = digitsAt(key, countAt);
+  return { ms: uintAt(key, 2, msDigits), count: uintAt(key, countAt, countDigits), value: key.slice(countAt + countDigits) };
 }
 
 function compareWrites(a: Write, b: Write): number {
@@ -86,10 +109,12 @@ function compareWrites(a: Write, b: Write): number {
 
 /** The greatest first. */
 function writesOf(state: DotSet): Write[] {
-  return [...state.dots].flatMap(([key, dots]) => {
-    const [ms, count] = elementOfKey(key) as [number, number];
-    return dots.map((dot) => ({ key, dot, ms, count }));
-  }).sort((a, b) => compareWrites(b, a));
+  const writes: Write[] = [];
+  for (const [key, dots] of state.dots) {
+    const { ms, count } = writeOfKey(key);
+    for (const dot of dots) writes.push({ key, dot, ms, count });
+  }
+  return writes.length > 1 ? writes.sort((a, b) => compareWrites(b, a)) : writes;
 }
 
 function dropWrite(state: DotSet, { key, dot }: Write): void {
@@ -112,7 +137,7 @@ type LastLook = Look & { readonly key: string | undefined };
 /** By the element's key: the same one set again, or under another stamp, is nothing new. */
 function lookAtLast(state: DotSet, before?: Look): LastLook {
   const last = writesOf(state)[0];
-  const key = last && last.key.slice(keyOfWrite({ ...last, value: '' }).length);
+  const key = last && writeOfKey(last.key).value;
   if (before !== undefined && (before as LastLook).key === key) return before as LastLook;
   return { key, value: key === undefined ? null : elementOfKey(key) };
 }

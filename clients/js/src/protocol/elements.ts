@@ -1,9 +1,11 @@
 /**
- * Elements: what sets hold, compared by their canonical msgpack (docs/protocol.md, section 3). The key of an element is that
- * encoding as a string, which JavaScript's maps can hold.
+ * Elements: what sets hold, compared by their canonical msgpack (docs/protocol.md, section 3). The key of an element stands for that
+ * encoding as a string, which JavaScript's maps can hold: in hex, but for a string, which most elements are: that is itself after a
+ * quote. So a page that reads ten thousand of them encodes, decodes and copies none. What stands before another's key in hex, the
+ * head of a list with its first items, makes it an entry's key.
  */
 import type { ElementOf } from './declarations.js';
-import { decodeValues, Encoded, encodeValue, fromHex, toHex, type Value } from './values.js';
+import { concatenate, decodeValues, Encoded, encodeValue, fromHex, toHex, type Value } from './values.js';
 
 export type { ElementOf };
 export type Element = Value;
@@ -68,18 +70,38 @@ function fits(value: Canonical, of: ElementOf): boolean {
   }
 }
 
+/** Before a string that stands for itself. */
+const QUOTE = '"';
+/** The most bytes of UTF-8 that a character of a string can take, and of a length header. */
+const CHARACTER_BYTES = 3;
+const HEADER_BYTES = 5;
+
+function checkBytes(bytes: number, bytesMax: number): void {
+  if (bytes > bytesMax) throw new RangeError(`an element is at most ${bytesMax} bytes here`);
+}
+
+function keyOfText(text: string, bytesMax: number): string {
+  checkText(text);
+  if (text.length * CHARACTER_BYTES + HEADER_BYTES > bytesMax) checkBytes(encodeValue(text).length, bytesMax);
+  return QUOTE + text;
+}
+
 /** The element's key; throws a TypeError or RangeError if it cannot be one of `of`. */
 export function keyOfElement(element: unknown, of: ElementOf, bytesMax = ELEMENT_BYTES): string {
+  if (typeof element === 'string' && (of === 'string' || of === 'any')) return keyOfText(element, bytesMax);
   const value = canonical(element, 0);
   if (!fits(value, of)) throw new TypeError(`${String(element)} is not an element of ${of}`);
   const bytes = encodeValue(value);
-  if (bytes.length > bytesMax) throw new RangeError(`an element is at most ${bytesMax} bytes here`);
+  checkBytes(bytes.length, bytesMax);
   return toHex(bytes);
 }
 
-/** The element's bytes, as they are sent. */
-export function encodedOfKey(key: string): Encoded {
-  return new Encoded(fromHex(key));
+/** The element, or entry, as it is sent: text, or bytes that are msgpack already. */
+export function encodedOfKey(key: string): string | Encoded {
+  const quote = key.indexOf(QUOTE);
+  if (quote === 0) return key.slice(1);
+  if (quote < 0) return new Encoded(fromHex(key));
+  return new Encoded(concatenate([fromHex(key.slice(0, quote)), encodeValue(key.slice(quote + 1))]));
 }
 
 /** A map is a plain object if all its keys are text, else a `Map`. */
@@ -87,39 +109,58 @@ export function shown(value: Value): Element {
   if (Array.isArray(value)) return value.map(shown);
   if (!(value instanceof Map)) return value;
   const entries = [...value as ReadonlyMap<Value, Value>];
-  const isText = entries.every(([key]) => typeof key === 'string');
-  return isText
+  const hasNames = entries.every(([key]) => typeof key === 'string');
+  return hasNames
     ? Object.fromEntries(entries.map(([key, item]) => [key as string, shown(item)]))
     : new Map(entries.map(([key, item]) => [shown(key), shown(item)]));
 }
 
 export function elementOfKey(key: string): Element {
-  return shown(decodeValues(fromHex(key))[0] ?? null);
+  const encoded = encodedOfKey(key);
+  return typeof encoded === 'string' ? encoded : shown(decodeValues(encoded.bytes)[0] ?? null);
 }
 
-/** Strings by their UTF-8 bytes, everything else by its encoding, and by that too where a string has the bytes of something else. */
+const isText = (key: string): boolean => key.startsWith(QUOTE);
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** In the order of elements: strings by their UTF-8 bytes, everything else by its encoding, and by that too where both are the same. */
+export function sortKeys(keys: Iterable<string>): string[] {
+  const sorted = [...keys];
+  if (!sorted.every(isText)) return sorted.map(sortable).sort(compareSortable).map(({ key }) => key);
+  sorted.sort(); // by UTF-16, which has the order of UTF-8 but for what takes two units
+  return sorted.some((key) => SURROGATE.test(key)) ? sorted.sort(compareText) : sorted;
+}
+
 export function compareKeys(a: string, b: string): number {
   return compareSortable(sortable(a), sortable(b));
 }
 
-/** A key with what it is sorted by, for those who sort many. */
-export type Sortable = { key: string; text: string };
+/** The order of UTF-8: what takes two units comes after all that takes one. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left !== right) return raised(left) - raised(right);
+  }
+  return a.length - b.length;
+}
 
-export const sortable = (key: string): Sortable => ({ key, text: textBytes(key) });
+const raised = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
 
-export function compareSortable(a: Sortable, b: Sortable): number {
-  return compare(a.text, b.text) || compare(a.key, b.key);
+/** A key with what it is sorted by: without a string's length header, so that strings sort as text does. */
+type Sortable = { key: string; bytes: string; text: string };
+
+function sortable(key: string): Sortable {
+  const encoded = encodedOfKey(key);
+  if (encoded instanceof Encoded) return { key, bytes: key, text: key };
+  const text = toHex(new TextEncoder().encode(encoded));
+  return { key, bytes: toHex(encodeValue(encoded)), text };
+}
+
+function compareSortable(a: Sortable, b: Sortable): number {
+  return compare(a.text, b.text) || compare(a.bytes, b.bytes);
 }
 
 function compare(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Cuts a string's length header off, so that strings sort as text does. */
-function textBytes(key: string): string {
-  const first = parseInt(key.slice(0, 2), 16);
-  if (first >= 0xa0 && first <= 0xbf) return key.slice(2);
-  if (first === 0xd9) return key.slice(4);
-  if (first === 0xda) return key.slice(6);
-  return key;
 }
