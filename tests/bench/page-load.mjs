@@ -11,7 +11,8 @@
  */
 import { connect } from 'syncline';
 import { startHub } from '../e2e/support.mjs';
-import { createScope, openBrowser, openTab, printTable, servePage, summary } from './browser.mjs';
+import { createScope, openBrowser, openTab, servePage } from './browser.mjs';
+import { printTable, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 7);
 const EDITS = 20;

@@ -38,6 +38,41 @@ const counts = (page) => page.evaluate(() => ({ ...window.renders }));
 const streams = (hub, count) => until(async () => (await health(hub)).streams === count + 1, `${count} streams`);
 const connections = (hub, count) => until(async () => (await health(hub)).connections === count + 1, `${count} connections`);
 
+/** Which components have rendered since. */
+const rendered = async (page, before) => Object.entries(await counts(page)).filter(([name, count]) => count !== before[name]).map(([name]) => name);
+
+test('of hundreds of components an edit renders only those that read what it changes', { timeout: 120000 }, async (t) => {
+  const { page, problems, post } = await start(t);
+  post.transact(() => {
+    for (let i = 0; i < 1000; i++) post.tags.add(`other ${i}`);
+    for (let i = 0; i < 120; i++) post.cart.at(`name ${i}`).increment(1);
+  });
+  await post.saved;
+  await mount(page, 'crowd');
+  await until(async () => (await page.getByText('1', { exact: true }).count()) === 120, 'all lines are shown');
+  const before = await counts(page);
+  assert.equal(Object.keys(before).length, 240);
+  const settled = async (act) => {
+    const seen = await counts(page);
+    await act();
+    await post.saved;
+    await page.evaluate(() => window.client.open('post/1').saved);
+    await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); }));
+    return rendered(page, seen);
+  };
+  const here = (edit) => settled(() => page.evaluate(edit));
+  const there = (edit, name, text) => settled(async () => {
+    edit();
+    await page.waitForFunction(([tag, expected]) => document.getElementById(tag).textContent === expected, [name, text]);
+  });
+  assert.deepEqual(await there(() => post.tags.add('name 7'), 'tag-name 7', 'true'), ['tag name 7']);
+  assert.deepEqual(await here(() => { window.client.open('post/1').tags.add('name 8'); }), ['tag name 8']);
+  assert.deepEqual(await there(() => post.cart.at('name 9').increment(2), 'line-name 9', '3'), ['line name 9']);
+  assert.deepEqual(await here(() => { window.client.open('post/1').cart.at('name 10').increment(2); }), ['line name 10']);
+  assert.deepEqual(await here(() => { window.client.open('post/1').tags.delete('other 1'); }), [], 'nobody reads it');
+  assert.deepEqual(problems, []);
+});
+
 test('components show what two clients edit, over one stream, and render for what they read', { timeout: 120000 }, async (t) => {
   const { hub, page, problems, post } = await start(t);
   post.transact(() => { post.likes.increment(2); post.tags.add('blue'); post.cart.at('apple').increment(3); });

@@ -75,6 +75,12 @@ function Line({ name }) {
   return <output id={`line-${name}`}>{String(line)}</output>;
 }
 
+/** Each of many components reads one part of the document. */
+function Crowd() {
+  const names = Array.from({ length: 120 }, (_, i) => `name ${i}`);
+  return <>{names.map((name) => <div key={name}><Tag tag={name} /><Line name={name} /></div>)}</>;
+}
+
 function LongTags() {
   const tags = useField(useDocument('post/1'), 'tags', ({ value }) => value.filter((tag) => tag.length > 3));
   rendered('long tags');
@@ -131,6 +137,7 @@ function Hideable({ children }) {
 
 const apps = {
   url: () => <SynclineProvider url={hub}><Counted><All /></Counted></SynclineProvider>,
+  crowd: () => <SynclineProvider url={hub}><Counted><Crowd /></Counted></SynclineProvider>,
   sames: () => <SynclineProvider url={hub}><Sames /></SynclineProvider>,
   given: () => {
     window.given ??= connect(hub);

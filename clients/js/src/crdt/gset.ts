@@ -22,7 +22,7 @@ function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, GSet
     encodeChange: (change) => [...change].map(encodedOfKey),
     decodeChange: (value) => readKeys(value, of),
     readContent: (state, content) => readGroups(state, content, (entry) => keyOfElement(entry, of)),
-    look: (state, before) => lookAtKeys(state.dots.keys(), before),
+    look: (state, before) => lookAtKeys(state.dots, before),
     api: (host) => Object.assign(setLike(host, () => host.state().dots, of), {
       add(element: Element) {
         const key = keyOfElement(element, of);

@@ -34,11 +34,19 @@ export function lookAtPlain(value: number | boolean, before?: Look): Look {
   return before?.value === value ? before : { value };
 }
 
+/** A Map or Set of elements' keys. */
+export type Keys = { keys(): Iterable<string>; has(key: string): boolean; readonly size: number };
+
+function isSameKeys(seen: Keys, last: ReadonlySet<string> | undefined): boolean {
+  if (last?.size !== seen.size) return false;
+  for (const key of seen.keys()) if (!last.has(key)) return false;
+  return true;
+}
+
 /** Of elements, in their order, each the same object for as long as it is there. Decoding and sorting wait for the first who asks. */
-export function lookAtKeys(seen: Iterable<string>, before?: Look): Look {
-  const keys = new Set(seen);
-  const last = (before as KeysLook | undefined)?.keys;
-  if (last?.size === keys.size && [...keys].every((key) => last.has(key))) return before as KeysLook;
+export function lookAtKeys(seen: Keys, before?: Look): Look {
+  if (isSameKeys(seen, (before as KeysLook | undefined)?.keys)) return before as KeysLook;
+  const keys = new Set(seen.keys());
   let decoded = (before as KeysLook | undefined)?.decoded();
   let value: readonly Element[] | undefined;
   function decode(): readonly Element[] {

@@ -101,10 +101,15 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
 
   function lookAt(state: State, before?: Look): MapLook {
     const last = (before as MapLook | undefined)?.keys;
-    const keys = new Map([...state.keys].map(([key, { field }]) => [key, lookAgain(field, last?.get(key))]));
-    if (last?.size === keys.size && [...keys].every(([key, seen]) => last.get(key) === seen)) {
-      return before as MapLook;
+    const keys = new Map<string, Seen>();
+    let isSame = last?.size === state.keys.size;
+    for (const [key, { field }] of state.keys) {
+      const seenBefore = last?.get(key);
+      const seen = lookAgain(field, seenBefore);
+      isSame &&= seen === seenBefore;
+      keys.set(key, seen);
     }
+    if (isSame) return before as MapLook;
     let value: { readonly [key: string]: unknown } | undefined;
     return {
       keys,

@@ -41,7 +41,7 @@ function make({ of = 'string' }: Declaration): NestedType<DotSet, Change, OrSet>
     },
 
     readContent: (state, content) => readGroups(state, content, (entry) => keyOfElement(entry, of)),
-    look: (state, before) => lookAtKeys(state.dots.keys(), before),
+    look: (state, before) => lookAtKeys(state.dots, before),
 
     api: (host) => Object.assign(setLike(host, () => host.state().dots, of), {
       add(element: Element) {

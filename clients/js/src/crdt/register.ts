@@ -41,7 +41,7 @@ function makeMv({ of = 'string' }: Declaration): NestedType<DotSet, MvChange, Mv
       state.dots.clear();
       readGroups(state, content, keyOf);
     },
-    look: (state, before) => lookAtKeys(state.dots.keys(), before),
+    look: (state, before) => lookAtKeys(state.dots, before),
     api(host) {
       const values = () => host.look().value as readonly Element[];
       return {

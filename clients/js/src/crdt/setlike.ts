@@ -1,7 +1,7 @@
 /** What the objects of all set types have in common: they quack like a `Set`. */
 import { keyOfElement, type Element, type ElementOf } from '../protocol/elements.js';
 import { asList, type Value } from '../protocol/values.js';
-import { watchable, type LookHost, type Watchable } from './look.js';
+import { watchable, type Keys, type LookHost, type Watchable } from './look.js';
 
 export type SetLike<T extends Element = Element> = Watchable & Iterable<T> & {
   /** Its elements in their order: a frozen list, the same one until the set changes. */
@@ -11,9 +11,6 @@ export type SetLike<T extends Element = Element> = Watchable & Iterable<T> & {
   values(): IterableIterator<T>;
   forEach(visit: (element: T) => void): void;
 };
-
-/** A Map or Set of elements' keys. */
-type Keys = { keys(): Iterable<string>; has(key: string): boolean; readonly size: number };
 
 export function setLike(host: LookHost, shown: () => Keys, of: ElementOf): SetLike {
   const set: SetLike = {
