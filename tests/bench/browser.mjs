@@ -41,11 +41,11 @@ export async function openBrowser(scope) {
   return browser;
 }
 
-/** A tab on the page whose functions are there, idle, and `measure`: the milliseconds that tasks took its main thread in `act`. */
+/** A tab on the page whose functions are there, idle, and `measure`: the milliseconds of processor time that tasks took on its main thread in `act`. */
 export async function openTab(context, origin) {
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
-  await devtools.send('Performance.enable', { timeDomain: 'timeTicks' });
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
   const spent = async () => {
     const { metrics } = await devtools.send('Performance.getMetrics');
     return 1000 * metrics.find(({ name }) => name === 'TaskDuration').value;

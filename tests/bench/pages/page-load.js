@@ -69,6 +69,6 @@ Object.assign(window, {
     return { bytes: held.reduce((sum, { length }) => sum + length, 0), values: values.length };
   },
 
-  idle: () => new Promise((resolve) => { requestIdleCallback(resolve); }),
+  idle: () => new Promise((resolve) => { requestIdleCallback(resolve, { timeout: 1000 }); }),
   ready: true,
 });

@@ -25,9 +25,9 @@ export type Reader = {
   value(): Value;
 };
 
-/** Integers beyond 2^53 - 1 are never sent: one that comes is an error, not a rounded number. */
-function exact(value: bigint): number {
-  const number = Number(value);
+/** Of its upper and lower half. Integers beyond 2^53 - 1 are never sent: one that comes is an error, not a rounded number. */
+function exact(high: number, low: number): number {
+  const number = high * 0x100000000 + low;
   if (!Number.isSafeInteger(number)) throw new ProtocolError('an integer beyond 2^53 - 1');
   return number;
 }
@@ -49,14 +49,14 @@ export function createReader(bytes: Uint8Array): Reader {
     const start = take(width);
     if (width === 1) return view.getUint8(start);
     if (width === 2) return view.getUint16(start);
-    return width === 4 ? view.getUint32(start) : exact(view.getBigUint64(start));
+    return width === 4 ? view.getUint32(start) : exact(view.getUint32(start), view.getUint32(start + 4));
   }
 
   function int(width: number): number {
     const start = take(width);
     if (width === 1) return view.getInt8(start);
     if (width === 2) return view.getInt16(start);
-    return width === 4 ? view.getInt32(start) : exact(view.getBigInt64(start));
+    return width === 4 ? view.getInt32(start) : exact(view.getInt32(start), view.getUint32(start + 4));
   }
 
   function text(length: number): string {
