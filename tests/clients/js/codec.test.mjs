@@ -1,6 +1,6 @@
 /**
  * Goal:   values are written and read as msgpack has them, whatever their length and wherever they lie in a message.
- * Method: random values against another's codec, @msgpack/msgpack, in both directions. A failure names its seed; SYNCLINE_SEED=n runs
+ * Method: random values; what is written is read by @msgpack/msgpack as it comes, and what it writes is read by us. A failure names its seed; SYNCLINE_SEED=n runs
  *         that one alone. Lengths are drawn around those where heads and buffers change.
  */
 import assert from 'node:assert/strict';
