@@ -46,7 +46,8 @@ export type ConnectOptions = {
   random?: () => number;
   now?: () => number;
 };
-export type Client = {
+/** A client without types; what the package gives is the `Client` of schema.ts. */
+export type ClientCore = {
   readonly status: ClientStatus;
   /** How it comes to the hub: through a shared worker, the tab that leads (or as that tab), or a connection of its own. */
   readonly mode: ClientMode;
@@ -74,7 +75,7 @@ function storeName(url: string): string {
   return `syncline ${url.replace(/[?#].*$/, '').replace(/\/\/[^/]*@/, '//')}`;
 }
 
-export function connect(url: string, options: ConnectOptions = {}): Client {
+export function createClient(url: string, options: ConnectOptions = {}): ClientCore {
   const random = options.random ?? Math.random;
   const now = options.now ?? Date.now;
   const events = createEvents<ClientEvents>();

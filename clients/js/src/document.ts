@@ -2,6 +2,7 @@
 import { createEvents } from './emitter.js';
 import { watchable, type Watchable } from './crdt/look.js';
 import type { AnyFieldType, Entry } from './crdt/type.js';
+import type { PlainOf } from './plain.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
 import { createPresence, type Presence, type PresenceHandle } from './presence.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
@@ -18,15 +19,23 @@ export type DocumentEvents = {
   error: { code: string; text: string };
 };
 
-/** Fields stand on the document by name: `doc.likes.increment()`. Names that a document has itself are reached by `field`. */
-export type Document = DocumentCore & { readonly [field: string]: any };
+/** What a document holds, if no schema says it. */
+export type AnyFields = { readonly [field: string]: any };
 
-export type DocumentCore = Watchable & {
+/** Fields stand on the document by name: `doc.likes.increment()`. Names that a document has itself are reached by `field`. */
+export type DocumentWith<Fields> = DocumentCore<Fields> & Readonly<Omit<Fields, keyof DocumentCore>>;
+export type Document = DocumentWith<AnyFields>;
+
+declare const FIELDS: unique symbol;
+/** A document, to whoever asks only which fields it holds; its own names hide none of them here. */
+export type Holding<Fields> = { readonly [FIELDS]?: Fields; readonly name: string };
+
+export type DocumentCore<Fields = AnyFields> = Watchable & Holding<Fields> & {
   readonly name: string;
   /** All fields as plain values; sets are sorted lists. Frozen, and the same object until one of them changes. */
-  readonly value: { readonly [field: string]: unknown };
+  readonly value: { readonly [Name in keyof Fields]: PlainOf<Fields[Name]> };
   /** The names of its fields; none while the schema is not known. */
-  readonly fields: readonly string[];
+  readonly fields: readonly (keyof Fields & string)[];
   /** How many edits the hub has not acknowledged. */
   readonly pending: number;
   readonly status: DocumentStatus;
@@ -45,7 +54,7 @@ export type DocumentCore = Watchable & {
   readonly rejected: readonly Rejection[];
   /** Who else has the document open. */
   readonly presence: Presence;
-  field(name: string): unknown;
+  field<Name extends keyof Fields & string>(name: Name): Fields[Name];
   /** The edits of `make` are shown as one change and travel as one update, but for those that must travel alone. */
   transact(make: () => void): void;
   on<Name extends keyof DocumentEvents>(

@@ -1,7 +1,9 @@
 /** Syncline's client for browsers and Node. */
-export { CallError, connect } from './client.js';
-export type { Client, ClientEvents, ClientMode, ClientStatus, ConnectOptions, SchemaOption } from './client.js';
-export type { Document, DocumentCore, DocumentEvents, DocumentStatus } from './document.js';
+export { CallError } from './client.js';
+export { connect } from './connect.js';
+export type { ClientEvents, ClientMode, ClientStatus, ConnectOptions, SchemaOption } from './client.js';
+export type { AnyFields, Document, DocumentCore, DocumentEvents, DocumentStatus, DocumentWith } from './document.js';
+export type { AnySchemas, Client, SchemaOf } from './schema.js';
 export type { BoundedCounter, NestedBoundedCounter } from './crdt/bounded.js';
 export type { Counter, PnCounter } from './crdt/counter.js';
 export type { Flag } from './crdt/flag.js';
@@ -20,3 +22,9 @@ export type { IndexedDbStore } from './store/indexeddb.js';
 export { StoreError } from './store/store.js';
 export type { Store, StoredSession, StoreErrorCode } from './store/store.js';
 export type { Rejection } from './session/session.js';
+
+/**
+ * Where an app says once what its documents are, for every `connect` and every hook:
+ * `declare module 'syncline' { interface Register { schemas: Schemas } }`.
+ */
+export interface Register {}

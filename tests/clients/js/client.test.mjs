@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { connect } from '../../../clients/js/dist/client.js';
+import { connect } from '../../../clients/js/dist/index.js';
 import { start, turn } from './played.mjs';
 
 test('what a read-only hub refused is sent again when it said, once, with what was edited meanwhile', async (t) => {

@@ -361,6 +361,20 @@ test('a key that is the name of a trap is a key', () => {
   assert.deepEqual([doc.f.get('valueOf'), doc.f.has('valueOf')], [undefined, false]);
 });
 
+test('a set is walked as a Set is', () => {
+  for (const type of ['g-set', '2p-set', 'or-set']) {
+    const { doc: { f } } = start({ f: type });
+    for (const element of ['b', 'a']) f.add(element);
+    const twin = new Set(['a', 'b']);
+    for (const walk of ['keys', 'values', 'entries']) assert.deepEqual([...f[walk]()], [...twin[walk]()], walk);
+    const [seen, expected] = [[], []];
+    f.forEach((...visited) => seen.push(visited));
+    twin.forEach((element, again) => expected.push([element, again]));
+    assert.deepEqual(seen, expected);
+    assert.deepEqual(new Set(f), twin);
+  }
+});
+
 test('keys come in the order of their bytes', () => {
   const { doc: { f } } = start({ f: map('flag') });
   const keys = ['b', 'aa', '9', '10', 'a', '🛫', '\uffee', 'é', 'Z'];

@@ -9,28 +9,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createElement as element, StrictMode } from 'react';
 import { renderToString } from 'react-dom/server';
-import ts from 'typescript';
 import { SynclineProvider, useConnectionStatus, useDocument, useField, usePending } from 'syncline/react';
+import { mistakesIn } from '../compile.mjs';
 
 globalThis.crypto ??= webcrypto; // Debian 12's Node.js 18 has it, but not there
 
 const root = new URL('../../../clients/js/', import.meta.url).pathname;
-
-/** What the compiler has against the text, as if it were a file of the package. */
-function mistakesIn(text) {
-  const path = `${root}example.tsx`;
-  const options = {
-    strict: true, noEmit: true, jsx: ts.JsxEmit.ReactJSX, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext, skipLibCheck: true, types: [],
-  };
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
-  host.fileExists = (name) => name === path || fileExists(name);
-  host.readFile = (name) => (name === path ? text : readFile(name));
-  host.getSourceFile = (name, version) => (name === path ? ts.createSourceFile(name, text, version) : getSourceFile(name, version));
-  return ts.getPreEmitDiagnostics(ts.createProgram([path], options, host))
-    .map(({ messageText, start }) => `${text.slice(0, start).split('\n').length}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
-}
 
 test('the example of the README has the types that it needs', () => {
   const [, example] = /```tsx\n([\s\S]*?)```/.exec(readFileSync(`${root}README.md`, 'utf8'));

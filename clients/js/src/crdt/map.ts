@@ -7,6 +7,7 @@ import { elementOfKey, encodedOfKey, keyOfElement, sortKeys } from '../protocol/
 import { asList } from '../protocol/values.js';
 import type { Dot, Update } from './context.js';
 import { dotContent, dotOf, joinDots, readDot, uncovered } from './dots.js';
+import type { PlainOf, SettableOf } from '../plain.js';
 import { watchable, type Look, type Watchable } from './look.js';
 import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
 
@@ -20,7 +21,7 @@ type MapLook = Look & { readonly keys: ReadonlyMap<string, Seen> };
 type Change = Map<string, { removed: boolean; nested?: unknown }>;
 
 /** Quacks like a `Map` of plain values; `at` gives the live field under a key. */
-export type LiveMap<Field = any, Plain = any> = Watchable & Iterable<[string, Plain]> & {
+export type LiveMap<Field = any, Plain = PlainOf<Field>> = Watchable & Iterable<[string, Plain]> & {
   /** All of it: frozen, the same object until the map changes, with the same objects under keys that did not. */
   readonly value: { readonly [key: string]: Plain };
   readonly size: number;
@@ -30,7 +31,7 @@ export type LiveMap<Field = any, Plain = any> = Watchable & Iterable<[string, Pl
   /** The field under the key; the first edit makes a key that is not there yet. */
   at(key: string): Field;
   /** For fields that have `set`: the same as `at(key).set(value)`. */
-  set(key: string, value: unknown): void;
+  set(key: string, value: SettableOf<Field>): void;
   /** Removes the key with all that is seen here; a concurrent edit under it keeps it, with that edit. */
   delete(key: string): boolean;
   clear(): void;

@@ -9,7 +9,11 @@ export type SetLike<T extends Element = Element> = Watchable & Iterable<T> & {
   readonly size: number;
   has(element: T): boolean;
   values(): IterableIterator<T>;
-  forEach(visit: (element: T) => void): void;
+  /** The same as `values`. */
+  keys(): IterableIterator<T>;
+  /** Each element twice, as a `Set` has it. */
+  entries(): IterableIterator<[T, T]>;
+  forEach(visit: (element: T, again: T) => void): void;
 };
 
 export function setLike(host: LookHost, shown: () => Keys, of: ElementOf): SetLike {
@@ -19,7 +23,9 @@ export function setLike(host: LookHost, shown: () => Keys, of: ElementOf): SetLi
     get size() { return shown().size; },
     has: (element) => shown().has(keyOfElement(element, of)),
     values: () => set.value[Symbol.iterator](),
-    forEach: (visit) => set.value.forEach((element) => visit(element)),
+    keys: () => set.values(),
+    entries: () => set.value.map((element): [Element, Element] => [element, element])[Symbol.iterator](),
+    forEach: (visit) => set.value.forEach((element) => visit(element, element)),
     [Symbol.iterator]: () => set.values(),
   };
   return set;

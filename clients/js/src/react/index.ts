@@ -6,25 +6,26 @@ import {
   createContext, createElement, useCallback, useContext, useEffect, useMemo, useReducer, useRef, useState, useSyncExternalStore,
   type ReactElement, type ReactNode,
 } from 'react';
-import { connect, type Client, type ClientStatus, type ConnectOptions } from '../client.js';
+import { createClient, type ClientCore, type ClientStatus, type ConnectOptions } from '../client.js';
 import { HOST, type Hosted, type Look, type Watchable } from '../crdt/look.js';
-import type { DocumentCore } from '../document.js';
-import type { Peer } from '../presence.js';
+import type { DocumentCore, DocumentWith, Holding } from '../document.js';
+import type { Peer, Presence } from '../presence.js';
+import { withOpeners, type Client, type DocumentNamed, type IfGiven, type NameIn, type RegisteredSchemas } from '../schema.js';
 import { hold, keep } from './leases.js';
 
 /** What all fields have. */
 export type Field<Value = unknown> = Watchable & { readonly value: Value };
-/** A document with these fields: `DocumentWith<{ likes: Counter; tags: OrSet<string> }>`. */
-export type DocumentWith<Fields> = DocumentCore & Readonly<Fields>;
-/** Of the document's fields by their names. A field with a name that documents have themselves is no property. */
-export type FieldName<Document extends DocumentCore> = Exclude<keyof Document, keyof DocumentCore> & string;
 export type ValueOf<OneField> = OneField extends { readonly value: infer Value } ? Value : unknown;
 
+/** Of the app's schemas, if it has declared them; else its fields could be any. */
+export type DocumentCalled<Name extends string> = string extends keyof RegisteredSchemas
+  ? DocumentWith<{ readonly [field: string]: Field }> : DocumentNamed<RegisteredSchemas, Name>;
+
 export type SynclineProviderProps = { children?: ReactNode } & (
-  | { client: Client; url?: undefined; options?: undefined }
+  | { client: Client<any>; url?: undefined; options?: undefined }
   | { client?: undefined; url: string; options?: ConnectOptions });
 
-const ClientContext = createContext<Client | null>(null);
+const ClientContext = createContext<ClientCore | null>(null);
 
 /**
  * Gives the components below it their client: one that the app has and closes, or one of its own, connected to `url` while it is
@@ -37,7 +38,7 @@ export function SynclineProvider(props: SynclineProviderProps): ReactElement {
 }
 
 function OwnClient({ url, options, children }: { url: string; options?: ConnectOptions | undefined; children?: ReactNode }): ReactElement {
-  const make = (): Client => connect(url, { ...options, autoConnect: false });
+  const make = (): ClientCore => withOpeners<any>(createClient(url, { ...options, autoConnect: false }));
   const [client, setClient] = useState(make);
   const mounts = useRef(0);
   if (client.status === 'closed') setClient(make()); // what was hidden for a while is shown again
@@ -57,7 +58,7 @@ function OwnClient({ url, options, children }: { url: string; options?: ConnectO
 }
 
 /** A client that goes takes what its documents have not sent with it, so one that can still send does so first. */
-function closeUnused(client: Client, isUsed: () => boolean): void {
+function closeUnused(client: ClientCore, isUsed: () => boolean): void {
   if (isUsed()) return;
   if (client.pending === 0 || client.status !== 'online') return client.close();
   const undos = [client.on('pending', again), client.on('status', again)];
@@ -67,18 +68,25 @@ function closeUnused(client: Client, isUsed: () => boolean): void {
   }
 }
 
-export function useClient(): Client {
+function useCore(): ClientCore {
   const client = useContext(ClientContext);
   if (client === null) throw new Error('there is no <SynclineProvider> around this component');
   return client;
 }
 
+export function useClient(): Client {
+  return useCore() as unknown as Client;
+}
+
 /**
  * The document, open while a component uses it, and after the last one has gone until its edits are saved. All that ask for one name
- * have the same document, on one stream. One that the app has opened itself stays open. `Fields` says what it holds, as its schema.
+ * have the same document, on one stream. One that the app has opened itself stays open. `Fields` says what it holds, if `Register` does
+ * not.
  */
-export function useDocument<Fields = { readonly [name: string]: Field }>(name: string): DocumentWith<Fields> {
-  const client = useClient();
+export function useDocument<Fields = never>(name: IfGiven<Fields, string>): DocumentWith<Fields>;
+export function useDocument<Name extends string>(name: NameIn<RegisteredSchemas, Name>): DocumentCalled<Name>;
+export function useDocument(name: string): unknown {
+  const client = useCore();
   const [, renderAgain] = useReducer((count: number) => count + 1, 0);
   const document = hold(client, name);
   useEffect(() => {
@@ -87,18 +95,19 @@ export function useDocument<Fields = { readonly [name: string]: Field }>(name: s
     if (kept.document !== document) renderAgain(); // it was closed between the render and now
     return kept.release;
   }, [client, name, document]);
-  return document as unknown as DocumentWith<Fields>;
+  return document;
 }
 
 /**
  * A field's value, or what `select` makes of the field; undefined while the document does not know such a field, and on a server.
  * Renders again only if that is another by Object.is: `useField(post, 'tags', (tags) => tags.has('x'))`.
  */
-export function useField<Document extends DocumentCore, Name extends FieldName<Document>>(
-  document: Document, name: Name): ValueOf<Document[Name]> | undefined;
-export function useField<Document extends DocumentCore, Name extends FieldName<Document>, Selected>(
-  document: Document, name: Name, select: (field: Document[Name]) => Selected): Selected | undefined;
-export function useField(document: DocumentCore, name: string, select: (field: never) => unknown = valueOf): unknown {
+export function useField<Fields, Name extends keyof Fields & string>(
+  document: Holding<Fields>, name: Name): ValueOf<Fields[Name]> | undefined;
+export function useField<Fields, Name extends keyof Fields & string, Selected>(
+  document: Holding<Fields>, name: Name, select: (field: Fields[Name]) => Selected): Selected | undefined;
+export function useField(held: Holding<unknown>, name: string, select: (field: never) => unknown = valueOf): unknown {
+  const document = held as DocumentCore;
   const subscribe = useCallback((listener: () => void) =>
     hostOf(document).watch(() => lookOf(document, name), listener), [document, name]);
   const snapshot = useMemo(() => selection(document, name, select), [document, name, select]);
@@ -128,7 +137,7 @@ function selection(document: DocumentCore, name: string, select: (field: never) 
 }
 
 export function useConnectionStatus(): ClientStatus {
-  const client = useClient();
+  const client = useCore();
   const subscribe = useCallback((listener: () => void) => client.on('status', listener), [client]);
   return useSyncExternalStore(subscribe, () => client.status, () => 'connecting');
 }
@@ -136,7 +145,7 @@ export function useConnectionStatus(): ClientStatus {
 type Pending = { readonly pending: number; on(name: 'pending', listen: (count: number) => void): () => void };
 
 /** How many edits the hub has not acknowledged: of the document, or of all that the client has open. */
-export function usePending(document?: DocumentCore): number {
+export function usePending(document?: Pending): number {
   const client = useContext(ClientContext);
   const source: Pending | null = document ?? client;
   if (source === null) throw new Error('there is no <SynclineProvider> around this component');
@@ -147,7 +156,7 @@ export function usePending(document?: DocumentCore): number {
 const nobody: readonly Peer[] = Object.freeze([]);
 
 /** The others who have the document open. Say who you are with `document.presence.set`. */
-export function usePresence(document: DocumentCore): readonly Peer[] {
+export function usePresence(document: { readonly presence: Presence }): readonly Peer[] {
   const { presence } = document;
   return useSyncExternalStore(presence.subscribe, () => presence.peers, () => nobody);
 }

@@ -2,7 +2,7 @@
  * Leases: a document is open as long as some component uses it. React may render what it never shows, and ends and begins effects of
  * what it shows on (StrictMode, hidden Activities), so a document outlives its last user by a little.
  */
-import type { Client } from '../client.js';
+import type { ClientCore } from '../client.js';
 import type { Document } from '../document.js';
 
 type Lease = { document: Document; isOurs: boolean; users: number; timer: ReturnType<typeof setTimeout> | undefined };
@@ -10,10 +10,10 @@ type Lease = { document: Document; isOurs: boolean; users: number; timer: Return
 /** For a render to be shown. */
 const RENDER_MS = 10000;
 
-const leases = new WeakMap<Client, Map<string, Lease>>();
+const leases = new WeakMap<ClientCore, Map<string, Lease>>();
 
 /** Closes the document if nobody has come to use it by then; not before its edits are saved, which only the document has. */
-function endAfter(ms: number, client: Client, name: string, lease: Lease): void {
+function endAfter(ms: number, client: ClientCore, name: string, lease: Lease): void {
   clearTimeout(lease.timer);
   lease.timer = setTimeout(() => {
     lease.document.saved.catch(() => {}).then(() => {
@@ -27,7 +27,7 @@ function endAfter(ms: number, client: Client, name: string, lease: Lease): void 
 }
 
 /** The document, open at least until the render that asks for it is shown or given up. */
-export function hold(client: Client, name: string): Document {
+export function hold(client: ClientCore, name: string): Document {
   const held = leases.get(client) ?? new Map<string, Lease>();
   leases.set(client, held);
   const lease = held.get(name);
@@ -43,7 +43,7 @@ export function hold(client: Client, name: string): Document {
 }
 
 /** Keeps the document that `hold` gives open until the release. */
-export function keep(client: Client, name: string): { document: Document; release: () => void } {
+export function keep(client: ClientCore, name: string): { document: Document; release: () => void } {
   const document = hold(client, name);
   const lease = leases.get(client)?.get(name) as Lease;
   clearTimeout(lease.timer);
