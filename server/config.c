@@ -1,15 +1,13 @@
 #include "server/config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config_schemas.h"
+#include "protocol/yaml/schema_file.h"
 #include "server/config_values.h"
-#include "server/config_yaml.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -177,7 +175,7 @@ static void read_origins(struct yaml_value value, const struct yaml_key *key, vo
 
 static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
 {
-    config_read_schemas(value, member(target, key));
+    schema_file_read(value, member(target, key));
 }
 
 #define HUB(name) offsetof(struct config, hub.name)
@@ -216,42 +214,13 @@ static const struct yaml_key keys[] = {
     {"document_idle", read_time, HUB(idle_ms), NULL, SECOND, 365 * DAY},
     {"replica_ttl", read_time, HUB(replica_ttl_ms), NULL, SECOND, 3650 * DAY},
     {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
-    {"schemas", read_schemas, offsetof(struct config, schemas),
-     "schemas, such as \"post: {likes: g-counter}\"", 0, 0},
+    {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
 };
 
 static void read_root(struct yaml_value root, void *target)
 {
     yaml_read_keys(root, keys, COUNT_OF(keys), "keys and values, such as \"data: syncline.db\"",
                    target);
-}
-
-struct mistake_lines {
-    const char *filename;
-    struct buffer *mistakes;
-};
-
-static void add_line(const struct mistake_lines *lines, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* The buffer keeps what fits: nobody reads the thousandth mistake. */
-static void add_line(const struct mistake_lines *lines, const char *format, ...)
-{
-    char line[2048];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
-    size_t kept = length < 0 ? 0 : (size_t)length;
-    kept = kept < sizeof line - 1 ? kept : sizeof line - 2;
-    line[kept] = '\n';
-    (void)!buffer_append(lines->mistakes, line, kept + 1);
-}
-
-static void report(int line, int column, const char *mistake, void *context)
-{
-    const struct mistake_lines *lines = context;
-    add_line(lines, "%.512s:%d:%d: %s", lines->filename, line, column, mistake);
 }
 
 static void set_defaults(struct config *config)
@@ -263,9 +232,9 @@ static void set_defaults(struct config *config)
 bool config_parse(struct bytes text, const char *filename, struct config *config,
                   struct buffer *mistakes)
 {
-    struct mistake_lines lines = {filename, mistakes};
+    struct yaml_lines lines = {filename, mistakes};
     set_defaults(config);
-    if (!yaml_parse(text, read_root, config, report, &lines)) {
+    if (!yaml_parse(text, read_root, config, yaml_report_line, &lines)) {
         config_finish(config);
         return false;
     }
@@ -295,15 +264,18 @@ static int read_file(const char *path, struct buffer *text)
 
 bool config_read(const char *path, struct config *config, struct buffer *mistakes)
 {
-    struct mistake_lines lines = {path, mistakes};
+    struct yaml_lines lines = {path, mistakes};
     struct buffer text;
     buffer_init(&text, CONFIG_BYTES_MAX);
     int error = read_file(path, &text);
     bool good = error == 0 && config_parse(buffer_bytes(&text), path, config, mistakes);
     if (error != 0) {
         *config = (struct config){0};
-        add_line(&lines, "%.512s:1:1: a file that cannot be read (%s); expected a configuration",
-                 path, strerror(error));
+        char mistake[256];
+        (void)snprintf(mistake, sizeof mistake,
+                       "a file that cannot be read (%s); expected a configuration",
+                       strerror(error));
+        yaml_report_line(1, 1, mistake, &lines);
     }
     buffer_finish(&text);
     return good;

@@ -17,10 +17,18 @@ struct member {
     uint64_t resend_ms; /* 0: not waiting */
 };
 
+struct asking {
+    const char *method; /* NULL: nothing is asked */
+    void (*answered)(void *context, struct bytes value);
+    void *context;
+    int64_t id; /* of the CALL on this connection */
+};
+
 struct link {
     struct link_options options;
     struct transport *transport;
     struct member *members;
+    struct asking asking;
     struct journal_id journal;
     bool welcomed;
     uint64_t welcomed_ms; /* if welcomed */
@@ -95,6 +103,19 @@ static void open_member(struct link *link, struct member *member)
     flush(link, &writer);
 }
 
+static void call(struct link *link)
+{
+    static const uint8_t no_parameters = 0xc0;
+    struct writer writer = writer_to(&link->out);
+    struct packet packet = {.kind = PACKET_CALL, .id = ++link->last_id};
+    packet.call.name =
+        (struct bytes){(const uint8_t *)link->asking.method, strlen(link->asking.method)};
+    packet.call.value = (struct bytes){&no_parameters, 1};
+    link->asking.id = packet.id;
+    packet_write(&writer, &packet);
+    flush(link, &writer);
+}
+
 /* --- receiving --- */
 
 static void on_welcome(struct link *link, const struct packet *packet)
@@ -105,6 +126,9 @@ static void on_welcome(struct link *link, const struct packet *packet)
     for (struct member *member = link->members; member != NULL; member = member->next) {
         member->resend_ms = 0;
         open_member(link, member);
+    }
+    if (link->asking.method != NULL) {
+        call(link);
     }
 }
 
@@ -185,6 +209,15 @@ static void pong(struct link *link, uint64_t token)
     flush(link, &writer);
 }
 
+static void on_result(struct link *link, const struct packet *packet)
+{
+    struct asking asked = link->asking;
+    if (asked.method != NULL && packet->id == asked.id) {
+        link->asking.method = NULL;
+        asked.answered(asked.context, packet->call.value);
+    }
+}
+
 static void on_packet(struct link *link, const struct packet *packet)
 {
     switch (packet->kind) {
@@ -194,8 +227,10 @@ static void on_packet(struct link *link, const struct packet *packet)
     case PACKET_PING:
         pong(link, packet->number.value);
         return;
-    case PACKET_PONG:
     case PACKET_RESULT:
+        on_result(link, packet);
+        return;
+    case PACKET_PONG:
     case PACKET_EVENT: /* goaway: the hub closes, and the back-off spreads the return */
         return;
     default:
@@ -350,6 +385,15 @@ bool link_save(struct link *link, const struct session *session)
                  save_schema(link, session, &bytes);
     buffer_finish(&bytes);
     return saved;
+}
+
+void link_ask(struct link *link, const char *method,
+              void (*answered)(void *context, struct bytes value), void *context)
+{
+    link->asking = (struct asking){.method = method, .answered = answered, .context = context};
+    if (method != NULL && link->welcomed) {
+        call(link);
+    }
 }
 
 static void retry_members(struct link *link)

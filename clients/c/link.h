@@ -30,6 +30,13 @@ struct session *link_add(struct link *link, const char *name);
 /* Keeps the session in the store, if there is one. False: the disk refused. */
 CRDT_CHECKED bool link_save(struct link *link, const struct session *session);
 
+/*
+ * Calls a method of the hub without parameters, at once and after each reconnect, until it has
+ * answered: the value is raw msgpack. One call at a time; `method` NULL: none any more.
+ */
+void link_ask(struct link *link, const char *method,
+              void (*answered)(void *context, struct bytes value), void *context);
+
 /* Runs until `done` says so. False: the time is up, or the hub ended it; `*why` is a sentence. */
 CRDT_CHECKED bool link_run(struct link *link, bool (*done)(void *context), void *context,
                            uint64_t timeout_ms, const char **why);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "clients/c/edits.h"
+#include "clients/c/generate.h"
 #include "clients/c/link.h"
 
 enum { EXIT_USAGE = 2, TIMEOUT_MS = 10000 };
@@ -29,6 +30,9 @@ static const char usage[] =
     "  batch NAME                     edits from standard input, `VERB FIELD VALUES...` a line\n"
     "  watch NAME [--count N]         a line of JSON for each change\n"
     "  sync [NAME...]                 send what is stored, and wait until it is acknowledged\n"
+    "  generate typescript [--config FILE] [--output FILE]\n"
+    "                                 types for the JavaScript client, from the schemas of a\n"
+    "                                 configuration, or of the hub\n"
     "\n"
     "An edit exits 0 when the hub has it on disk; with --offline, when the store has it. The\n"
     "default hub is ws://127.0.0.1:7962. A name is schema/key, such as post/42.\n";
@@ -293,9 +297,33 @@ static int sync_all(struct app *app, char **names, int count)
     return code == EXIT_SUCCESS && app->rejected ? EXIT_FAILURE : code;
 }
 
-static int run(struct app *app, char **words, int count, uint64_t watch_count)
+struct arguments {
+    const char *hub;
+    const char *store;
+    const char *timeout;
+    const char *count;
+    const char *config;
+    const char *output;
+    bool offline;
+    char **words; /* the command and what follows, without options */
+    int word_count;
+};
+
+static uint64_t number_of(const char *text, uint64_t otherwise)
 {
+    return text == NULL ? otherwise : strtoull(text, NULL, 10);
+}
+
+static int run(struct app *app, const struct arguments *arguments)
+{
+    char **words = arguments->words;
+    int count = arguments->word_count;
     const char *command = words[0];
+    if (strcmp(command, "generate") == 0 && count == 2) {
+        const struct generate_options options = {words[1], arguments->config, arguments->output,
+                                                 app->timeout_ms};
+        return generate(app->link, &options);
+    }
     if (strcmp(command, "sync") == 0) {
         return sync_all(app, words + 1, count - 1);
     }
@@ -310,7 +338,7 @@ static int run(struct app *app, char **words, int count, uint64_t watch_count)
         return get(app, count == 3 ? words[2] : NULL);
     }
     if (strcmp(command, "watch") == 0 && count == 2) {
-        return watch(app, watch_count);
+        return watch(app, number_of(arguments->count, UINT64_MAX));
     }
     if (strcmp(command, "batch") == 0 && count == 2) {
         return edit_batch(app);
@@ -326,16 +354,6 @@ static int run(struct app *app, char **words, int count, uint64_t watch_count)
     (void)fputs(usage, stderr);
     return EXIT_USAGE;
 }
-
-struct arguments {
-    const char *hub;
-    const char *store;
-    const char *timeout;
-    const char *count;
-    bool offline;
-    char **words; /* the command and what follows, without options */
-    int word_count;
-};
 
 /* No option begins with a digit, so behind the command it is a negative number. */
 static bool is_word(const char *text, bool behind_command)
@@ -369,7 +387,8 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"hub", required_argument, NULL, 'h'},     {"store", required_argument, NULL, 's'},
         {"timeout", required_argument, NULL, 't'}, {"count", required_argument, NULL, 'c'},
         {"offline", no_argument, NULL, 'o'},       {"help", no_argument, NULL, '?'},
-        {"version", no_argument, NULL, 'v'},       {0},
+        {"version", no_argument, NULL, 'v'},       {"config", required_argument, NULL, 'f'},
+        {"output", required_argument, NULL, 'O'},  {0},
     };
     arguments->words = values + 1; /* what is read already makes room */
     while (skip_words(count, values, arguments)) {
@@ -385,6 +404,12 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
             break;
         case 'c':
             arguments->count = optarg;
+            break;
+        case 'f':
+            arguments->config = optarg;
+            break;
+        case 'O':
+            arguments->output = optarg;
             break;
         case 'o':
             arguments->offline = true;
@@ -404,11 +429,6 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         return EXIT_USAGE;
     }
     return -1;
-}
-
-static uint64_t number_of(const char *text, uint64_t otherwise)
-{
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
 }
 
 int main(int count, char **values)
@@ -441,8 +461,7 @@ int main(int count, char **values)
     if (app.link == NULL) {
         code = fail(EXIT_USAGE, error, "");
     } else {
-        code = run(&app, arguments.words, arguments.word_count,
-                   number_of(arguments.count, UINT64_MAX));
+        code = run(&app, &arguments);
     }
     link_destroy(app.link);
     store_close(app.store);

@@ -3,9 +3,9 @@
 # Method: asks the linker's view. What an archive lacks must be defined in the archives below it or
 #         be on the list; what it defines must not be writable.
 #
-# usage: symbols.sh NM LIBCRDT LIBPROTOCOL LIBHUB
+# usage: symbols.sh NM LIBCRDT LIBPROTOCOL LIBSCHEMA_FILE LIBHUB
 set -eu
-NM=$1 CRDT=$2 PROTOCOL=$3 HUB=$4
+NM=$1 CRDT=$2 PROTOCOL=$3 SCHEMA_FILE=$4 HUB=$5
 
 ALLOWED='malloc|calloc|realloc|free|abort|__assert_fail|qsort|bsearch'
 ALLOWED="$ALLOWED|mem(chr|cmp|cpy|mem|move|set)|str(len|cmp|ncmp|chr|rchr|spn|cspn)|v?snprintf"
@@ -49,8 +49,10 @@ check_data() {
 }
 check_needs crdt 'XXH.*' "$CRDT"
 check_needs protocol 'msgpack_.*' "$PROTOCOL" "$CRDT"
+check_needs schema_file 'fy_.*' "$SCHEMA_FILE" "$PROTOCOL" "$CRDT"
 check_needs hub 'hub_step' "$HUB" "$PROTOCOL" "$CRDT"
 check_data crdt "$CRDT"
 check_data protocol "$PROTOCOL"
+check_data schema_file "$SCHEMA_FILE"
 check_data hub "$HUB"
 exit $failed

@@ -23,7 +23,7 @@ export type DocumentEvents = {
 export type AnyFields = { readonly [field: string]: any };
 
 /** Fields stand on the document by name: `doc.likes.increment()`. Names that a document has itself are reached by `field`. */
-export type DocumentWith<Fields> = DocumentCore<Fields> & Readonly<Omit<Fields, keyof DocumentCore>>;
+export type DocumentWith<Fields> = DocumentCore<Fields> & Readonly<Omit<Fields, keyof DocumentCore | keyof Object>>;
 export type Document = DocumentWith<AnyFields>;
 
 declare const FIELDS: unique symbol;

@@ -34,15 +34,18 @@ type Open<Schemas> = {
   open<Name extends string>(name: NameIn<Schemas, Name>): DocumentNamed<Schemas, Name>;
 };
 
+/** What every object has, and what others ask any object for: `await client` would open a document. */
+type NoSchema = keyof Object | 'then' | 'toJSON';
+
+/** But for those of names that a client, or any object, has itself. */
 type Openers<Schemas> = {
   /** Opens the document of this schema that has the key: `client.post('42')` is `client.open('post/42')`. */
-  readonly [Schema in Exclude<keyof Schemas & string, keyof ClientCore>]: (key: string) => DocumentWith<Schemas[Schema]>;
+  readonly [Schema in Exclude<keyof Schemas & string, keyof ClientCore | NoSchema>]: (key: string) => DocumentWith<Schemas[Schema]>;
 };
 
 export type Client<Schemas = RegisteredSchemas> = Omit<ClientCore, 'open'> & Open<Schemas> & Openers<Schemas>;
 
-/** No name of a schema, or one that others ask any object for: `await client` would open a document. */
-const NO_SCHEMA = new Set<string>(['then', 'toJSON']);
+const NO_SCHEMA = new Set<string>(['then', 'toJSON'] satisfies NoSchema[]);
 const SCHEMA_NAME = /^[A-Za-z][\w-]{0,63}$/;
 
 /**

@@ -1,4 +1,4 @@
-#include "server/config_yaml.h"
+#include "protocol/yaml/yaml.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -401,4 +401,16 @@ bool yaml_parse(struct bytes text, void (*read)(struct yaml_value root, void *ta
     fy_parser_destroy(parser);
     fy_diag_destroy(diag);
     return reading.mistakes == 0;
+}
+
+void yaml_report_line(int line, int column, const char *mistake, void *context)
+{
+    const struct yaml_lines *lines = context;
+    char text[2048];
+    int length =
+        snprintf(text, sizeof text - 1, "%.512s:%d:%d: %s", lines->filename, line, column, mistake);
+    size_t kept = length < 0 ? 0 : (size_t)length;
+    kept = kept < sizeof text - 1 ? kept : sizeof text - 2;
+    text[kept] = '\n';
+    (void)!buffer_append(lines->mistakes, text, kept + 1);
 }

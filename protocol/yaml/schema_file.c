@@ -1,4 +1,4 @@
-#include "server/config_schemas.h"
+#include "protocol/yaml/schema_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,7 +288,45 @@ static void read_schema(struct bytes name, struct yaml_value key, struct yaml_va
     schema_finish(&unnamed);
 }
 
-void config_read_schemas(struct yaml_value value, struct schema_set *schemas)
+void schema_file_read(struct yaml_value value, struct schema_set *schemas)
 {
-    yaml_read_names(value, "schemas, such as \"post: {likes: g-counter}\"", read_schema, schemas);
+    yaml_read_names(value, SCHEMA_FILE_EXPECTED, read_schema, schemas);
+}
+
+struct file_reading {
+    struct schema_set *schemas;
+    bool seen;
+};
+
+static void read_file_key(struct bytes name, struct yaml_value key, struct yaml_value value,
+                          void *target)
+{
+    struct file_reading *reading = target;
+    (void)key;
+    if (bytes_equal(name, (struct bytes){(const uint8_t *)"schemas", 7})) {
+        reading->seen = true;
+        schema_file_read(value, reading->schemas);
+    }
+}
+
+static void read_root(struct yaml_value root, void *target)
+{
+    struct file_reading reading = {target, false};
+    yaml_read_names(root, "keys and values, such as \"schemas: {post: {likes: g-counter}}\"",
+                    read_file_key, &reading);
+    if (!reading.seen) {
+        yaml_mistake(root, "no key \"schemas\"; expected " SCHEMA_FILE_EXPECTED);
+    }
+}
+
+bool schema_file_parse(struct bytes text, const char *filename, struct schema_set *schemas,
+                       struct buffer *mistakes)
+{
+    struct yaml_lines lines = {filename, mistakes};
+    *schemas = (struct schema_set){0};
+    if (!yaml_parse(text, read_root, schemas, yaml_report_line, &lines)) {
+        schema_set_finish(schemas);
+        return false;
+    }
+    return true;
 }

@@ -1,16 +1,17 @@
 /*
- * YAML as the configuration's readers see it: values that know where they stand.
+ * YAML as the readers of configurations see it: values that know where they stand.
  *
  * A reader takes what it can, reports what it cannot, and goes on, so that all mistakes come out of
  * one run.
  */
-#ifndef SERVER_CONFIG_YAML_H
-#define SERVER_CONFIG_YAML_H
+#ifndef PROTOCOL_YAML_YAML_H
+#define PROTOCOL_YAML_YAML_H
 
 #include <libfyaml.h>
 #include <stdbool.h>
 
 #include "crdt/bytes.h"
+#include "protocol/buffer.h"
 
 /* Lines and columns count from 1. */
 typedef void yaml_report(int line, int column, const char *mistake, void *context);
@@ -77,5 +78,15 @@ void yaml_read_names(struct yaml_value value, const char *expected,
  */
 bool yaml_parse(struct bytes text, void (*read)(struct yaml_value root, void *target), void *target,
                 yaml_report *report, void *context);
+
+/* Where mistakes become lines: `file:line:column: mistake`. The buffer keeps what fits: nobody
+ * reads the thousandth. */
+struct yaml_lines {
+    const char *filename;
+    struct buffer *mistakes;
+};
+
+/* A `yaml_report` whose context is a `struct yaml_lines`. */
+void yaml_report_line(int line, int column, const char *mistake, void *context);
 
 #endif
