@@ -1,4 +1,6 @@
-/** A WebSocket with the hub's subprotocol: the browser's own, or `ws` in a Node that has none. */
+/** A WebSocket with the hub's subprotocol. */
+import { platformSocket } from '#socket';
+
 export type SocketLike = {
   binaryType: string;
   readyState: number;
@@ -13,17 +15,8 @@ export type SocketConstructor = new (url: string, protocols: string) => SocketLi
 
 const SUBPROTOCOL = 'syncline.v1';
 
-async function constructorOf(given?: SocketConstructor): Promise<SocketConstructor> {
-  if (given !== undefined) return given;
-  if (typeof globalThis.WebSocket === 'function') {
-    return globalThis.WebSocket as unknown as SocketConstructor;
-  }
-  const { WebSocket } = await import('ws');
-  return WebSocket as unknown as SocketConstructor;
-}
-
 export async function dial(url: string, given?: SocketConstructor): Promise<SocketLike> {
-  const Socket = await constructorOf(given);
+  const Socket = given ?? await platformSocket();
   return new Socket(url, SUBPROTOCOL);
 }
 
