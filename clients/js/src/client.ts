@@ -6,7 +6,8 @@ import { declarationOf, type DeclarationOption } from './protocol/declarations.j
 import { shown } from './protocol/elements.js';
 import { encodePacket, type FieldDeclaration, type Packet } from './protocol/packets.js';
 import type { Value } from './protocol/values.js';
-import { createShare, type ClientMode } from './share/share.js';
+import { shareLater } from './share/later.js';
+import type { ClientMode } from './share/share.js';
 import { indexedDbStore } from './store/indexeddb.js';
 import { createKeeper, type Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
@@ -89,7 +90,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   const loading = new Set<DocumentHandle>();
   let flushing = false;
   const ownSocket = () => dial(url, options.WebSocket);
-  const share = options.share === false || options.WebSocket !== undefined ? null : createShare({
+  const share = options.share === false || options.WebSocket !== undefined ? null : shareLater({
     url, key: [storeName(url), typeof options.store === 'object' ? options.store.name : ''].join(' '), dial: ownSocket, now,
     here: () => connection.come(),
     changed: (mode) => events.emit('mode', mode),

@@ -21,23 +21,19 @@ export type Share = {
 /** Who does not answer in that time is not there. */
 const ANSWER_MS = 5000;
 
-/** Null: this place has nothing that tabs could share by. */
-export function createShare(
-  { url, key, dial, now, here, changed }: {
-    url: string;
-    /** The name of those who share. */
-    key: string;
-    dial: () => Promise<SocketLike>;
-    now: () => number;
-    /** There is a connection now, to whoever comes. */
-    here: () => void;
-    changed: (mode: ClientMode) => void;
-  },
-): Share | null {
-  const { navigator, SharedWorker: Worker, BroadcastChannel: Channel, document } = globalThis as Partial<typeof globalThis>;
-  const locks = navigator?.locks;
-  if (document === undefined || locks === undefined || Channel === undefined) return null;
+export type ShareOptions = {
+  url: string;
+  /** The name of those who share. */
+  key: string;
+  dial: () => Promise<SocketLike>;
+  now: () => number;
+  /** There is a connection now, to whoever comes. */
+  here: () => void;
+  changed: (mode: ClientMode) => void;
+};
 
+export function createShare({ url, key, dial, now, here, changed }: ShareOptions, locks: LockManager): Share {
+  const { SharedWorker: Worker } = globalThis as Partial<typeof globalThis>;
   let mode: ClientMode = 'own';
   let hasWorker = Worker !== undefined;
   let worker: SharedWorker | undefined;
@@ -54,7 +50,7 @@ export function createShare(
   async function live(): Promise<Join> {
     if (life === undefined) {
       const name = lifeName();
-      life = { name, ...hold(locks as LockManager, name) };
+      life = { name, ...hold(locks, name) };
       news = new BroadcastChannel(channelName(key));
       news.onmessage = ({ data }: MessageEvent<{ type?: string }>) => { if (data.type === 'here' && mode !== 'own') here(); };
     }
@@ -72,7 +68,7 @@ export function createShare(
       socket.close();
       return null;
     }
-    const unwatch = whenFree(locks as LockManager, server, () => socket.lost());
+    const unwatch = whenFree(locks, server, () => socket.lost());
     socket.ended.then(unwatch);
     return socket;
   }
@@ -92,7 +88,7 @@ export function createShare(
   }
 
   function dialLeader(join: Join): Promise<LineSocket | null> {
-    leader ??= standForLeader({ join, locks: locks as LockManager, dial, now, elected: () => become('leader') });
+    leader ??= standForLeader({ join, locks: locks, dial, now, elected: () => become('leader') });
     return answered(leader.join());
   }
 
