@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { connect } from 'syncline';
 import { declarationOf } from 'syncline/internal/protocol/declarations';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { save, show } from 'syncline/internal/session/saving';
 import { createSession } from 'syncline/internal/session/session';
 import { decodeSession } from 'syncline/internal/session/saved';
 import { mintReplica, webRandom } from 'syncline/internal/uuid';
@@ -73,7 +74,7 @@ const create = () => createSession('all/1', () => mintReplica(Date.now(), webRan
 
 function copyOf(saved) {
   const session = create();
-  assert.equal(session.show(decodeSession(saved)), true);
+  assert.equal(show(session.state, decodeSession(saved)), true);
   return session;
 }
 
@@ -99,7 +100,7 @@ async function play(t, seed) {
     const session = create();
     const told = await ask(hub, session);
     for (const packet of told) session.receive(packet);
-    seen.push({ position: told.at(-1).position, saved: session.save() });
+    seen.push({ position: told.at(-1).position, saved: save(session.state) });
     return session;
   };
   await look();

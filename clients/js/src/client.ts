@@ -8,8 +8,8 @@ import { encodePacket, type FieldDeclaration, type Packet } from './protocol/pac
 import type { Value } from './protocol/values.js';
 import { shareLater } from './share/later.js';
 import type { ClientMode } from './share/share.js';
-import { indexedDbStore } from './store/indexeddb.js';
-import { createKeeper, type Keeper } from './store/keeper.js';
+import { keepLater } from './store/later.js';
+import type { Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
 import { dial, type SocketConstructor } from './transport/websocket.js';
 import { mintReplica, webRandom } from './uuid.js';
@@ -110,8 +110,13 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
 
   function keeperOf(store: 'indexeddb' | 'memory' | Store): Keeper | undefined {
     if (store === 'memory') return undefined;
-    const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
-    return createKeeper(own ?? (store as Store), mint(), (error) => events.emit('error', error), () => own?.close());
+    const report = (error: Problem) => events.emit('error', error);
+    const session = mint();
+    return keepLater(async () => {
+      const { createKeeper, indexedDbStore } = await import('./store/keeping.js');
+      const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
+      return createKeeper(own ?? (store as Store), session, report, () => own?.close());
+    }, report);
   }
 
   /** Once a turn of the event loop, everything in one message. */
@@ -273,7 +278,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     handle.document.on('pending', tellPending);
     if (keeper !== undefined) {
       loading.add(handle);
-      handle.keepIn(keeper.keep(handle.session, handle.load, () => onLoaded(handle)));
+      handle.keepIn(keeper.keep(handle, () => onLoaded(handle)));
     }
     openStream(handle);
     return handle.document;

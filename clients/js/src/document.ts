@@ -6,7 +6,7 @@ import type { PlainOf } from './plain.js';
 import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
 import { createPresence, type Presence, type PresenceHandle } from './presence.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
-import { newestOf, inOrder, type SavedSession } from './session/saved.js';
+import type { Resumed } from './session/saving.js';
 import { createShown } from './shown.js';
 import type { Writer } from './store/keeper.js';
 
@@ -75,8 +75,8 @@ export type DocumentHandle = {
   shut(): void;
   /** Where its changes are told from now on. */
   keepIn(writer: Writer): void;
-  /** What others had confirmed, and what this one goes on with. */
-  load(seen: readonly SavedSession[], adopted: readonly SavedSession[]): void;
+  /** What was stored is part of the session now. */
+  resumed(what: Resumed): void;
   stored(): Promise<void>;
   /** How many subscribe to it and its fields. */
   listeners(): number;
@@ -207,12 +207,9 @@ export function createDocument(
     settleWaits();
   }
 
-  function load(seen: readonly SavedSession[], adopted: readonly SavedSession[]): void {
-    const newest = newestOf(seen);
-    const isShown = newest !== undefined && session.show(newest);
-    for (const one of inOrder(adopted)) session.adopt(one);
-    if (adopted.length > 0) writer?.changed(false);
-    if (status === 'closed' || (!isShown && adopted.length === 0)) return;
+  function resumed({ isShown, isAdopted }: Resumed): void {
+    if (isAdopted) writer?.changed(false);
+    if (status === 'closed' || (!isShown && !isAdopted)) return;
     declare();
     if (isShown) waiting.ready.resolve();
     told(false);
@@ -314,7 +311,7 @@ export function createDocument(
   }
 
   return {
-    document, session, presence, receive, takeSends, shut, load, stored, listeners: shown.count,
+    document, session, presence, receive, takeSends, shut, resumed, stored, listeners: shown.count,
     keepIn(made) { writer = made; },
     setOnline(online) {
       if (!online) session.disconnect();

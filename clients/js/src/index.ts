@@ -17,7 +17,7 @@ export type { DeclarationOption, ElementOf } from './protocol/declarations.js';
 export type { Element } from './protocol/elements.js';
 export type { Peer, Presence } from './presence.js';
 export { memoryStore } from './store/memory.js';
-export { indexedDbStore } from './store/indexeddb.js';
+export { indexedDbStore } from './store/device.js';
 export type { IndexedDbStore } from './store/indexeddb.js';
 export { StoreError } from './store/store.js';
 export type { Store, StoredSession, StoreErrorCode } from './store/store.js';

@@ -9,6 +9,7 @@ import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
 import { encodeValue, fromHex, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 import { decodeSession, inOrder, newestOf, VersionError } from '../../../clients/js/dist/session/saved.js';
+import { adopt, save, show } from '../../../clients/js/dist/session/saving.js';
 import { createSession } from '../../../clients/js/dist/session/session.js';
 
 const JOURNAL = new Uint8Array(16).fill(1);
@@ -52,8 +53,8 @@ function load(saved, first, fields = []) {
   const session = createSession('post/1', () => replicaOf(first++));
   session.declare(fields);
   const sessions = inOrder([saved].flat().map(decodeSession));
-  session.show(newestOf(sessions));
-  for (const one of sessions) session.adopt(one);
+  show(session.state, newestOf(sessions));
+  for (const one of sessions) adopt(session.state, one);
   return session;
 }
 
@@ -69,7 +70,7 @@ test('a fresh session shows the same, with the edits that wait', () => {
   const before = start(1);
   open(before, 1);
   editAll(before);
-  const after = load(before.save(), 2);
+  const after = load(save(before.state), 2);
   assert.deepEqual(views(after), views(before));
   assert.deepEqual(views(after)[LIKES], 7);
   assert.equal(after.pending(), before.pending());
@@ -82,7 +83,7 @@ test('what waits is flushed as it was sent, under its own replica, and before wh
   open(before, 1);
   editAll(before);
   const first = sent(before);
-  const after = load(before.save(), 2);
+  const after = load(save(before.state), 2);
   count(after, 1);
   const { replicas, cursor } = open(after, 1);
   assert.deepEqual(replicas, [2, 1]);
@@ -98,7 +99,7 @@ test('what the hub has by then counts once', () => {
   const before = start(1);
   open(before, 1);
   count(before, 2);
-  const after = load(before.save(), 2);
+  const after = load(save(before.state), 2);
   assert.equal(after.view(LIKES).total, 7);
   open(after, 1, { position: 10, ledger: { 1: [0, 1] }, content: { ...CONTENT, 0: 7 } });
   assert.equal(after.view(LIKES).total, 7);
@@ -114,7 +115,7 @@ test('a part that was acknowledged is not counted again', () => {
   count(before, 3);
   before.receive({ type: 'ACK', id: 1, replica: null, seq: 1, position: 10, index: 4 });
   before.receive({ type: 'UPDATE', id: 1, from: 9, to: 10, fields: { 0: 7 } });
-  const after = load(before.save(), 2);
+  const after = load(save(before.state), 2);
   assert.equal(after.view(LIKES).total, 10);
   open(after, 1, { position: 10, ledger: { 1: [4, 1] }, content: { ...CONTENT, 0: 7 } });
   assert.deepEqual(sent(after).map(({ first, last, changes }) => [first, last, changes.get(LIKES)]), [[2, 2, 5]]);
@@ -126,7 +127,7 @@ test('what was rejected stays rejected', () => {
   count(before, 2);
   sent(before);
   before.receive({ type: 'REJECT', id: 1, replica: null, seq: 1, code: 'OVERFLOW', text: '', details: { field: 0 } });
-  const after = load(before.save(), 2);
+  const after = load(save(before.state), 2);
   assert.deepEqual([after.view(LIKES).total, after.pending()], [5, 0]);
 });
 
@@ -135,7 +136,7 @@ test('outboxes of several sessions are sent oldest first, over the newest state'
     const session = start(first);
     open(session, 1, { position: 9 + first, content: { ...CONTENT, 0: first } });
     count(session, 10);
-    return session.save();
+    return save(session.state);
   });
   const after = load(sessions, 4);
   assert.equal(after.view(LIKES).total, 33);
@@ -147,10 +148,10 @@ test('an outbox goes from session to session until it is flushed', () => {
   const before = start(1);
   open(before, 1);
   count(before, 2);
-  const second = load(before.save(), 2);
+  const second = load(save(before.state), 2);
   count(second, 3);
   remove(second, 'c');
-  const third = load(second.save(), 3);
+  const third = load(save(second.state), 3);
   assert.deepEqual(views(third), views(second));
   assert.deepEqual(open(third, 1).replicas, [3, 1, 2]);
   assert.deepEqual(sent(third).map(({ replica, first, last }) => [replica[0], first, last]), [[1, 1, 1], [2, 1, 2]]);
@@ -160,7 +161,7 @@ test('edits of fields that the hub lacks are kept, and those made meanwhile too'
   const guess = [{ number: 0, name: 'gone', type: 'g-counter' }, { number: 1, name: 'likes', type: 'g-counter' }];
   const before = start(1, guess);
   count(before, 4, 0);
-  const later = load(before.save(), 2, schema({ likes: 'g-counter', gone: 'g-counter' }));
+  const later = load(save(before.state), 2, schema({ likes: 'g-counter', gone: 'g-counter' }));
   count(later, 1, 0);
   const { told } = open(later, 1);
   assert.deepEqual(told.rejected.map(({ code, field, edits }) => [code, field, edits]), [['UNKNOWN_FIELD', 'gone', { gone: { increment: 4 } }]]);
@@ -174,9 +175,9 @@ test('an edit made before the load stays, on top', () => {
   const after = createSession('post/1', () => replicaOf(2));
   after.declare(schema({ tags: 'or-set', likes: 'g-counter', more: 'flag' }));
   count(after, 1, 1);
-  const saved = decodeSession(before.save());
-  assert.equal(after.show(saved), true);
-  after.adopt(saved);
+  const saved = decodeSession(save(before.state));
+  assert.equal(show(after.state, saved), true);
+  adopt(after.state, saved);
   assert.equal(after.view(after.numberOf({ name: 'likes', type: 'g-counter' })).total, 8);
   assert.deepEqual(after.view(after.numberOf({ name: 'more', type: 'flag' })).dots.size, 0);
   assert.deepEqual(toHex(after.identity()), toHex(replicaOf(2)), 'whose leases it may have begun');
@@ -187,7 +188,7 @@ test('what the hub has told by now is not replaced', () => {
   open(before, 1);
   const after = start(2);
   open(after, 1, { position: 12, content: { ...CONTENT, 0: 12 } });
-  assert.equal(after.show(decodeSession(before.save())), false);
+  assert.equal(show(after.state, decodeSession(save(before.state))), false);
   assert.equal(after.view(LIKES).total, 12);
 });
 
@@ -195,7 +196,7 @@ test('bytes that are no session, or a later client’s, are refused', () => {
   const session = start(1);
   open(session, 1);
   editAll(session);
-  const bytes = session.save();
+  const bytes = save(session.state);
   for (let length = 0; length < bytes.length; length++) {
     assert.throws(() => decodeSession(bytes.slice(0, length)), ProtocolError, `${length} of ${bytes.length}`);
   }

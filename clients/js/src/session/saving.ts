@@ -3,9 +3,12 @@ import type { FieldDeclaration } from '../protocol/packets.js';
 import { ProtocolError, toHex } from '../protocol/values.js';
 import { createOutbox, rewind, type Delta, type Outbox } from './outbox.js';
 import { readContent } from './receiving.js';
-import { encodeConfirmed, encodeSession, type SavedDelta, type SavedOutbox, type SavedSession } from './saved.js';
+import { encodeConfirmed, encodeSession, inOrder, newestOf, type SavedDelta, type SavedOutbox, type SavedSession } from './saved.js';
 import { declare, placeOf } from './schema.js';
 import { dropUnheld, fieldOf, isHeld, ownBox, type Field, type SessionState } from './state.js';
+
+/** What came of what was stored. */
+export type Resumed = { isShown: boolean; isAdopted: boolean };
 
 /** What another session needs to show the same, and to flush what waits here, after this one. */
 export function save(session: SessionState): Uint8Array {
@@ -81,4 +84,12 @@ export function adopt(session: SessionState, saved: SavedSession): void {
   dropUnheld(session);
   if (ownBox(session).seq === 0) session.identity = saved.lease;
   session.views = new Map();
+}
+
+/** Shows what others had confirmed, and goes on with the outboxes of those that are over. */
+export function resume(session: SessionState, seen: readonly SavedSession[], adopted: readonly SavedSession[]): Resumed {
+  const newest = newestOf(seen);
+  const isShown = newest !== undefined && show(session, newest);
+  for (const one of inOrder(adopted)) adopt(session, one);
+  return { isShown, isAdopted: adopted.length > 0 };
 }

@@ -10,8 +10,6 @@ import type { FieldDeclaration, Packet, Replica } from '../protocol/packets.js';
 import { edit } from './edits.js';
 import { oldestPending, pendingCount, rewind } from './outbox.js';
 import { dispatch } from './receiving.js';
-import { adopt, save, show } from './saving.js';
-import type { SavedSession } from './saved.js';
 import { declare, numberOf } from './schema.js';
 import { open, takeSends } from './sending.js';
 import { createNews, createState, disconnect, ownBox, type Field, type News } from './state.js';
@@ -24,6 +22,8 @@ export function createSession(name: string, mint: () => Replica) {
   const state = createState(name, mint);
   return {
     name,
+    /** For what is loaded only by who needs it: saving.ts. */
+    state,
     declare: (declarations: readonly FieldDeclaration[]): void => declare(state, declarations),
     edit: (number: number, make: (change: unknown, entry: Entry) => void): void => edit(state, number, make),
     open: (id: number, journal: Uint8Array) => open(state, id, journal),
@@ -39,9 +39,6 @@ export function createSession(name: string, mint: () => Replica) {
     edits: (): number => state.edits,
     isSaved: (count: number): boolean => oldestPending(state.outboxes) > count,
     replica: (): Replica => ownBox(state).replica,
-    save: (): Uint8Array => save(state),
-    show: (saved: SavedSession): boolean => show(state, saved),
-    adopt: (saved: SavedSession): void => adopt(state, saved),
     identity: (): Replica => state.identity,
     /** The hub's clock when ours shows `now`. */
     clock: (now: number): number => now + state.clockOffset,

@@ -5,7 +5,8 @@
  */
 import { ProtocolError, toHex } from '../protocol/values.js';
 import { decodeSession, VersionError, type SavedSession } from '../session/saved.js';
-import type { Session } from '../session/session.js';
+import { resume, save, type Resumed } from '../session/saving.js';
+import type { SessionState } from '../session/state.js';
 import { liveIn } from './alive.js';
 import { asStoreError, StoreError, type Store } from './store.js';
 
@@ -26,11 +27,22 @@ export type Writer = {
   close(): void;
 };
 
-export type Keeper = ReturnType<typeof createKeeper>;
+/** A document, whose session is resumed and saved. */
+export type Kept = { readonly session: { readonly name: string; readonly state: SessionState }; resumed(what: Resumed): void };
+
+export type Keeper = {
+  /**
+   * Resumes the session with what is stored of it, and calls `ready` right after: the document is to connect. If that takes long,
+   * `ready` is called before, too.
+   */
+  keep(held: Kept, ready: () => void): Writer;
+  /** Once the documents are closed: what they write last is finished. */
+  close(): Promise<void>;
+};
 
 export function createKeeper(
   store: Store, replica: Uint8Array, report: (error: { code: string; text: string }) => void, closeStore: () => void,
-) {
+): Keeper {
   const session = toHex(replica);
   const life = liveIn(store.name, session);
   life.begun.catch((error: unknown) => tell(asStoreError(error)));
@@ -146,26 +158,18 @@ export function createKeeper(
   }
 
   return {
-    /**
-     * `take` is called with what is stored, and right after it `ready`: the document is to connect. If that takes long, `ready` is
-     * called before, too.
-     */
-    keep(
-      held: Pick<Session, 'name' | 'save'>,
-      take: (seen: SavedSession[], adopted: SavedSession[]) => void, ready: () => void,
-    ): Writer {
+    keep({ session: { name, state }, resumed }, ready) {
       const patience = setTimeout(() => {
-        tell(new StoreError('STORE_FAILED', `what is stored of ${held.name} is long in coming`));
+        tell(new StoreError('STORE_FAILED', `what is stored of ${name} is long in coming`));
         ready();
       }, PATIENCE_MS);
-      const loaded = find(held.name).then(({ seen, adopted }) => take(seen, adopted)).finally(() => {
+      const loaded = find(name).then(({ seen, adopted }) => resumed(resume(state, seen, adopted))).finally(() => {
         clearTimeout(patience);
         ready();
       });
       loaded.catch((error: unknown) => tell(asStoreError(error)));
-      return createWriter(held.name, held.save, loaded);
+      return createWriter(name, () => save(state), loaded);
     },
-    /** Once the documents are closed: what they write last is finished. */
     async close(): Promise<void> {
       await Promise.all(lasts.values());
       life.end();
