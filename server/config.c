@@ -1,13 +1,14 @@
 #include "server/config.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/yaml/schema_file.h"
+#include "server/config_tokens.h"
 #include "server/config_values.h"
+#include "server/file.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -110,17 +111,6 @@ bool config_allows_console(const struct config *config)
     return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && local);
 }
 
-/* NULL: no memory. */
-static char *copy_text(struct bytes text)
-{
-    char *copy = malloc(text.length + 1);
-    if (copy != NULL) {
-        memcpy(copy, text.data, text.length);
-        copy[text.length] = '\0';
-    }
-    return copy;
-}
-
 static void read_data(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     char **path = member(target, key);
@@ -129,7 +119,7 @@ static void read_data(struct yaml_value value, const struct yaml_key *key, void 
         yaml_mistake(value, "%s; expected the path of the database's file", yaml_show(value).text);
         return;
     }
-    *path = copy_text(text);
+    *path = config_text_copy(text);
     if (*path == NULL) {
         yaml_mistake(value, "no memory for the path; expected some");
     }
@@ -143,7 +133,7 @@ static bool add_origin(struct config *config, struct bytes text)
         return false;
     }
     config->allowed_origins = grown;
-    grown[config->allowed_origin_count] = copy_text(text);
+    grown[config->allowed_origin_count] = config_text_copy(text);
     if (grown[config->allowed_origin_count] == NULL) {
         return false;
     }
@@ -171,6 +161,12 @@ static void read_origins(struct yaml_value value, const struct yaml_key *key, vo
             yaml_mistake(item, "no memory for the origin; expected some");
         }
     }
+}
+
+static void read_tokens(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    config_parse_tokens(value, target);
 }
 
 static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
@@ -214,6 +210,7 @@ static const struct yaml_key keys[] = {
     {"document_idle", read_time, HUB(idle_ms), NULL, SECOND, 365 * DAY},
     {"replica_ttl", read_time, HUB(replica_ttl_ms), NULL, SECOND, 3650 * DAY},
     {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
+    {"tokens", read_tokens, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
 };
 
@@ -241,34 +238,17 @@ bool config_parse(struct bytes text, const char *filename, struct config *config
     return true;
 }
 
-/* A status of errno, 0: none. */
-static int read_file(const char *path, struct buffer *text)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return errno;
-    }
-    uint8_t block[4096];
-    size_t length = 0;
-    int error = 0;
-    errno = 0;
-    while (error == 0 && (length = fread(block, 1, sizeof block, file)) > 0) {
-        error = buffer_append(text, block, length) == PROTOCOL_OK ? 0 : EFBIG;
-    }
-    if (error == 0 && ferror(file) != 0) {
-        error = errno;
-    }
-    (void)fclose(file);
-    return error;
-}
-
 bool config_read(const char *path, struct config *config, struct buffer *mistakes)
 {
     struct yaml_lines lines = {path, mistakes};
     struct buffer text;
     buffer_init(&text, CONFIG_BYTES_MAX);
-    int error = read_file(path, &text);
+    int error = file_read(path, &text);
     bool good = error == 0 && config_parse(buffer_bytes(&text), path, config, mistakes);
+    if (good && !config_read_keys(config, yaml_report_line, &lines)) {
+        config_finish(config);
+        good = false;
+    }
     if (error != 0) {
         *config = (struct config){0};
         char mistake[256];
@@ -287,6 +267,11 @@ void config_finish(struct config *config)
         free(config->allowed_origins[i]);
     }
     free(config->allowed_origins);
+    for (size_t i = 0; i < config->keys.length; i++) {
+        free(config->sources[i].name);
+    }
+    free(config->sources);
+    token_keys_finish(&config->keys);
     free(config->data);
     schema_set_finish(&config->schemas);
     *config = (struct config){0};

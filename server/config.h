@@ -14,6 +14,7 @@
 #include "protocol/buffer.h"
 #include "protocol/schema.h"
 #include "server/hub/hub.h"
+#include "server/tokens.h"
 
 /* Whether operators' calls are answered, and the console with them. */
 enum config_console { CONSOLE_AUTO, CONSOLE_ON, CONSOLE_OFF };
@@ -23,15 +24,25 @@ struct config_address {
     uint16_t port;               /* 0: the system chooses one */
 };
 
-/* Owns its strings and schemas. `{0}` is empty. */
+/* Where a key's material comes from. */
+struct config_source {
+    char *name; /* of a file, or of a variable of the environment */
+    bool environment;
+    int line; /* of the configuration */
+    int column;
+};
+
+/* Owns its strings, keys and schemas. `{0}` is empty. */
 struct config {
     struct config_address listen;
     char *data; /* path of the database, as written: relative to the working directory */
     char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
     size_t allowed_origin_count;
     enum config_console console;
-    struct schema_set schemas; /* fields without numbers: the storage gives them */
-    struct hub_config hub;     /* without schemas, journal, position and seed */
+    struct token_keys keys;        /* `config_parse` leaves their material empty */
+    struct config_source *sources; /* of each key */
+    struct schema_set schemas;     /* fields without numbers: the storage gives them */
+    struct hub_config hub;         /* without schemas, journal, position and seed */
 };
 
 /*
@@ -42,7 +53,7 @@ struct config {
 HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct config *config,
                               struct buffer *mistakes);
 
-/* The same for a file. */
+/* The same for a file; the material of its keys is read too. */
 HUB_CHECKED bool config_read(const char *path, struct config *config, struct buffer *mistakes);
 
 /* What `console` comes to: auto means for hubs that only this machine can reach. */

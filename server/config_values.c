@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct unit {
@@ -151,6 +152,16 @@ bool config_address_is_loopback(const struct config_address *address)
     return inet_pton(AF_INET6, address->host, &six) == 1 &&
            (IN6_IS_ADDR_LOOPBACK(&six) ||
             (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == IN_LOOPBACKNET));
+}
+
+char *config_text_copy(struct bytes text)
+{
+    char *copy = malloc(text.length + 1);
+    if (copy != NULL) {
+        memcpy(copy, text.data, text.length);
+        copy[text.length] = '\0';
+    }
+    return copy;
 }
 
 /* Lower case without a path, since browsers send it so and it is compared byte by byte. */

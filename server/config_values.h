@@ -28,6 +28,9 @@ bool config_address_parse(struct bytes text, struct config_address *address);
 /* 127.0.0.0/8, ::1, and the former as IPv6 writes it. */
 bool config_address_is_loopback(const struct config_address *address);
 
+/* With a NUL behind it, for the caller to free; NULL: no memory. */
+char *config_text_copy(struct bytes text);
+
 /* What a browser sends as Origin: `https://example.com`, `http://localhost:8080`; `*`: any. */
 bool config_origin_valid(struct bytes text);
 
