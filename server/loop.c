@@ -35,6 +35,29 @@ static void fail(struct loop *loop, const char *why)
     }
 }
 
+/* The step under way ends first. */
+static void verify(struct loop *loop, const struct hub_effect *effect)
+{
+    struct token_claims claims = {.subject = ""};
+    enum token_status status = token_verify(loop->keys, effect->bytes, loop->now_ms, &claims);
+    if (status != TOKEN_OK) {
+        log_info("token-refused connection=%" PRIu64 " reason=\"%s\"", effect->connection,
+                 token_status_text(status));
+    }
+    struct hub_event event = {
+        .kind = EVENT_VERIFIED,
+        .connection = effect->connection,
+        .request = effect->request,
+        .bytes = {(const uint8_t *)claims.subject, strlen(claims.subject)},
+        .verdict = status == TOKEN_OK        ? VERDICT_ACCEPTED
+                   : status == TOKEN_EXPIRED ? VERDICT_EXPIRED
+                                             : VERDICT_REFUSED,
+        .expires_ms = claims.expires_ms,
+        .admin = claims.admin,
+    };
+    loop_step(loop, &event);
+}
+
 static void perform(struct loop *loop, const struct hub_effect *effect)
 {
     bool asked = true;
@@ -67,6 +90,9 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
     case EFFECT_DAMAGED:
         log_error("damaged document=\"%.*s\" (its rows make no sense; restore it from a backup)",
                   (int)effect->bytes.length, (const char *)effect->bytes.data);
+        return;
+    case EFFECT_VERIFY:
+        verify(loop, effect);
         return;
     case EFFECT_TRIM:
         storage_trim(loop->storage, effect->position);

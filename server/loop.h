@@ -10,6 +10,7 @@
 #include "server/hub/hub.h"
 #include "server/net/net.h"
 #include "server/storage/storage.h"
+#include "server/tokens.h"
 
 struct queued_event;
 
@@ -27,6 +28,7 @@ struct loop {
     struct hub *hub;
     struct storage *storage;
     struct net *net; /* NULL until clients may connect */
+    const struct token_keys *keys;
     struct queued_event *first;
     struct queued_event *last;
     uint64_t now_ms;

@@ -98,6 +98,7 @@ static bool open_hub(struct server *server, struct config *config)
     struct hub_config hub = config->hub;
     hub.schemas = &config->schemas;
     hub.journal = info.journal;
+    hub.tokens = config->keys.length > 0;
     hub.position = info.position;
     hub.operators = config_allows_console(config);
     /* The two structs are one thing on two sides of a wall. */
@@ -108,6 +109,7 @@ static bool open_hub(struct server *server, struct config *config)
         log_error("no randomness to be had");
         return false;
     }
+    server->loop.keys = &config->keys;
     server->loop.hub = hub_create(&hub);
     if (server->loop.hub == NULL) {
         log_error("out of memory");

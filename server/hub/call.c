@@ -21,8 +21,13 @@ void call_hello(struct hub *hub, struct connection *connection, const struct pac
         connection_close(hub, connection, CLOSE_POLICY, "the hub speaks version 1 only");
         return;
     }
-    connection->greeted = true;
     operator_greeted(connection, &packet->hello);
+    token_hello(hub, connection, packet->hello.token);
+}
+
+void call_welcome(struct hub *hub, struct connection *connection)
+{
+    connection->greeted = true;
     struct packet answer = {.kind = PACKET_WELCOME};
     answer.welcome = (struct packet_welcome){
         .hub = text_bytes(HUB_NAME),

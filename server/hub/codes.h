@@ -32,7 +32,12 @@
     X(PRESENCE_TOO_LONG, "Presence data may have 1024 bytes; put more into a field.")              \
     X(TOO_MANY_PRESENT, "A document shows at most 1000 who are present; this one is full.")        \
     X(UNKNOWN_METHOD, "There is no such method.")                                                  \
-    X(BAD_PARAMETERS, "The call's parameters are not what it takes.")
+    X(BAD_PARAMETERS, "The call's parameters are not what it takes.")                              \
+    X(TOKEN_REQUIRED, "The hub takes nobody in without a token; give the client one.")             \
+    X(TOKEN_INVALID, "The token is not signed with a key of the hub, lacks a claim, or is "        \
+                     "another principal's.")                                                       \
+    X(TOKEN_EXPIRED, "The token has expired; bring a fresh one.")                                  \
+    X(TOO_OFTEN, "Tokens are looked at four times a second at most; try again later.")
 
 enum hub_code {
 #define X(name, text) CODE_##name,

@@ -81,9 +81,8 @@ void connection_connected(struct hub *hub, uint64_t id)
     buffer_init(&connection->answers, ANSWERS_BYTES_MAX);
     buffer_init(&connection->agent, LIMIT_AGENT_BYTES);
     buffer_init(&connection->client, LIMIT_AGENT_BYTES);
-    if (hub->next_sweep_ms > hub->now_ms + SWEEP_MS) {
-        hub->next_sweep_ms = hub->now_ms + SWEEP_MS;
-    }
+    connection_token_init(hub, &connection->token);
+    connections_sweep_by(hub, hub->now_ms + SWEEP_MS);
 }
 
 static void close_streams(struct hub *hub, struct connection *connection)
@@ -104,6 +103,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     buffer_finish(&connection->answers);
     buffer_finish(&connection->agent);
     buffer_finish(&connection->client);
+    connection_token_finish(&connection->token);
     free(connection);
 }
 
@@ -194,6 +194,15 @@ void connection_error(struct hub *hub, struct connection *connection, int64_t id
     connection_answer(hub, connection, &packet);
 }
 
+void connection_event(struct hub *hub, struct connection *connection, const char *name,
+                      struct bytes data)
+{
+    struct packet packet = {.kind = PACKET_EVENT, .id = --connection->last_hub_id};
+    packet.call.name = (struct bytes){(const uint8_t *)name, strlen(name)};
+    packet.call.value = data;
+    connection_answer(hub, connection, &packet);
+}
+
 /* Token buckets that hold one second's worth; a bucket in debt pauses the reading until it is paid.
  */
 static void spend_rate(struct hub *hub, struct connection *connection, size_t updates, size_t bytes)
@@ -249,21 +258,13 @@ static bool take_id(struct hub *hub, struct connection *connection, int64_t id)
     return true;
 }
 
-static void answer_empty(struct hub *hub, struct connection *connection, int64_t id)
-{
-    static const uint8_t empty_map[] = {0x80};
-    struct packet packet = {.kind = PACKET_RESULT, .id = id};
-    packet.call.value = (struct bytes){empty_map, sizeof empty_map};
-    connection_answer(hub, connection, &packet);
-}
-
 static void dispatch(struct hub *hub, struct connection *connection, const struct packet *packet,
                      struct bytes raw)
 {
     switch (packet->kind) {
     case PACKET_AUTH:
         if (take_id(hub, connection, packet->id)) {
-            answer_empty(hub, connection, packet->id);
+            token_auth(hub, connection, packet);
         }
         return;
     case PACKET_CALL:
@@ -332,13 +333,22 @@ static bool id_fits(const struct packet *packet)
     }
 }
 
+static void hold(struct hub *hub, struct connection *connection, struct bytes message)
+{
+    if (!token_hold(connection, message)) {
+        connection_close(hub, connection, CLOSE_POLICY,
+                         "too much came before the token was looked at");
+    }
+}
+
 static void receive(struct hub *hub, struct connection *connection, struct bytes message)
 {
     struct reader reader = reader_of(message);
     struct packet packet;
     size_t updates = 0;
     const uint8_t *start = reader.left.data;
-    while (!connection->closing && packet_read(&reader, &packet)) {
+    while (!connection->closing && connection->token.request == 0 &&
+           packet_read(&reader, &packet)) {
         struct bytes raw = {start, (size_t)(reader.left.data - start)};
         start = reader.left.data;
         updates += packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE ||
@@ -357,7 +367,20 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
                          format_reason(reader.status));
     }
     if (!connection->closing) {
-        spend_rate(hub, connection, updates, message.length);
+        spend_rate(hub, connection, updates, message.length - reader.left.length);
+        hold(hub, connection, reader.left); /* nothing, unless a token is being looked at */
+    }
+}
+
+void connection_take(struct hub *hub, struct connection *connection, struct bytes message)
+{
+    if (connection->closing) {
+        return;
+    }
+    if (connection->token.request != 0) {
+        hold(hub, connection, message);
+    } else {
+        receive(hub, connection, message);
     }
 }
 
@@ -375,7 +398,7 @@ void connection_received(struct hub *hub, uint64_t id, struct bytes message)
         connection_close(hub, connection, CLOSE_POLICY, "the message is too long");
         return;
     }
-    receive(hub, connection, message);
+    connection_take(hub, connection, message);
 }
 
 void connection_blocked(struct hub *hub, uint64_t id)
@@ -452,6 +475,18 @@ void connections_flush(struct hub *hub)
     }
 }
 
+/* Without its streams: what they hold is not for this client any more. */
+void connection_expel(struct hub *hub, struct connection *connection, enum hub_code code,
+                      uint16_t close_code)
+{
+    connection_error(hub, connection, 0, code, 0);
+    close_streams(hub, connection);
+    if (!connection->closing && !connection->blocked) {
+        flush(hub, connection);
+    }
+    connection_close(hub, connection, close_code, hub_code_name(code));
+}
+
 static void look_after(struct hub *hub, struct connection *connection)
 {
     uint64_t silent_ms = hub->now_ms - connection->heard_ms;
@@ -472,6 +507,14 @@ static void look_after(struct hub *hub, struct connection *connection)
     }
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+void connections_sweep_by(struct hub *hub, uint64_t at_ms)
+{
+    uint64_t soon_ms = hub->now_ms + SWEEP_MS / 10;
+    hub->next_sweep_ms = earliest(hub->next_sweep_ms, at_ms > soon_ms ? at_ms : soon_ms);
+}
+
 void connections_sweep(struct hub *hub)
 {
     if (hub->connections.length == 0) {
@@ -481,10 +524,16 @@ void connections_sweep(struct hub *hub)
     if (hub->now_ms < hub->next_sweep_ms) {
         return;
     }
+    uint64_t token_ms = UINT64_MAX;
     for (uint32_t i = 0; i < hub->connections.length; i++) {
-        look_after(hub, hub->connections.places[i].item);
+        struct connection *connection = hub->connections.places[i].item;
+        look_after(hub, connection);
+        if (!connection->closing) {
+            token_ms = earliest(token_ms, token_look_after(hub, connection));
+        }
     }
     hub->next_sweep_ms = hub->now_ms + (hub->paused_count > 0 ? SWEEP_MS / 10 : SWEEP_MS);
+    connections_sweep_by(hub, token_ms);
 }
 
 void connections_drain(struct hub *hub)
@@ -497,12 +546,7 @@ void connections_drain(struct hub *hub)
     write_uint(&writer, GOAWAY_MIN_MS);
     write_text(&writer, "max_ms");
     write_uint(&writer, GOAWAY_MAX_MS);
-    static const char name[] = "goaway";
     for (uint32_t i = 0; i < hub->connections.length; i++) {
-        struct connection *connection = hub->connections.places[i].item;
-        struct packet packet = {.kind = PACKET_EVENT, .id = --connection->last_hub_id};
-        packet.call.name = (struct bytes){(const uint8_t *)name, sizeof name - 1};
-        packet.call.value = buffer_bytes(&data);
-        connection_answer(hub, connection, &packet);
+        connection_event(hub, hub->connections.places[i].item, "goaway", buffer_bytes(&data));
     }
 }

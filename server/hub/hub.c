@@ -202,6 +202,9 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_STORE_FAILED:
         store_failed(hub);
         return;
+    case EVENT_VERIFIED:
+        token_verified(hub, event);
+        return;
     case EVENT_DRAIN:
         drain(hub);
         return;

@@ -10,7 +10,7 @@
  * behind them)
  *
  * Whoever runs the hub owes it an answer to each request, in any order, but one APPEND is under way
- * at a time, and one STORE.
+ * at a time, and one STORE, and one VERIFY of each connection.
  */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
@@ -55,6 +55,7 @@ struct hub_config {
         position;  /* of the last batch in the journal, before any replay; the hub's own start */
     uint64_t seed; /* random: keys the hash tables */
     bool relaxed;  /* durability, as WELCOME names it */
+    bool tokens;   /* HELLO needs one; else tokens are not looked at */
     uint64_t ping_ms;
     uint64_t hello_ms; /* how long a connection may take to say HELLO */
     uint64_t idle_ms;  /* how long a document stays in memory after its last stream; WELCOME's
@@ -91,7 +92,15 @@ enum hub_event_kind {
     EVENT_LOAD_FAILED,   /* request */
     EVENT_STORED,        /* the rows are durable */
     EVENT_STORE_FAILED,  /* none of them is */
-    EVENT_DRAIN          /* stop: GOAWAY to all, no new connections, store everything */
+    EVENT_VERIFIED, /* connection, request, verdict; if that is VERDICT_ACCEPTED also bytes: the
+                       principal, expires_ms and admin */
+    EVENT_DRAIN     /* stop: GOAWAY to all, no new connections, store everything */
+};
+
+enum hub_verdict {
+    VERDICT_REFUSED,
+    VERDICT_EXPIRED, /* it was good once */
+    VERDICT_ACCEPTED
 };
 
 struct hub_event {
@@ -101,6 +110,9 @@ struct hub_event {
     uint64_t position;
     uint64_t request;
     struct bytes bytes; /* borrowed */
+    enum hub_verdict verdict;
+    uint64_t expires_ms; /* UINT64_MAX: never */
+    bool admin;
 };
 
 enum hub_effect_kind {
@@ -113,6 +125,7 @@ enum hub_effect_kind {
     EFFECT_RESUME, /* connection: read again */
     EFFECT_APPEND, /* bytes: one batch for the journal */
     EFFECT_LOAD,   /* request, bytes: a row_request */
+    EFFECT_VERIFY, /* connection, request, bytes: a token */
     EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
     EFFECT_DAMAGED, /* bytes: the name of a document whose rows make no sense; nobody can open it */
     EFFECT_TRIM     /* position: no row needs the journal at or below it any more */

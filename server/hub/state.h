@@ -150,7 +150,17 @@ struct stream {
     struct replica_id named[]; /* as OPEN listed them */
 };
 
-enum pause_reason { PAUSE_BATCH = 1, PAUSE_RATE = 2, PAUSE_ANSWERS = 4 };
+enum pause_reason { PAUSE_BATCH = 1, PAUSE_RATE = 2, PAUSE_ANSWERS = 4, PAUSE_TOKEN = 8 };
+
+struct connection_token {
+    struct buffer principal; /* whom it is for; empty: nobody has asked */
+    uint64_t expires_ms;     /* UINT64_MAX: never */
+    uint64_t ask_ms;         /* when a fresh one is asked for; UINT64_MAX: never, or it has been */
+    uint64_t verified_ms;    /* when the last VERIFY was */
+    uint64_t request;        /* the VERIFY under way; 0: none */
+    int64_t auth;            /* the AUTH that waits for it; 0: HELLO */
+    struct buffer held;      /* messages that came meanwhile, each behind its length */
+};
 
 struct connection {
     struct link dirty;         /* in hub->dirty_connections */
@@ -168,7 +178,9 @@ struct connection {
     double byte_tokens;
     uint64_t tokens_ms;
     unsigned paused; /* enum pause_reason */
-    bool greeted;    /* HELLO came */
+    struct connection_token token;
+    bool admin;   /* its principal is an operator, by its token */
+    bool greeted; /* WELCOME was sent */
     bool blocked;
     bool closing;
     struct buffer agent; /* as HELLO said, cut */
@@ -332,15 +344,25 @@ void connection_answer(struct hub *hub, struct connection *connection, const str
 /* ERROR; `retry_ms` 0: no such detail. */
 void connection_error(struct hub *hub, struct connection *connection, int64_t id,
                       enum hub_code code, uint64_t retry_ms);
+void connection_event(struct hub *hub, struct connection *connection, const char *name,
+                      struct bytes data);
+/* ERROR, then the end, with the code's name as the reason. */
+void connection_expel(struct hub *hub, struct connection *connection, enum hub_code code,
+                      uint16_t close_code);
+/* A message, or the rest of one that was held. */
+void connection_take(struct hub *hub, struct connection *connection, struct bytes message);
 void connection_touch(struct hub *hub, struct connection *connection);
 void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connection_resume(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connections_sweep(struct hub *hub);
+/* Looks at all connections at that time, or soon after it. */
+void connections_sweep_by(struct hub *hub, uint64_t at_ms);
 void connections_flush(struct hub *hub);
 void connections_drain(struct hub *hub);
 
-/* call.c: HELLO, AUTH, CALL and PING */
+/* call.c: HELLO and CALL */
 void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet);
+void call_welcome(struct hub *hub, struct connection *connection);
 void call_method(struct hub *hub, struct connection *connection, const struct packet *packet);
 void write_fields(struct writer *writer, const struct schema *schema);
 
@@ -357,6 +379,17 @@ void operator_requests_finish(struct hub *hub);
 /* Notes a refused update. */
 void operator_refused(struct hub *hub, const struct document *document,
                       const struct ledger_row *row, uint64_t at_ms);
+
+/* token.c */
+void connection_token_init(struct hub *hub, struct connection_token *token);
+void connection_token_finish(struct connection_token *token);
+void token_hello(struct hub *hub, struct connection *connection, struct bytes text);
+void token_auth(struct hub *hub, struct connection *connection, const struct packet *packet);
+void token_verified(struct hub *hub, const struct hub_event *event);
+/* Keeps a message until the VERIFY under way has ended. False: there is no room. */
+bool token_hold(struct connection *connection, struct bytes message);
+/* Asks for a fresh token, or ends the connection, if it is time; answers when it is next. */
+uint64_t token_look_after(struct hub *hub, struct connection *connection);
 
 /* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
 bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,

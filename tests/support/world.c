@@ -52,6 +52,7 @@ void world_init(struct world *world)
     world->config.replica_ttl_ms = UINT64_MAX / 2;
     buffer_init(&world->appending, SIZE_MAX / 2);
     buffer_init(&world->storing, SIZE_MAX / 2);
+    buffer_init(&world->verifying, SIZE_MAX / 2);
     for (size_t i = 0; i < WORLD_CONNECTIONS; i++) {
         buffer_init(&world->connections[i].transcript, SIZE_MAX / 2);
         buffer_init(&world->connections[i].bytes, SIZE_MAX / 2);
@@ -106,6 +107,7 @@ void world_finish(struct world *world)
     free_loads(world->loads, world->load_count);
     buffer_finish(&world->appending);
     buffer_finish(&world->storing);
+    buffer_finish(&world->verifying);
     schema_set_finish(&world->schemas);
     for (size_t i = 0; i < WORLD_CONNECTIONS; i++) {
         buffer_finish(&world->connections[i].transcript);
@@ -165,6 +167,11 @@ static void perform(struct world *world, const struct hub_effect *effect)
         require(!world->has_append, "two appends at once");
         world->has_append = true;
         keep(&world->appending, effect->bytes);
+        return;
+    case EFFECT_VERIFY:
+        world->verify_connection = effect->connection;
+        world->verify_request = effect->request;
+        keep(&world->verifying, effect->bytes);
         return;
     case EFFECT_STORE:
         require(!world->has_store, "two stores at once");
@@ -287,6 +294,22 @@ bool world_store(struct world *world)
             "rows cannot be stored");
     world_event(world, (struct hub_event){.kind = EVENT_STORED});
     return true;
+}
+
+void world_verify(struct world *world, enum hub_verdict verdict, const char *principal,
+                  uint64_t expires_ms)
+{
+    struct hub_event event = {
+        .kind = EVENT_VERIFIED,
+        .connection = world->verify_connection,
+        .request = world->verify_request,
+        .verdict = verdict,
+        .bytes = text_bytes(principal),
+        .expires_ms = expires_ms == UINT64_MAX ? UINT64_MAX : world->now_ms + expires_ms,
+    };
+    require(world->verify_request != 0, "there is no token to look at");
+    world->verify_request = 0;
+    world_event(world, event);
 }
 
 void world_crash(struct world *world)

@@ -49,7 +49,10 @@ struct world {
     bool holds_loads; /* they wait for `world_load` */
     struct world_load *loads;
     size_t load_count;
-    bool manual; /* the test ends appends and stores itself; else they end at once */
+    uint64_t verify_connection; /* of the last VERIFY */
+    uint64_t verify_request;    /* 0: there was none */
+    struct buffer verifying;    /* its token */
+    bool manual;                /* the test ends appends and stores itself; else they end at once */
     uint64_t wake_ms;
     uint64_t sent_bytes; /* to all connections, ever */
     sqlite3 *database;
@@ -82,6 +85,10 @@ bool world_store(struct world *world);
 
 /* Answers the loads that wait, or lets them fail. */
 void world_load(struct world *world, bool good);
+
+/* Answers the last VERIFY; `expires_ms` counts from now. */
+void world_verify(struct world *world, enum hub_verdict verdict, const char *principal,
+                  uint64_t expires_ms);
 
 /* What the connection was sent since the last call; NUL-terminated, borrowed until the next. */
 const char *world_read(struct world *world, uint64_t connection);
