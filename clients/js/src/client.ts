@@ -11,6 +11,7 @@ import type { ClientMode } from './share/share.js';
 import { keepLater } from './store/later.js';
 import type { Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
+import type { TokenOption } from './token.js';
 import { dial, type SocketConstructor } from './transport/websocket.js';
 import { mintReplica, webRandom } from './uuid.js';
 
@@ -28,8 +29,11 @@ export type SchemaOption = {
   [schema: string]: { [field: string]: DeclarationOption };
 };
 export type ConnectOptions = {
-  /** Sent in HELLO; a function is asked at each connect. */
-  token?: string | (() => string | Promise<string>);
+  /**
+   * Tells the hub who it is, if the hub wants to know. A function is asked at each connect, and when the hub says that the token is
+   * about to expire.
+   */
+  token?: TokenOption;
   /** A name for this client, told to the hub, which does not use it yet. */
   client?: string;
   /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */

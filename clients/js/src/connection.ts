@@ -5,6 +5,7 @@ import { watchPage } from './pagelife.js';
 import { split } from './protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet, type Welcome } from './protocol/packets.js';
 import { asMap, asUint, ProtocolError, type Value } from './protocol/values.js';
+import { askToken, createRenewal, TokenError, type TokenOption } from './token.js';
 import { discard, type SocketLike } from './transport/websocket.js';
 
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
@@ -15,7 +16,7 @@ export type ConnectionOptions = {
   dial: () => Promise<SocketLike>;
   /** The page is put away: whatever connections need beyond their sockets is let go of until the next `dial`. */
   hangUp: () => void;
-  token: string | (() => string | Promise<string>) | undefined;
+  token: TokenOption | undefined;
   client: string | undefined;
   random: () => number;
   now: () => number;
@@ -54,8 +55,16 @@ export class CallError extends Error {
   constructor(readonly code: string, text: string) { super(text); }
 }
 
+function problemOf(error: unknown): Problem {
+  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof CallError) return { code: error.code, text };
+  return { code: error instanceof TokenError ? 'TOKEN' : 'CONNECT', text };
+}
+
 type Call = { resolve: (value: Value) => void; reject: (error: Error) => void };
 
+/** The hub takes no token, or none any more; the reason is an ERROR's code. */
+const CLOSE_TOKEN = 4401;
 const CONNECT_TIMEOUT_MS = 10000;
 /** A connection that was up for so long shows that the hub is well. */
 const STEADY_MS = 10000;
@@ -64,6 +73,11 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
   const { now, random } = options;
   const backoff = createBackoff(random);
   const calls = new Map<number, Call>();
+  const renewal = createRenewal({
+    token: options.token, random,
+    auth: (text) => ask((id) => ({ type: 'AUTH', id, token: text })),
+    failed: (error) => events.error(problemOf(error)),
+  });
   let status: ClientStatus = 'offline';
   let wanted = false;
   let socket: SocketLike | null = null;
@@ -94,14 +108,18 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     for (const message of split(parts, welcome.limits.message_bytes)) socket.send(message);
   }
 
-  function call(method: string, parameters: Value): Promise<Value> {
+  function ask(packet: (id: number) => Packet): Promise<Value> {
     if (welcome === null) return Promise.reject(new CallError('OFFLINE', 'there is no connection to the hub'));
     lastId += 1;
     const id = lastId;
     return new Promise((resolve, reject) => {
       calls.set(id, { resolve, reject });
-      send({ type: 'CALL', id, method, parameters });
+      send(packet(id));
     });
+  }
+
+  function call(method: string, parameters: Value): Promise<Value> {
+    return ask((id) => ({ type: 'CALL', id, method, parameters }));
   }
 
   /** False: it answers no call. */
@@ -131,12 +149,23 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     lose(waitMs);
   }
 
+  /** The hub ends the connection; a token that is not good now may be when the app is asked again. */
+  function onRefused({ code, text }: Problem): void {
+    backOff();
+    events.error({ code, text });
+  }
+
   function dispatch(packet: Packet): void {
     switch (packet.type) {
       case 'WELCOME': return onWelcome(packet);
       case 'PING': return send({ type: 'PONG', id: 0, token: packet.token });
       case 'EVENT':
         if (packet.name === 'goaway') onGoaway(packet.data);
+        if (packet.name === 'token') renewal.begin();
+        return;
+      case 'ERROR':
+        if (packet.id === 0) return onRefused(packet);
+        if (!answer(packet)) events.packet(packet);
         return;
       case 'PONG':
       case 'UNKNOWN': return;
@@ -171,6 +200,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     welcomedAt = null;
     lastId = 0;
     liveness?.stop();
+    renewal.stop();
     if (before !== null) discard(before);
     for (const { reject } of calls.values()) reject(new CallError('OFFLINE', 'the connection was lost'));
     calls.clear();
@@ -204,10 +234,6 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
 
   /* --- making it --- */
 
-  async function token(): Promise<string | undefined> {
-    return typeof options.token === 'function' ? options.token() : options.token;
-  }
-
   function hello(text: string | undefined): void {
     send({
       type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1',
@@ -221,7 +247,11 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     made.binaryType = 'arraybuffer';
     made.onopen = () => hello(text);
     made.onmessage = ({ data }) => { if (socket === made) receive(data); };
-    made.onclose = () => { if (socket === made) backOff(); };
+    made.onclose = ({ code, reason }) => {
+      if (socket !== made) return;
+      if (code === CLOSE_TOKEN) onRefused({ code: reason || 'TOKEN_INVALID', text: 'the hub has ended the connection' });
+      else backOff();
+    };
     made.onerror = () => {}; // `onclose` follows
     liveness = createLiveness({
       now,
@@ -236,14 +266,14 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     const mine = attempt; // another one begins with each connect, disconnect and close
     setStatus('connecting');
     try {
-      const text = await token();
+      const text = await askToken(options.token);
       if (mine !== attempt) return;
       const made = await options.dial();
       if (mine === attempt) use(made, text);
       else discard(made);
     } catch (error) {
       if (mine !== attempt) return;
-      events.error({ code: 'CONNECT', text: error instanceof Error ? error.message : String(error) });
+      events.error(problemOf(error));
       backOff();
     }
   }

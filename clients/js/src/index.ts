@@ -21,6 +21,7 @@ export { indexedDbStore } from './store/device.js';
 export type { IndexedDbStore } from './store/indexeddb.js';
 export { StoreError } from './store/store.js';
 export type { Store, StoredSession, StoreErrorCode } from './store/store.js';
+export type { TokenOption } from './token.js';
 export type { Rejection } from './session/session.js';
 
 /**

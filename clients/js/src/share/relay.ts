@@ -174,8 +174,9 @@ export function createRelay(
       case 'EVENT': return onEvent(packet);
       case 'UNKNOWN': return;
       default:
-        if (packet.id === 0) return all(packet);
-        groups.receive(packet, welcome);
+        if (packet.id !== 0) return groups.receive(packet, welcome);
+        all(packet); // the hub ends the connection with it, and who comes back meanwhile needs another
+        return lose();
     }
   }
 
