@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "clients/c/token.h"
 #include "clients/c/transport.h"
 
 /* A connection that was up for STEADY_MS shows that the hub is well. */
@@ -37,6 +38,7 @@ struct link {
     uint64_t retry_ms; /* when to connect again */
     uint64_t backoff_ms;
     struct buffer out;
+    struct buffer token; /* as read last */
     char why[SESSION_TEXT_BYTES * 2];
     bool failed; /* trying again would not help */
 };
@@ -218,6 +220,46 @@ static void on_result(struct link *link, const struct packet *packet)
     }
 }
 
+/* False: the file cannot be read, and `why` says so. */
+static bool read_token(struct link *link)
+{
+    char error[TOKEN_TEXT_BYTES];
+    buffer_clear(&link->token);
+    if (!token_read(link->options.token_file, &link->token, error)) {
+        explain(link, "the token's file", error);
+        return false;
+    }
+    return true;
+}
+
+static void on_event(struct link *link, const struct packet *packet)
+{
+    static const char token[] = "token";
+    struct bytes name = packet->call.name;
+    if (link->options.token_file == NULL || name.length != sizeof token - 1 ||
+        memcmp(name.data, token, name.length) != 0 || !read_token(link)) {
+        return; /* goaway: the hub closes, and the back-off spreads the return */
+    }
+    struct writer writer = writer_to(&link->out);
+    struct packet auth = {.kind = PACKET_AUTH, .id = ++link->last_id};
+    auth.call.name = buffer_bytes(&link->token);
+    packet_write(&writer, &auth);
+    flush(link, &writer);
+}
+
+/* On id 0: the hub ends the connection. Before the welcome it would do so again. */
+static void on_refused(struct link *link, const struct packet *packet)
+{
+    char code[SESSION_TEXT_BYTES];
+    char text[SESSION_TEXT_BYTES];
+    (void)snprintf(code, sizeof code, "%.*s", (int)packet->error.code.length,
+                   (const char *)packet->error.code.data);
+    (void)snprintf(text, sizeof text, "%.*s", (int)packet->error.text.length,
+                   (const char *)packet->error.text.data);
+    explain(link, code, text);
+    link->failed = !link->welcomed;
+}
+
 static void on_packet(struct link *link, const struct packet *packet)
 {
     switch (packet->kind) {
@@ -231,10 +273,14 @@ static void on_packet(struct link *link, const struct packet *packet)
         on_result(link, packet);
         return;
     case PACKET_PONG:
-    case PACKET_EVENT: /* goaway: the hub closes, and the back-off spreads the return */
+        return;
+    case PACKET_EVENT:
+        on_event(link, packet);
         return;
     default:
-        if (packet_kind_text(packet->kind) != NULL) {
+        if (packet->kind == PACKET_ERROR && packet->id == 0) {
+            on_refused(link, packet);
+        } else if (packet_kind_text(packet->kind) != NULL) {
             on_document(link, packet);
         }
     }
@@ -265,15 +311,23 @@ static void on_opened(void *context)
     hello.hello.version = PROTOCOL_VERSION;
     hello.hello.agent = (struct bytes){(const uint8_t *)agent, sizeof agent - 1};
     link->connecting = false;
-    packet_write(&writer, &hello);
-    flush(link, &writer);
+    if (link->options.token_file != NULL) {
+        link->failed = !read_token(link);
+        hello.hello.token = buffer_bytes(&link->token);
+    }
+    if (!link->failed) {
+        packet_write(&writer, &hello);
+        flush(link, &writer);
+    }
 }
 
 static void on_closed(void *context, const char *reason)
 {
     struct link *link = context;
     uint64_t now = now_ms(CLOCK_MONOTONIC);
-    explain(link, "the hub cannot be reached", reason);
+    if (!link->failed) {
+        explain(link, "the hub cannot be reached", reason);
+    }
     if (link->welcomed && now - link->welcomed_ms >= STEADY_MS) {
         link->backoff_ms = BACKOFF_MS; /* a hub that welcomes and then drops is met more rarely */
     }
@@ -299,6 +353,7 @@ struct link *link_create(const struct link_options *options, const char **error)
     link->options = *options;
     link->backoff_ms = BACKOFF_MS;
     buffer_init(&link->out, LIMIT_BODY_BYTES);
+    buffer_init(&link->token, LIMIT_TOKEN_BYTES);
     link->transport = transport_create(options->hub, &handler, error);
     if (link->transport == NULL) {
         free(link);
@@ -320,6 +375,7 @@ void link_destroy(struct link *link)
         free(member);
     }
     buffer_finish(&link->out);
+    buffer_finish(&link->token);
     free(link);
 }
 

@@ -13,6 +13,8 @@ struct link;
 struct link_options {
     const char *hub;     /* ws://host:port/ */
     struct store *store; /* NULL: memory only; borrowed */
+    const char
+        *token_file; /* read at each connect, and when the hub wants a fresh one; NULL: none */
     /* Told after each packet that changed the document, and of each rejected update. */
     void (*changed)(void *context, struct session *session);
     void (*rejected)(void *context, struct session *session, const struct session_news *news);

@@ -9,12 +9,13 @@
 #include "clients/c/edits.h"
 #include "clients/c/generate.h"
 #include "clients/c/link.h"
+#include "clients/c/token.h"
 
 enum { EXIT_USAGE = 2, TIMEOUT_MS = 10000 };
 
 static const char usage[] =
-    "usage: syncline [--hub ws://HOST:PORT] [--store FILE] [--offline] [--timeout SECONDS] "
-    "COMMAND\n"
+    "usage: syncline [--hub ws://HOST:PORT] [--token-file FILE] [--store FILE] [--offline]\n"
+    "                [--timeout SECONDS] COMMAND\n"
     "\n"
     "  get NAME [FIELD]               the document, or one field, as a line of JSON\n"
     "  increment NAME FIELD [N]       count up, by 1 or N\n"
@@ -33,6 +34,8 @@ static const char usage[] =
     "  generate typescript [--config FILE] [--output FILE]\n"
     "                                 types for the JavaScript client, from the schemas of a\n"
     "                                 configuration, or of the hub\n"
+    "  token --secret-file FILE --sub WHO [--expires 1h] [--admin]\n"
+    "                                 a token for trials, signed with the hub's secret\n"
     "\n"
     "An edit exits 0 when the hub has it on disk; with --offline, when the store has it. The\n"
     "default hub is ws://127.0.0.1:7962. A name is schema/key, such as post/42.\n";
@@ -299,6 +302,8 @@ static int sync_all(struct app *app, char **names, int count)
 
 struct arguments {
     const char *hub;
+    const char *token_file;
+    struct token_wish token;
     const char *store;
     const char *timeout;
     const char *count;
@@ -384,11 +389,21 @@ static bool skip_words(int count, char **values, struct arguments *arguments)
 static int read_arguments(int count, char **values, struct arguments *arguments)
 {
     static const struct option options[] = {
-        {"hub", required_argument, NULL, 'h'},     {"store", required_argument, NULL, 's'},
-        {"timeout", required_argument, NULL, 't'}, {"count", required_argument, NULL, 'c'},
-        {"offline", no_argument, NULL, 'o'},       {"help", no_argument, NULL, '?'},
-        {"version", no_argument, NULL, 'v'},       {"config", required_argument, NULL, 'f'},
-        {"output", required_argument, NULL, 'O'},  {0},
+        {"hub", required_argument, NULL, 'h'},
+        {"store", required_argument, NULL, 's'},
+        {"timeout", required_argument, NULL, 't'},
+        {"count", required_argument, NULL, 'c'},
+        {"offline", no_argument, NULL, 'o'},
+        {"help", no_argument, NULL, '?'},
+        {"version", no_argument, NULL, 'v'},
+        {"token-file", required_argument, NULL, 'k'},
+        {"secret-file", required_argument, NULL, 'S'},
+        {"sub", required_argument, NULL, 'u'},
+        {"expires", required_argument, NULL, 'e'},
+        {"admin", no_argument, NULL, 'a'},
+        {"config", required_argument, NULL, 'f'},
+        {"output", required_argument, NULL, 'O'},
+        {0},
     };
     arguments->words = values + 1; /* what is read already makes room */
     while (skip_words(count, values, arguments)) {
@@ -414,6 +429,21 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         case 'o':
             arguments->offline = true;
             break;
+        case 'k':
+            arguments->token_file = optarg;
+            break;
+        case 'S':
+            arguments->token.secret_file = optarg;
+            break;
+        case 'u':
+            arguments->token.subject = optarg;
+            break;
+        case 'e':
+            arguments->token.life = optarg;
+            break;
+        case 'a':
+            arguments->token.admin = true;
+            break;
         case 'v':
             (void)puts("syncline " SYNCLINE_VERSION);
             return EXIT_SUCCESS;
@@ -431,15 +461,33 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
     return -1;
 }
 
+static int print_token(const struct token_wish *wish)
+{
+    char error[TOKEN_TEXT_BYTES];
+    if (wish->secret_file == NULL || wish->subject == NULL) {
+        return fail(EXIT_USAGE, "token needs --secret-file and --sub", "");
+    }
+    char *token = token_make(wish, wall_clock_ms() / 1000, error);
+    if (token == NULL) {
+        return fail(EXIT_USAGE, error, "");
+    }
+    (void)puts(token);
+    free(token);
+    return EXIT_SUCCESS;
+}
+
 int main(int count, char **values)
 {
     static struct app app;
-    struct arguments arguments = {.hub = "ws://127.0.0.1:7962"};
+    struct arguments arguments = {.hub = "ws://127.0.0.1:7962", .token = {.life = "1h"}};
     char store_error[STORE_TEXT_BYTES];
     const char *error;
     int code = read_arguments(count, values, &arguments);
     if (code >= 0) {
         return code;
+    }
+    if (strcmp(arguments.words[0], "token") == 0 && arguments.word_count == 1) {
+        return print_token(&arguments.token);
     }
     if (arguments.offline && arguments.store == NULL) {
         return fail(EXIT_USAGE, "--offline keeps edits in a store: name it with --store", "");
@@ -454,6 +502,7 @@ int main(int count, char **values)
     }
     struct link_options options = {.hub = arguments.hub,
                                    .store = app.store,
+                                   .token_file = arguments.token_file,
                                    .changed = on_changed,
                                    .rejected = on_rejected,
                                    .context = &app};

@@ -4,14 +4,18 @@
  *         what the hub has.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
 import { WebSocket } from 'ws';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
 import { bundle, launchOptions, servePage } from './pages.mjs';
-import { health, until } from './support.mjs';
+import { bin, health, run, until } from './support.mjs';
 import { makeToken, startHubWithKeys } from './tokens.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
@@ -149,6 +153,55 @@ test('a client that brings no fresh token in time is sent away, comes back, and 
   assert.equal(client.status, 'online');
   assert.deepEqual(statuses, ['online', 'connecting', 'online']);
   await hubHas(t, world, likes);
+});
+
+test('the command line makes tokens for trials, and brings along what a file holds', { timeout: 60000 }, async (t) => {
+  const { hub, issue, secretFile } = await startHubWithKeys(t);
+  const file = join(hub.dir, 'token');
+  const make = ['token', '--secret-file', secretFile, '--sub', 'ann'];
+  const made = await run('syncline', [...make, '--expires', '2m', '--admin']);
+  assert.equal(made.code, 0, made.stderr);
+  const { iat, ...claims } = JSON.parse(Buffer.from(made.stdout.split('.')[1], 'base64url'));
+  assert.deepEqual(claims, { sub: 'ann', exp: iat + 120, admin: true });
+  writeFileSync(file, made.stdout);
+  const edit = ['--hub', hub.url, '--token-file', file, 'increment', 'post/1', 'likes'];
+  assert.equal((await run('syncline', edit)).code, 0);
+
+  writeFileSync(file, issue({ life: -1 }));
+  const late = await run('syncline', edit);
+  assert.deepEqual([late.code, late.stderr], [1, 'syncline: TOKEN_EXPIRED: The token has expired; bring a fresh one.\n']);
+  const bare = await run('syncline', ['--hub', hub.url, 'get', 'post/1']);
+  assert.equal(bare.code, 1);
+  assert.match(bare.stderr, /^syncline: TOKEN_REQUIRED: /);
+  for (const [args, mistake] of [
+    [['--token-file', join(hub.dir, 'none'), 'get', 'post/1'], /the token's file: No such file/],
+    [['token'], /token needs --secret-file and --sub/],
+    [[...make, '--expires', '2'], /--expires takes a time/],
+    [[...make, '--expires', '99999999999999999999d'], /--expires takes a time/],
+    [['token', '--secret-file', hub.file, '--sub', ''], /--sub takes/],
+    [['token', '--secret-file', hub.dir, '--sub', 'ann'], /nothing, or far too much/],
+  ]) {
+    const { code, stderr } = await run('syncline', ['--hub', hub.url, ...args]);
+    assert.notEqual(code, 0, args.join(' '));
+    assert.match(stderr, mistake);
+  }
+});
+
+test('the command line reads its file again when the hub wants a fresh token', { timeout: 60000 }, async (t) => {
+  const { hub, issue } = await startHubWithKeys(t);
+  const file = join(hub.dir, 'token');
+  writeFileSync(file, issue({ life: 3 }));
+  const child = spawn(join(bin, 'syncline'), ['--hub', hub.url, '--token-file', file, 'watch', 'post/1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, '{"likes":0,"stock":0,"tags":[]}');
+  const first = readFileSync(file, 'utf8');
+  writeFileSync(file, issue());
+  await until(async () => (await greet(hub, { token: first })).code === 4401, 'the first token has expired');
+  const { doc } = member(t, hub, issue());
+  doc.likes.increment();
+  assert.equal((await lines.next()).value, '{"likes":1,"stock":0,"tags":[]}');
+  assert.equal([...hub.log.matchAll(/close connection/g)].length, [...hub.log.matchAll(/token-refused/g)].length, 'only those that asked');
 });
 
 /** A page whose client begins when it is told to, and a hub for it. `sign` of the app may be another at any time. */
