@@ -107,8 +107,8 @@ static void read_console(struct yaml_value value, const struct yaml_key *key, vo
 
 bool config_allows_console(const struct config *config)
 {
-    bool local = config_address_is_loopback(&config->listen);
-    return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && local);
+    bool safe = config_address_is_loopback(&config->listen) || config->keys.length > 0;
+    return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && safe);
 }
 
 static void read_data(struct yaml_value value, const struct yaml_key *key, void *target)

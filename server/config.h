@@ -56,7 +56,8 @@ HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct co
 /* The same for a file; the material of its keys is read too. */
 HUB_CHECKED bool config_read(const char *path, struct config *config, struct buffer *mistakes);
 
-/* What `console` comes to: auto means for hubs that only this machine can reach. */
+/* What `console` comes to: auto means for hubs that only this machine can reach, or whose tokens
+ * say who is an operator. */
 bool config_allows_console(const struct config *config);
 
 /* Takes an empty one too. */

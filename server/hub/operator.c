@@ -52,8 +52,7 @@ static struct bytes text_bytes(const char *text)
 
 bool connection_is_operator(const struct hub *hub, const struct connection *connection)
 {
-    (void)connection;
-    return hub->config.operators;
+    return hub->config.operators && (!hub->config.tokens || connection->admin);
 }
 
 /* --- what HELLO says --- */

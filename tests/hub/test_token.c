@@ -307,6 +307,29 @@ Test(token, that_ends_while_the_client_does_not_read_ends_the_connection_too)
     cr_expect(eq(u16, world.connections[1].closed, CLOSE_TOKEN));
 }
 
+Test(token, makes_an_operator_if_it_says_so)
+{
+    world_finish(&world);
+    world_init(&world);
+    world.config.tokens = true;
+    world.config.operators = true;
+    world_start(&world);
+    for (uint64_t i = 1; i <= 2; i++) {
+        hello(i);
+        world_event(&world, (struct hub_event){.kind = EVENT_VERIFIED,
+                                               .connection = i,
+                                               .request = world.verify_request,
+                                               .verdict = VERDICT_ACCEPTED,
+                                               .bytes = {(const uint8_t *)"ann", 3},
+                                               .expires_ms = FOREVER,
+                                               .admin = i == 2});
+        (void)world_read(&world, i);
+        world_send(&world, i, "[\"CALL\",1,\"connections\",{}]");
+        const char *expected = i == 1 ? "[\"ERROR\",1,\"FORBIDDEN\"," : "[\"RESULT\",1,";
+        cr_expect(strstr(world_read(&world, i), expected) != NULL, "%s", expected);
+    }
+}
+
 Test(token, means_nothing_to_a_hub_without_keys)
 {
     world_finish(&world);
