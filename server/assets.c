@@ -14,6 +14,7 @@
     ASSET(demo_style, "/style.css", CSS, SYNCLINE_DEMO "/style.css")                               \
     ASSET(demo_script, "/demo.js", SCRIPT, SYNCLINE_DEMO "/demo.js")                               \
     ASSET(demo_worker, "/sw.js", SCRIPT, SYNCLINE_DEMO "/sw.js")                                   \
+    ASSET(demo_shared, "/shared-worker.js", SCRIPT, SYNCLINE_DEMO "/shared-worker.js")             \
     ASSET(demo_icon, "/icon.svg", SVG, SYNCLINE_DEMO "/icon.svg")
 
 #define EMBED(name, path, type, file)                                                              \

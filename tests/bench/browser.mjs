@@ -1,14 +1,6 @@
 /** A page in Debian's Chromium for measurements: served from its own origin, its main thread's time read over the DevTools protocol. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
-
-const launchOptions = {
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-};
+import { bundle, launchOptions, servePage as serveScript } from '../e2e/pages.mjs';
 
 /** What ends with the run, the last begun first: the `t` of tests/e2e/support.mjs. */
 export function createScope() {
@@ -19,20 +11,9 @@ export function createScope() {
   };
 }
 
-/** One minified script as an app would ship it, and around it a page with nothing but its `#root`. */
+/** One minified script as an app would ship it, on a page with nothing but its `#root`. */
 export async function servePage(scope, entry) {
-  const { outputFiles: [{ text }] } = await build({
-    entryPoints: [entry], bundle: true, minify: true, write: false, format: 'esm', platform: 'browser', external: ['ws'], logLevel: 'warning',
-  });
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? text
-      : '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/page.js"></script>');
-  }).listen(0, '127.0.0.1');
-  scope.after(() => server.close());
-  await once(server, 'listening');
-  return `http://127.0.0.1:${server.address().port}`;
+  return serveScript(scope, await bundle({ entryPoints: [entry], minify: true, define: {} }));
 }
 
 export async function openBrowser(scope) {

@@ -25,6 +25,7 @@ test('tabs and visitors agree, offline and through a kill of the hub', { timeout
   const a = await visit(shop, 'Ann');
   const tab = await openTab(shop, a.context());
   const b = await visit(shop, 'Bob');
+  assert.equal((await health(shop.hub)).connections, 2, 'the two tabs share one');
   await press(a, 'like');
   await press(b, 'like');
   await press(tab, 'buy');

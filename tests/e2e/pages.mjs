@@ -15,8 +15,8 @@ export const launchOptions = {
 export async function bundle(entry) {
   const source = typeof entry === 'string' ? { entryPoints: [`${here}pages/${entry}`] } : entry;
   const { outputFiles: [{ text }] } = await build({
-    ...source, bundle: true, write: false, format: 'esm', platform: 'browser', jsx: 'automatic', external: ['ws'], logLevel: 'warning',
-    define: { 'process.env.NODE_ENV': '"development"' },
+    bundle: true, write: false, format: 'esm', platform: 'browser', jsx: 'automatic', external: ['ws'], logLevel: 'warning',
+    define: { 'process.env.NODE_ENV': '"development"' }, ...source,
   });
   return text;
 }

@@ -2,13 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
+import { launchOptions } from './pages.mjs';
 import { startHub, until } from './support.mjs';
 
-const launchOptions = {
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-};
 const schemas = /^schemas:\n([\s\S]*)$/m.exec(readFileSync(new URL('../../server/demo.yaml', import.meta.url), 'utf8'))[1].trim();
 
 /** The hub that `./dev run` starts, and a browser. */

@@ -2,7 +2,7 @@
 declare const self: ServiceWorkerGlobalScope;
 
 const CACHE = 'syncline-demo';
-const FILES = ['/', '/style.css', '/demo.js', '/icon.svg'];
+const FILES = ['/', '/style.css', '/demo.js', '/shared-worker.js', '/icon.svg'];
 
 async function keep(): Promise<void> {
   const cache = await caches.open(CACHE);
