@@ -15,7 +15,12 @@
     ASSET(demo_script, "/demo.js", SCRIPT, SYNCLINE_DEMO "/demo.js")                               \
     ASSET(demo_worker, "/sw.js", SCRIPT, SYNCLINE_DEMO "/sw.js")                                   \
     ASSET(demo_shared, "/shared-worker.js", SCRIPT, SYNCLINE_DEMO "/shared-worker.js")             \
-    ASSET(demo_icon, "/icon.svg", SVG, SYNCLINE_DEMO "/icon.svg")
+    ASSET(demo_icon, "/icon.svg", SVG, SYNCLINE_DEMO "/icon.svg")                                  \
+    ASSET(console_page, "/console", HTML, SYNCLINE_CONSOLE "/index.html")                          \
+    ASSET(console_page_too, "/console/", HTML, SYNCLINE_CONSOLE "/index.html")                     \
+    ASSET(console_style, "/console/style.css", CSS, SYNCLINE_CONSOLE "/style.css")                 \
+    ASSET(console_script, "/console/console.js", SCRIPT, SYNCLINE_CONSOLE "/console.js")           \
+    ASSET(console_icon, "/console/icon.svg", SVG, SYNCLINE_CONSOLE "/icon.svg")
 
 #define EMBED(name, path, type, file)                                                              \
     extern const uint8_t asset_##name##_start[];                                                   \
