@@ -87,10 +87,11 @@ static void send_all(struct link *link)
     struct writer writer = writer_to(&link->out);
     for (struct member *member = link->members; member != NULL && link->welcomed;
          member = member->next) {
-        if (member->resend_ms == 0) {
-            session_send(&member->session, &writer);
+        while (member->resend_ms == 0 && link->welcomed &&
+               session_send(&member->session, &writer)) {
+            flush(link, &writer);
         }
-        /* A message the hub takes: its limit is far above one delta, and far below all of them. */
+        /* Other documents may share the message, as far as it holds them. */
         if (link->out.length > LIMIT_MESSAGE_BYTES / 4) {
             flush(link, &writer);
         }

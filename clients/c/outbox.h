@@ -17,6 +17,8 @@ struct delta {
     size_t seen_length;
     struct journal_id journal;    /* that the position counts in; if the position is not 0 */
     struct crdt_change **changes; /* one for each of the schema's fields; NULL: none */
+    size_t
+        bytes; /* of the edits that have joined it, each as a change of its own: it has no more */
     bool sent;
     bool rejected; /* took no effect: what it counted is spent, until those before it are settled */
 };

@@ -106,8 +106,9 @@ void session_disconnect(struct session *session);
 /* Everything not acknowledged is to be sent again. */
 void session_resend(struct session *session);
 
-/* Writes what can be sent now. */
-void session_send(struct session *session, struct writer *writer);
+/* Writes what can be sent now, as far as a message holds it. True: there is more for another one.
+ */
+CRDT_CHECKED bool session_send(struct session *session, struct writer *writer);
 
 CRDT_CHECKED enum session_status
 session_receive(struct session *session, const struct packet *packet, struct session_news *news);

@@ -59,10 +59,29 @@ static bool keeps_company(const struct session *session, const struct delta *del
     return true;
 }
 
-static bool gathers(const struct session *session, const struct delta *delta, size_t index,
-                    const struct packet_seen *seen, size_t length)
+/* How much of a message the change takes; SIZE_MAX: more than there is. */
+static size_t bytes_of(const struct session *session, size_t index,
+                       const struct crdt_change *change)
 {
-    bool same = !delta->sent && !delta->rejected &&
+    struct buffer buffer;
+    buffer_init(&buffer, LIMIT_MESSAGE_BYTES);
+    struct writer writer = writer_to(&buffer);
+    session->schema.fields[index].declared.codec->write_change(&writer, change);
+    size_t bytes = writer.status == PROTOCOL_OK ? buffer.length : SIZE_MAX;
+    buffer_finish(&buffer);
+    return bytes;
+}
+
+/* A quarter of a message: several deltas travel in one. */
+static bool has_room(const struct delta *delta, size_t bytes)
+{
+    return delta->bytes < SESSION_DELTA_BYTES && bytes < SESSION_DELTA_BYTES - delta->bytes;
+}
+
+static bool gathers(const struct session *session, const struct delta *delta, size_t index,
+                    size_t bytes, const struct packet_seen *seen, size_t length)
+{
+    bool same = !delta->sent && !delta->rejected && has_room(delta, bytes) &&
                 delta->position == (session->has_cursor ? session->cursor : 0) &&
                 delta->seen_length == length && keeps_company(session, delta, index);
     for (size_t i = 0; same && i < length; i++) {
@@ -73,7 +92,8 @@ static bool gathers(const struct session *session, const struct delta *delta, si
 }
 
 /* The delta that the next edit joins: the last one, or a new one. */
-static struct delta *take_delta(struct session *session, struct outbox *own, size_t index)
+static struct delta *take_delta(struct session *session, struct outbox *own, size_t index,
+                                size_t bytes)
 {
     struct packet_seen *seen;
     size_t length;
@@ -81,7 +101,7 @@ static struct delta *take_delta(struct session *session, struct outbox *own, siz
         return NULL;
     }
     struct delta *last = own->length == 0 ? NULL : &own->deltas[own->length - 1];
-    if (last != NULL && gathers(session, last, index, seen, length)) {
+    if (last != NULL && gathers(session, last, index, bytes, seen, length)) {
         free(seen);
         return last;
     }
@@ -101,7 +121,8 @@ static enum session_status gather(struct session *session, size_t index, struct 
                                   struct crdt_entry entry)
 {
     struct outbox *own = session_own(session);
-    struct delta *delta = own == NULL ? NULL : take_delta(session, own, index);
+    size_t bytes = bytes_of(session, index, made);
+    struct delta *delta = own == NULL ? NULL : take_delta(session, own, index, bytes);
     if (delta == NULL) {
         made->type->change_destroy(made);
         return SESSION_NO_MEMORY;
@@ -109,6 +130,7 @@ static enum session_status gather(struct session *session, size_t index, struct 
     own->claimed[index] = entry;
     own->seq++;
     delta->last = own->seq;
+    delta->bytes = has_room(delta, bytes) ? delta->bytes + bytes : SESSION_DELTA_BYTES;
     struct crdt_change *held = delta->changes[index];
     if (held == NULL) {
         delta->changes[index] = made;

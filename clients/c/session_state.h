@@ -3,6 +3,11 @@
 #define CLIENT_SESSION_STATE_H
 
 #include "clients/c/session.h"
+#include "protocol/limits.h"
+
+/* Edits join into a delta of at most so many bytes, but for one that is longer by itself; beyond it
+ * a message takes no further delta. */
+enum { SESSION_DELTA_BYTES = LIMIT_MESSAGE_BYTES / 4 };
 
 /* Our own outbox, made when it is first needed; NULL: no memory. */
 struct outbox *session_own(struct session *session);

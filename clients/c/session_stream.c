@@ -144,7 +144,8 @@ static void write_delta(const struct session *session, const struct outbox *box,
     }
 }
 
-static void send_box(struct session *session, struct outbox *box, size_t *room,
+/* False: the message is full. */
+static bool send_box(struct session *session, struct outbox *box, size_t *room,
                      struct writer *writer)
 {
     for (size_t i = 0; i<box->length && * room> 0; i++) {
@@ -152,14 +153,18 @@ static void send_box(struct session *session, struct outbox *box, size_t *room,
         if (delta->first != box->next || delta->rejected) {
             continue;
         }
+        if (writer->buffer->length > SESSION_DELTA_BYTES) {
+            return false;
+        }
         write_delta(session, box, delta, writer);
         delta->sent = true;
         box->next = delta->last + 1;
         (*room)--;
     }
+    return true;
 }
 
-void session_send(struct session *session, struct writer *writer)
+bool session_send(struct session *session, struct writer *writer)
 {
     if (session->credit > 0) {
         struct packet packet = {.kind = PACKET_CREDIT, .id = session->transferring.transfer};
@@ -168,7 +173,7 @@ void session_send(struct session *session, struct writer *writer)
         session->credit = 0;
     }
     if (!session->arrived) {
-        return;
+        return false;
     }
     size_t room = IN_FLIGHT_DELTAS;
     for (size_t i = 0; i < session->length; i++) {
@@ -178,9 +183,11 @@ void session_send(struct session *session, struct writer *writer)
                     box->deltas[k].last > box->acked;
         }
     }
-    for (size_t i = 0; i < session->length; i++) {
-        send_box(session, &session->outboxes[i], &room, writer);
+    bool fits = true;
+    for (size_t i = 0; fits && i < session->length; i++) {
+        fits = send_box(session, &session->outboxes[i], &room, writer);
     }
+    return !fits;
 }
 
 static struct outbox *box_of(struct session *session, const struct packet_replica *replica)

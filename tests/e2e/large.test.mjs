@@ -56,6 +56,23 @@ test('what was edited offline may be more than a message', { timeout: 120000 }, 
   await until(() => seen.tags.size === 20400 && seen.likes.value === 1, 'the other has it all');
 });
 
+test('what the command line keeps offline may be more than a message, too', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t);
+  const store = `${hub.dir}/my.db`;
+  const words = ['--hub', hub.url, '--store', store];
+  assert.equal((await run('syncline', [...words, 'get', 'post/big'])).code, 0); // it learns the schema
+  const lines = Array.from({ length: 30000 }, (_, i) => `add tags ${'a-tag-of-some-length-'.repeat(3)}${i}`);
+  const input = `${lines.join('\n')}\nincrement likes\n`;
+  assert.equal((await run('syncline', [...words, '--offline', 'batch', 'post/big'], { input })).code, 0);
+  const { code, stderr } = await run('syncline', [...words, '--timeout', '60', 'sync']);
+  assert.equal(code, 0, stderr);
+  const client = connect(hub.url);
+  t.after(() => client.close());
+  const doc = client.open('post/big');
+  await doc.synced;
+  assert.deepEqual([doc.tags.size, doc.likes.value], [30000, 1]);
+});
+
 test('an edit that no message can hold is the app’s again, and the rest is sent', { timeout: 120000 }, async (t) => {
   const hub = await startHub(t, { schemas: 'post: {likes: g-counter, text: mv-register, tags: or-set}', config: 'limits: {message_bytes: 16 KiB}' });
   const client = connect(hub.url);

@@ -42,7 +42,7 @@ static const char *sends(void)
     struct packet packet;
     buffer_init(&bytes, LIMIT_BODY_BYTES);
     struct writer writer = writer_to(&bytes);
-    session_send(&session, &writer);
+    cr_assert(not(session_send(&session, &writer)));
     struct reader reader = reader_of(buffer_bytes(&bytes));
     text[0] = '\0';
     while (packet_read(&reader, &packet)) {

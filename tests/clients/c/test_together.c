@@ -129,11 +129,14 @@ static void leave(struct client *client)
 
 static void send(struct client *client)
 {
-    struct buffer bytes;
-    buffer_init(&bytes, LIMIT_BODY_BYTES);
-    struct writer writer = writer_to(&bytes);
-    session_send(&client->session, &writer);
-    send_bytes(client, &bytes);
+    bool more = true;
+    while (more) {
+        struct buffer bytes;
+        buffer_init(&bytes, LIMIT_BODY_BYTES);
+        struct writer writer = writer_to(&bytes);
+        more = session_send(&client->session, &writer);
+        send_bytes(client, &bytes);
+    }
 }
 
 /* Takes one packet in; false: there is none. */
