@@ -1,6 +1,6 @@
 /**
  * Goal:   values are written and read as msgpack has them, whatever their length and wherever they lie in a message.
- * Method: random values; what is written is read by @msgpack/msgpack as it comes, and what it writes is read by us. A failure names its seed; SYNCLINE_SEED=n runs
+ * Method: random values against another's codec, @msgpack/msgpack, in both directions. A failure names its seed; SYNCLINE_SEED=n runs
  *         that one alone. Lengths are drawn around those where heads and buffers change.
  */
 import assert from 'node:assert/strict';
@@ -55,6 +55,13 @@ test('values stand back to back, also in the middle of a larger buffer', () => {
   const texts = ['short', 'é'.repeat(40), 'x'.repeat(100)];
   const message = Buffer.concat([Buffer.alloc(5, 0x93), ...texts.map(encodeValue)]);
   assert.deepEqual(decodeValues(new Uint8Array(message.buffer, message.byteOffset + 5, message.length - 5)), texts);
+});
+
+test('a first U+FEFF is a character like any other, and what is no UTF-8 no text', () => {
+  for (const text of ['\ufeff', `\ufeff${'x'.repeat(300)}`, `\ufeff\ufeffé`]) assert.deepEqual(decodeValues(encodeValue([text])), [[text]]);
+  for (const bytes of ['a180', 'a2c328', `d94b${'80'.repeat(75)}`]) {
+    assert.throws(() => decodeValues(Uint8Array.from(Buffer.from(bytes, 'hex'))), ProtocolError, bytes);
+  }
 });
 
 test('lengths beyond what is there take no memory', () => {

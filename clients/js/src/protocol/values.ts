@@ -3,9 +3,9 @@
  * nine bytes wide is `wide` when encoded, so that both sides write the same bytes. A map comes as a `Map`: its keys may be anything.
  */
 import { ProtocolError } from './error.js';
+import { createReader } from './reader.js';
 import { createWriter, type Writer } from './writer.js';
 
-export { decodeValues } from './reader.js';
 export { ProtocolError };
 
 export type Value =
@@ -63,6 +63,14 @@ function writeObject(writer: Writer, value: object): void {
     write(writer, key);
     write(writer, item);
   }
+}
+
+/** The values of a message, one after the other. */
+export function decodeValues(bytes: Uint8Array): Value[] {
+  const reader = createReader(bytes);
+  const values: Value[] = [];
+  while (!reader.isAtEnd()) values.push(reader.value());
+  return values;
 }
 
 export function asList(value: Value | undefined, least = 0): readonly Value[] {
