@@ -256,7 +256,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     liveness = createLiveness({
       now,
       silenceMs: () => (welcome === null ? CONNECT_TIMEOUT_MS : 2 * welcome.ping_ms),
-      ping: () => send({ type: 'PING', id: 0, token: attempt }),
+      ping: () => { if (welcome !== null) send({ type: 'PING', id: 0, token: attempt }); },
       dead: backOff,
     });
   }

@@ -1,6 +1,7 @@
 /**
  * Whether who is at the other end still lives: silence for too long, a probe that nobody answers, and a clock that has jumped, which
- * means that the machine slept and the connection may be gone without a word.
+ * means that the machine slept and the connection may be gone without a word. The hub pings who is silent, not who hears nothing: who
+ * only speaks has to ask before the silence counts.
  */
 export type Liveness = {
   heard(): void;
@@ -28,6 +29,7 @@ export function createLiveness(
   let heardAt = now();
   let steppedAt = heardAt;
   let answerBy = Infinity;
+  let hadSlept = false;
 
   function probe(): void {
     if (answerBy !== Infinity) return;
@@ -35,18 +37,29 @@ export function createLiveness(
     ping();
   }
 
+  function end(): void {
+    clearInterval(timer);
+    dead();
+  }
+
+  function wake(at: number): void {
+    // Each step of a page that nobody looks at is one: what was asked at the last is overdue.
+    if (hadSlept && answerBy !== Infinity) return end();
+    hadSlept = true;
+    heardAt = at; // what was sent meanwhile may be waiting to be read
+    answerBy = Infinity;
+    probe();
+  }
+
   function step(): void {
     const at = now();
-    const slept = at - steppedAt > STEP_MS + SLEEP_MS;
+    const passed = at - steppedAt;
     steppedAt = at;
-    if (slept) {
-      heardAt = at; // what was sent meanwhile may be waiting to be read
-      answerBy = Infinity;
-      probe();
-    } else if (at - heardAt > silenceMs() || at > answerBy) {
-      clearInterval(timer);
-      dead();
-    }
+    if (passed < 0 || passed > STEP_MS + SLEEP_MS) return wake(at);
+    hadSlept = false;
+    const silentMs = at - heardAt;
+    if (silentMs > silenceMs() || at > answerBy) end();
+    else if (silentMs > Math.max(silenceMs() - PROBE_MS, silenceMs() / 2)) probe();
   }
 
   const timer = setInterval(step, STEP_MS);

@@ -66,6 +66,41 @@ test('a hub that misses two of its pings is left', async (t) => {
   assert.equal(sockets.length, 2);
 });
 
+test('a client that only speaks asks before it takes the silence for an end', async (t) => {
+  const { client, sockets, wait, last } = await online(t);
+  for (let i = 0; i < 3; i++) {
+    await wait(58000);
+    const [{ token }] = last().take('PING');
+    last().hub({ type: 'PONG', id: 0, token });
+  }
+  assert.equal(client.status, 'online');
+  assert.equal(sockets.length, 1);
+});
+
+test('a page that wakes up rarely sees at the second time that nobody answers', async (t) => {
+  const { clock, sockets, wait, last } = await online(t);
+  const wake = async () => {
+    clock.sleep(60000);
+    await wait(1000);
+    return last().take('PING');
+  };
+  const [{ token }] = await wake();
+  last().hub({ type: 'PONG', id: 0, token });
+  assert.equal((await wake()).length, 1);
+  assert.equal(sockets.length, 1);
+  await wake();
+  await wait(250);
+  assert.equal(sockets.length, 2);
+});
+
+test('a clock that is set back hides no silence', async (t) => {
+  const { clock, sockets, wait } = await online(t);
+  clock.sleep(-3600000);
+  await wait(1000);
+  await wait(4000 + 1250);
+  assert.equal(sockets.length, 2);
+});
+
 test('a hub that never welcomes is left after ten seconds', async (t) => {
   const { client, sockets, wait } = start(t);
   await turn();

@@ -98,6 +98,7 @@ export function createRelay(
       now,
       silenceMs: () => (welcome === null ? CONNECT_TIMEOUT_MS : 2 * welcome.ping_ms),
       ping() {
+        if (welcome === null) return;
         send({ type: 'PING', id: 0, token: 0 });
         flush();
       },
