@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { connect } from 'syncline';
+import { encodePacket } from 'syncline/internal/protocol/packets';
+import { concatenate } from 'syncline/internal/protocol/values';
 import { socketOver } from 'syncline/internal/share/line';
 import { createRelay } from 'syncline/internal/share/relay';
 import { dial } from 'syncline/internal/transport/websocket';
@@ -42,7 +44,7 @@ function browser(t, hub) {
     client.crash = () => { crash(); clients.delete(client); client.close(); };
     return client;
   }
-  return { open, fail() { relay.close(); relay = make(); } };
+  return { open, attach: (tab) => relay.attach(tab), fail() { relay.close(); relay = make(); } };
 }
 
 const streams = async (hub) => (({ connections, streams: count }) => `${connections} ${count}`)(await health(hub));
@@ -135,6 +137,25 @@ test('calls are answered to who asked', async (t) => {
   const answers = await Promise.all(tabs.map((tab) => tab.call('schema')));
   for (const answer of answers) assert.deepEqual(Object.keys(answer), ['post']);
   await assert.rejects(tabs[1].call('nonsense'), { code: 'UNKNOWN_METHOD' });
+});
+
+test('a tab that the hub refuses takes no other with it', async (t) => {
+  const hub = await startHub(t);
+  const { open, attach } = browser(t, hub);
+  const [doc, late] = [open().open('post/1'), open()];
+  await doc.synced;
+  const wrong = open({ now: () => Date.now() + 3 * 86400000 }).open('post/1'); // a clock that is set to next week
+  const told = [];
+  wrong.on('error', ({ code }) => told.push(code));
+  const tab = attach({ send() {}, closed: (...why) => told.push(...why) });
+  tab.receive(concatenate([
+    encodePacket({ type: 'HELLO', id: 0, version: 1 }), encodePacket({ type: 'OPEN', id: 1, name: 'post/1', replicas: [] })]));
+  await until(() => told.includes('BAD_REPLICA') && told.includes(1007), 'both are told');
+  const docs = [doc, late.open('post/1')];
+  await docs[1].synced;
+  for (const one of docs) one.likes.increment();
+  await Promise.all(docs.map(({ saved }) => saved));
+  await until(() => docs.every(({ likes }) => likes.value === 2), 'both count');
 });
 
 test('whoever comes, goes and dies, all that was edited counts once', async (t) => {

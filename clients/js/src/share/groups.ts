@@ -23,6 +23,8 @@ type Member = {
   cursor: Cursor | null;
   /** The stream knows of it. */
   current: boolean;
+  /** It was told OPENED: what ends its stream is CLOSE. */
+  opened: boolean;
   /** What it says of itself, and when it began to. */
   said: { data: unknown; bytes: string; order: number } | null;
 };
@@ -46,6 +48,8 @@ export type Groups = ReturnType<typeof createGroups>;
 
 /** Tabs that come together are named together. */
 const GATHER_MS = 20;
+/** Why the hub does not open a stream that names a certain replica. */
+const OF_REPLICA = new Set(['BAD_REPLICA', 'FORBIDDEN']);
 
 /** Where all of them can go on from; undefined: nowhere. Positions of a journal before this one are the hub's to compare. */
 function oldest(members: readonly Member[], journal: string): Cursor | undefined {
@@ -117,20 +121,23 @@ export function createGroups(
     groups.delete(group);
   }
 
+  function create(name: string, members: Member[]): Group {
+    const group: Group = {
+      name, members, stream: 0, named: [], opened: false, calm: false, transfer: null, told: null, timer: undefined,
+    };
+    groups.add(group);
+    return group;
+  }
+
   function open(client: Client, packet: Open, welcome: Welcome): void {
+    if (packet.replicas.length === 0) throw new ProtocolError('OPEN names no replica');
     journal = toHex(welcome.journal);
     const member: Member = {
       client, id: packet.id, replicas: packet.replicas, names: new Set(packet.replicas.map(toHex)),
-      presence: packet.presence === true, cursor: packet.cursor ?? null, current: false, said: null,
+      presence: packet.presence === true, cursor: packet.cursor ?? null, current: false, opened: false, said: null,
     };
-    let group = [...groups].find(({ name, members }) =>
-      name === packet.name && replicasOf([...members, member]).length <= welcome.limits.replicas);
-    if (group === undefined) {
-      group = {
-        name: packet.name, members: [], stream: 0, named: [], opened: false, calm: false, transfer: null, told: null, timer: undefined,
-      };
-      groups.add(group);
-    }
+    const group = [...groups].find(({ name, members }) =>
+      name === packet.name && replicasOf([...members, member]).length <= welcome.limits.replicas) ?? create(packet.name, []);
     group.members.push(member);
     want(group);
   }
@@ -194,6 +201,7 @@ export function createGroups(
     const ledger = new Map(group.named.map((replica, i) => [toHex(replica), packet.ledger[i] as { index: number | null; seq: number }]));
     group.opened = true;
     for (const member of group.members.filter(({ current }) => current)) {
+      member.opened = true;
       const own = member.replicas.map((replica) => ledger.get(toHex(replica)) as { index: number | null; seq: number });
       member.client.answer({ ...packet, id: member.id, ledger: own });
     }
@@ -232,14 +240,29 @@ export function createGroups(
   }
 
   /** The hub has ended the stream: whoever was on it opens another. */
-  function onEnd(group: Group, packet: Packet & { type: 'CLOSE' | 'ERROR' }): void {
+  function onClose(group: Group, packet: Packet & { type: 'CLOSE' }): void {
     const own = toHex(group.named[0] as Replica);
-    const refused = group.members.filter(({ current, names }) =>
-      current && (packet.type !== 'CLOSE' || packet.code !== 'REPLICA_IN_USE' || names.has(own)));
+    const ended = group.members.filter(({ current, names }) => current && (packet.code !== 'REPLICA_IN_USE' || names.has(own)));
     byStream.delete(group.stream);
-    tell(group, packet, (member) => refused.includes(member));
-    leave(group, refused);
+    tell(group, packet, (member) => ended.includes(member));
+    leave(group, ended);
     if (groups.has(group)) begin(group);
+  }
+
+  /** To those whose stream was open it has ended. */
+  function refuse(group: Group, { code, text, details }: Packet & { type: 'ERROR' }): void {
+    tell(group, { type: 'ERROR', id: group.stream, code, text, details }, ({ opened }) => !opened);
+    tell(group, { type: 'CLOSE', id: group.stream, code, text }, ({ opened }) => opened);
+    leave(group, group.members);
+  }
+
+  /** The hub did not open the stream. If that is for a replica of one of them, it is not for the others: each has a stream of its own. */
+  function onRefused(group: Group, packet: Packet & { type: 'ERROR' }): void {
+    byStream.delete(group.stream);
+    if (group.members.length === 1 || !OF_REPLICA.has(packet.code)) return refuse(group, packet);
+    const alone = group.members.map((member) => create(group.name, [member]));
+    end(group);
+    for (const one of alone) begin(one);
   }
 
   function receive(packet: Packet, welcome: Welcome | null): void {
@@ -255,8 +278,8 @@ export function createGroups(
       case 'SNAPSHOT':
       case 'UPDATE': return onContent(group, packet, welcome);
       case 'PRESENCE': return tell(group, packet, ({ current, presence }) => current && presence);
-      case 'CLOSE': return onEnd(group, packet);
-      case 'ERROR': return group.opened ? tell(group, packet) : onEnd(group, packet);
+      case 'CLOSE': return onClose(group, packet);
+      case 'ERROR': return group.opened ? tell(group, packet) : onRefused(group, packet);
       default: throw new ProtocolError(`${packet.type} does not belong to a stream`);
     }
   }
