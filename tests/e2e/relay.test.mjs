@@ -139,6 +139,29 @@ test('calls are answered to who asked', async (t) => {
   await assert.rejects(tabs[1].call('nonsense'), { code: 'UNKNOWN_METHOD' });
 });
 
+test('values are to a tab what they are to a client of its own, at their deepest and oddest', async (t) => {
+  const nested = (depth) => (depth === 0 ? '{type: or-set, of: any}' : `{type: map, of: ${nested(depth - 1)}}`);
+  const hub = await startHub(t, { schemas: `post: {tags: or-set, deep: ${nested(8)}}` });
+  const { open } = browser(t, hub);
+  const alone = connect(hub.url, { share: false });
+  t.after(() => alone.close());
+  const docs = [alone, open()].map((client) => client.open('post/1'));
+  await Promise.all(docs.map(({ synced }) => synced));
+  const element = [[[[[[[[1]]]]]]]];
+  const tags = ['\ufeffshort', `\ufeff${'long '.repeat(100)}`, `\ufeff\ufeff${'long '.repeat(100)}`];
+  const deepest = (doc) => [...'abcdefgh'].reduce((map, key) => map.at(`\ufeff${key}`), doc.deep);
+  for (const doc of docs) {
+    deepest(doc).add(element);
+    for (const tag of tags) doc.tags.add(tag);
+    await doc.saved;
+    await until(() => docs.every((one) => tags.every((tag) => one.tags.has(tag)) && deepest(one).has(element)), 'both see it');
+    deepest(doc).delete(element);
+    for (const tag of tags) doc.tags.delete(tag);
+    await doc.saved;
+    await until(() => docs.every((one) => one.tags.size === 0 && deepest(one).size === 0), 'both see it go');
+  }
+});
+
 test('a tab that the hub refuses takes no other with it', async (t) => {
   const hub = await startHub(t);
   const { open, attach } = browser(t, hub);
