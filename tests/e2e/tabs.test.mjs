@@ -122,6 +122,25 @@ test('a tab that leads is closed: what waits in the others is sent, once', { tim
   await shows(rest, 3);
 });
 
+test('a client that is closed while it connects stands for nothing', { timeout: 120000 }, async (t) => {
+  const failsSlowly = `window.SharedWorker = class {
+    port = new MessageChannel().port1;
+    constructor() { setTimeout(() => this.onerror(), 1000); }
+  }`;
+  const { hub, tab } = await start(t, { lacks: [failsSlowly] });
+  const closed = await tab();
+  await closed.evaluate(async () => {
+    const isAlive = ({ name }) => name.startsWith('syncline life');
+    while (!(await navigator.locks.query()).held.some(isAlive)) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    window.client.close();
+    await new Promise((resolve) => { setTimeout(resolve, 1500); });
+  });
+  assert.deepEqual(await closed.evaluate(async () => (await navigator.locks.query()).held.map(({ name }) => name)), []);
+  const pages = await tabs(tab, 2);
+  assert.deepEqual((await Promise.all(pages.map(mode))).sort(), ['follower', 'leader']);
+  assert.deepEqual(await counts(hub), one);
+});
+
 test('where tabs cannot share each has its own connection, and so has one that wants it', { timeout: 120000 }, async (t) => {
   const { hub, tab } = await start(t, { lacks: [noLocks] });
   const pages = await tabs(tab, 2);

@@ -62,7 +62,7 @@ export function standForLeader(
       const socket = socketOver(new BroadcastChannel(line));
       const word: Word = { type: 'join', line, life: join.life };
       asking.set(socket, word);
-      void socket.opened.then(() => asking.delete(socket));
+      void Promise.race([socket.opened, socket.ended]).then(() => asking.delete(socket));
       if (relay !== null) serve(line, join.life);
       else channel.postMessage(word);
       return socket;

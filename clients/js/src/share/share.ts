@@ -40,6 +40,8 @@ export function createShare({ url, key, dial, now, here, changed }: ShareOptions
   let leader: Leader | undefined;
   let life: (Held & { name: string }) | undefined;
   let news: BroadcastChannel | undefined;
+  /** How often all was let go of: what was begun before is not gone on with. */
+  let ends = 0;
 
   function become(next: ClientMode): void {
     if (mode === next) return;
@@ -93,9 +95,17 @@ export function createShare({ url, key, dial, now, here, changed }: ShareOptions
   }
 
   async function dialShared(): Promise<SocketLike> {
+    const begun = ends;
+    function goOn(socket?: LineSocket | null): void {
+      if (begun === ends) return;
+      socket?.close();
+      throw new Error('the connection is no longer wanted');
+    }
     const join = await live();
+    goOn();
     if (hasWorker) {
       const socket = await dialWorker(join);
+      goOn(socket);
       worker = socket === null ? undefined : worker;
       if (socket !== null) {
         become('shared-worker');
@@ -105,6 +115,7 @@ export function createShare({ url, key, dial, now, here, changed }: ShareOptions
       hasWorker = false;
     }
     const socket = await dialLeader(join);
+    goOn(socket);
     become(socket === null ? 'own' : leader?.leads ? 'leader' : 'follower');
     return socket ?? dial();
   }
@@ -113,6 +124,7 @@ export function createShare({ url, key, dial, now, here, changed }: ShareOptions
     get mode() { return mode; },
     dial: dialShared,
     hangUp() {
+      ends += 1;
       leader?.end();
       news?.close();
       life?.end();
