@@ -139,6 +139,29 @@ test('calls are answered to who asked', async (t) => {
   await assert.rejects(tabs[1].call('nonsense'), { code: 'UNKNOWN_METHOD' });
 });
 
+test('what the hub would end the connection for ends that of its tab', async (t) => {
+  const hub = await startHub(t);
+  const { open, attach } = browser(t, hub);
+  const client = open();
+  await client.open('post/1').synced;
+  const statuses = [];
+  client.on('status', (status) => statuses.push(status));
+  assert.throws(() => client.open(`post/${'é'.repeat(200)}`), RangeError);
+  await assert.rejects(client.call('schema', { long: 'x'.repeat(1 << 20) }), { code: 'TOO_LONG' });
+  const hello = { type: 'HELLO', id: 0, version: 1 };
+  for (const packet of [
+    { type: 'OPEN', id: 1, name: `post/${'x'.repeat(5000)}`, replicas: [new Uint8Array(16).fill(0x77, 6, 7).fill(0x80, 8, 9)] },
+    { type: 'CALL', id: 1, method: 'schema', parameters: { long: 'x'.repeat(1 << 20) } },
+  ]) {
+    const told = [];
+    const tab = attach({ send() {}, closed: (...why) => told.push(...why) });
+    tab.receive(concatenate([encodePacket(hello), encodePacket(packet)]));
+    await until(() => told.includes(1007), 'it is told');
+  }
+  assert.ok(await client.call('schema'));
+  assert.deepEqual(statuses, []);
+});
+
 test('values are to a tab what they are to a client of its own, at their deepest and oddest', async (t) => {
   const nested = (depth) => (depth === 0 ? '{type: or-set, of: any}' : `{type: map, of: ${nested(depth - 1)}}`);
   const hub = await startHub(t, { schemas: `post: {tags: or-set, deep: ${nested(8)}}` });

@@ -4,6 +4,7 @@ import { createDocument, type Document, type DocumentHandle } from './document.j
 import { createEvents } from './emitter.js';
 import { declarationOf, type DeclarationOption } from './protocol/declarations.js';
 import { shown } from './protocol/elements.js';
+import { RELAYED_BYTES } from './protocol/messages.js';
 import { encodePacket, type FieldDeclaration, type Packet } from './protocol/packets.js';
 import type { Value } from './protocol/values.js';
 import { shareLater } from './share/later.js';
@@ -72,8 +73,7 @@ export type ClientCore = {
 };
 
 const OPEN_RETRY_MS = 1000;
-/** What a relay adds to a packet. */
-const RELAYED_BYTES = 32;
+const NAME_BYTES = 256;
 
 /** Of each hub its own; a token in the address is none of its name. */
 function storeName(url: string): string {
@@ -263,6 +263,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     if (connection.status === 'closed') throw new Error('the client is closed');
     const existing = handles.get(name);
     if (existing !== undefined) return existing.document;
+    if (new TextEncoder().encode(name).length > NAME_BYTES) throw new RangeError(`a document's name has at most ${NAME_BYTES} bytes`);
     const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
       const stream = handle.session.stream();
       if (handles.get(name) !== handle) return; // closed twice

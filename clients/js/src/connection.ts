@@ -2,7 +2,7 @@
 import { createBackoff } from './backoff.js';
 import { createLiveness, type Liveness } from './liveness.js';
 import { watchPage } from './pagelife.js';
-import { split } from './protocol/messages.js';
+import { RELAYED_BYTES, split } from './protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet, type Welcome } from './protocol/packets.js';
 import { asMap, asUint, ProtocolError, type Value } from './protocol/values.js';
 import { askToken, createRenewal, TokenError, type TokenOption } from './token.js';
@@ -112,9 +112,12 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     if (welcome === null) return Promise.reject(new CallError('OFFLINE', 'there is no connection to the hub'));
     lastId += 1;
     const id = lastId;
+    const bytes = encodePacket(packet(id));
+    const most = welcome.limits.message_bytes - RELAYED_BYTES;
+    if (bytes.length > most) return Promise.reject(new CallError('TOO_LONG', `The hub takes no call of more than ${most} bytes.`));
     return new Promise((resolve, reject) => {
       calls.set(id, { resolve, reject });
-      send(packet(id));
+      sendBytes([bytes]);
     });
   }
 

@@ -1,6 +1,9 @@
 /** Packets into WebSocket messages. */
 import { concatenate } from './values.js';
 
+/** What a relay adds to a packet: clients leave room for it. */
+export const RELAYED_BYTES = 32;
+
 /** In order, as many packets in each message as the limit lets in. */
 export function split(packets: readonly Uint8Array[], limit = Infinity): Uint8Array[] {
   const messages: Uint8Array[] = [];

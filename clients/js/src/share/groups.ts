@@ -48,6 +48,8 @@ export type Groups = ReturnType<typeof createGroups>;
 
 /** Tabs that come together are named together. */
 const GATHER_MS = 20;
+/** The hub refuses a name of more than 256 bytes; one that is far longer ends the connection of all. */
+const NAME_BYTES = 1024;
 /** Why the hub does not open a stream that names a certain replica. */
 const OF_REPLICA = new Set(['BAD_REPLICA', 'FORBIDDEN']);
 
@@ -131,6 +133,7 @@ export function createGroups(
 
   function open(client: Client, packet: Open, welcome: Welcome): void {
     if (packet.replicas.length === 0) throw new ProtocolError('OPEN names no replica');
+    if (encodeValue(packet.name).length > NAME_BYTES) throw new ProtocolError('OPEN names a document too long to be one');
     journal = toHex(welcome.journal);
     const member: Member = {
       client, id: packet.id, replicas: packet.replicas, names: new Set(packet.replicas.map(toHex)),

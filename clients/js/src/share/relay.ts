@@ -4,7 +4,7 @@
  * sessions, its outboxes and its store, so nothing is lost with a relay, and the next one begins from what the tabs say.
  */
 import { createLiveness, type Liveness } from '../liveness.js';
-import { split } from '../protocol/messages.js';
+import { RELAYED_BYTES, split } from '../protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet } from '../protocol/packets.js';
 import { concatenate, ProtocolError } from '../protocol/values.js';
 import { discard, type SocketLike } from '../transport/websocket.js';
@@ -222,9 +222,18 @@ export function createRelay(
     }
   }
 
+  /** The hub would end the connection of all. */
+  function check(packet: Packet, most: number): void {
+    if (packet.type !== 'UNKNOWN' && encodePacket(packet).length > most) throw new ProtocolError('a packet longer than the hub takes');
+  }
+
   function receiveFrom(state: State, message: Uint8Array): void {
     try {
-      for (const packet of decodeMessage(message)) take(state, packet);
+      for (const packet of decodeMessage(message)) {
+        const most = (welcome?.limits.message_bytes ?? Infinity) - RELAYED_BYTES;
+        if (message.length > most) check(packet, most);
+        take(state, packet);
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       detach(state);
