@@ -94,3 +94,15 @@ test('an edit that no message can hold is the app’s again, and the rest is sen
   assert.equal(doc.tags.size, 3000);
   assert.equal(rejected.length, 1);
 });
+
+test('what is gathered before the first connection fits a hub that takes little', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t, { config: 'limits: {message_bytes: 64 KiB}' });
+  const client = connect(hub.url, { autoConnect: false, schema: { post: { likes: 'g-counter', stock: 'pn-counter', tags: 'or-set' } } });
+  t.after(() => client.close());
+  const doc = client.open('post/1');
+  for (let i = 0; i < 3000; i++) doc.tags.add(`a tag, of which a message holds few ${i}`);
+  client.reconnect();
+  await doc.synced;
+  assert.deepEqual(doc.rejected, []);
+  assert.equal(doc.tags.size, 3000);
+});

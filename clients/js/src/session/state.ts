@@ -64,13 +64,16 @@ export type SessionState = {
   messageBytes: number;
 };
 
+/** What is gathered before the hub has told its limit is to fit a hub that takes less than most do. */
+const UNTOLD_MESSAGE_BYTES = 128 * 1024;
+
 export function createState(name: string, mint: () => Replica): SessionState {
   const first = createOutbox(mint());
   return {
     name, mint, fields: new Map(), aside: new Map(), lastAside: 0, cursor: null, journal: null, outboxes: [first], edits: 0,
     named: [], stream: null, opened: false, arrived: false, paused: false, transfer: null, replies: [], views: new Map(),
     savedConfirmed: null, clockOffset: 0, identity: first.replica,
-    messageBytes: 1 << 20,
+    messageBytes: UNTOLD_MESSAGE_BYTES,
   };
 }
 
