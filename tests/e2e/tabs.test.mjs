@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
+import { WebSocketServer } from 'ws';
 import { bundle, launchOptions, servePage } from './pages.mjs';
 import { health, startHub, until } from './support.mjs';
 
@@ -175,6 +176,23 @@ test('the hub is killed and started again under load, and the tabs count right',
   await shows(pages, 1000);
   await until(() => other.likes.value === 1000, 'the other sees all');
   await until(async () => (await health(hub)).connections === 2, 'one connection for the tabs');
+});
+
+test('a tab that brings another address, as with a newer ticket in it, is connected by that', { timeout: 120000 }, async (t) => {
+  const { tab } = await start(t);
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  t.after(() => server.close());
+  const asked = new Set();
+  server.on('connection', (socket, { url }) => {
+    asked.add(url);
+    socket.close();
+  });
+  for (const path of ['/?ticket=1', '/?ticket=2']) {
+    const page = await tab({ autoConnect: false });
+    await page.evaluate((url) => { window.other = window.syncline.connect(url); }, `ws://127.0.0.1:${server.address().port}${path}`);
+    await until(() => asked.has(path), path);
+    assert.equal(await page.evaluate(() => window.other.mode), 'shared-worker');
+  }
 });
 
 test('clients of other stores do not share', { timeout: 120000 }, async (t) => {
