@@ -149,6 +149,11 @@ test('where tabs cannot share each has its own connection, and so has one that w
   assert.deepEqual(await counts(hub), { connections: 2, streams: 2 });
   await Promise.all(pages.map(like));
   await shows(pages, 2);
+  const denied = 'LockManager.prototype.request = async () => { throw new DOMException("denied", "SecurityError"); }'; // no site data
+  const strict = await start(t, { lacks: [denied] });
+  const kept = await tabs(strict.tab, 2);
+  assert.deepEqual(await Promise.all(kept.map(mode)), ['own', 'own']);
+  assert.deepEqual(await counts(strict.hub), { connections: 2, streams: 2 });
   const shared = await start(t);
   const [page] = await tabs(shared.tab, 1, { share: false });
   assert.equal(await mode(page), 'own');

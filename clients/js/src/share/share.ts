@@ -101,8 +101,12 @@ export function createShare({ url, key, dial, now, here, changed }: ShareOptions
       socket?.close();
       throw new Error('the connection is no longer wanted');
     }
-    const join = await live();
+    const join = await live().catch(() => null);
     goOn();
+    if (join === null) { // the browser denies locks to this page
+      become('own');
+      return dial();
+    }
     if (hasWorker) {
       const socket = await dialWorker(join);
       goOn(socket);
