@@ -19,7 +19,14 @@ globalThis.crypto ??= webcrypto;
 /** Tabs of one browser: `open()` makes one, `crash()` of it ends it without a word, `fail()` ends the relay. */
 function browser(t, hub) {
   const clients = new Set();
-  const make = () => createRelay({ dial: () => dial(hub.url), now: Date.now, here() {} });
+  let dials = 0;
+  const make = () => createRelay({
+    dial() {
+      dials += 1;
+      return dial(hub.url);
+    },
+    now: Date.now, random: () => 0.999, here() {},
+  });
   let relay = make();
   t.after(() => {
     for (const client of clients) client.close();
@@ -44,7 +51,7 @@ function browser(t, hub) {
     client.crash = () => { crash(); clients.delete(client); client.close(); };
     return client;
   }
-  return { open, attach: (tab) => relay.attach(tab), fail() { relay.close(); relay = make(); } };
+  return { open, attach: (tab) => relay.attach(tab), fail() { relay.close(); relay = make(); }, dials: () => dials };
 }
 
 const streams = async (hub) => (({ connections, streams: count }) => `${connections} ${count}`)(await health(hub));
@@ -127,6 +134,19 @@ test('a rejected edit is told to the tab that made it', async (t) => {
   await Promise.all(docs.map(({ saved }) => saved));
   await until(() => docs.every(({ stock }) => stock.value === 1), 'all see one');
   assert.deepEqual([told[0].length + told[2].length, told[1].length], [1, 0]);
+});
+
+test('a hub that is gone is dialled by many tabs as rarely as by one', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const { open, dials } = browser(t, hub);
+  const tabs = Array.from({ length: 20 }, () => open());
+  await until(() => tabs.every(({ status }) => status === 'online'), 'online');
+  assert.equal(dials(), 1);
+  await hub.kill();
+  await sleep(5000);
+  assert.ok(dials() > 2 && dials() < 9, `${dials()} dials`); // after 0.25, 0.75, 1.75 and 3.75 s, if there was always a tab that wanted it
+  await hub.start();
+  await until(() => tabs.every(({ status }) => status === 'online'), 'all are back');
 });
 
 test('calls are answered to who asked', async (t) => {

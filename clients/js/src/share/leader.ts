@@ -37,6 +37,8 @@ export function standForLeader(
   const asking = new Map<LineSocket, Word>();
   let relay: Relay | null = null;
   let ended = false;
+  const online = (): void => relay?.hurry();
+  addEventListener('online', online);
 
   function serve(line: string, life: string): void {
     if (relay !== null) serveLine(relay, new BroadcastChannel(line), locks, join.life, life);
@@ -69,6 +71,7 @@ export function standForLeader(
     },
     end() {
       ended = true;
+      removeEventListener('online', online);
       relay?.close();
       relay = null;
       lock.end();

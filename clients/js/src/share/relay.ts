@@ -3,6 +3,7 @@
  * stream for each document however many tabs have it open (groups.ts). It edits nothing and stores nothing: each tab has its
  * sessions, its outboxes and its store, so nothing is lost with a relay, and the next one begins from what the tabs say.
  */
+import { createBackoff } from '../backoff.js';
 import { createLiveness, type Liveness } from '../liveness.js';
 import { RELAYED_BYTES, split } from '../protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet } from '../protocol/packets.js';
@@ -25,6 +26,8 @@ export type Client = { answer(packet: Packet): void; answerBytes(bytes: Uint8Arr
 
 export type Relay = {
   attach(tab: Tab): Attached;
+  /** There may be a network again: it does not wait to connect. */
+  hurry(): void;
   close(): void;
 };
 
@@ -32,15 +35,20 @@ type Hello = Packet & { type: 'HELLO' };
 type State = Client & { tab: Tab; out: Uint8Array[]; welcomed: boolean; hello: Hello | null };
 
 const CONNECT_TIMEOUT_MS = 10000;
+/** A tab waits no longer than that for what waits for the hub. */
+const WAIT_MS = 8000;
+/** A connection that was up for so long shows that the hub is well. */
+const STEADY_MS = 10000;
 /** The connection outlives its last tab a little: a page that is loaded again finds it. */
 const LINGER_MS = 2000;
 /** A tab that is asked for a fresh token has so long until another is asked. */
 const TOKEN_MS = 5000;
 
 export function createRelay(
-  { dial, now, here }: {
+  { dial, now, random = Math.random, here }: {
     dial: () => Promise<SocketLike>;
     now: () => number;
+    random?: () => number;
     /** The hub has welcomed: tabs that wait need not wait longer. */
     here: () => void;
   },
@@ -51,6 +59,12 @@ export function createRelay(
   let probes: { state: State; token: number }[] = [];
   let hub: SocketLike | null = null;
   let dialing = 0;
+  let isDialing = false;
+  /** However many tabs want to come back, they meet a hub that is gone as rarely as one would. */
+  const backoff = createBackoff(random, 250, WAIT_MS);
+  let notBefore = 0;
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  let welcomedAt: number | null = null;
   let welcome: (Packet & { type: 'WELCOME' }) | null = null;
   let liveness: Liveness | undefined;
   let lastId = 0;
@@ -78,21 +92,33 @@ export function createRelay(
 
   /* --- the hub --- */
 
-  function connect(hello: Hello): void {
+  function want(): void {
+    if (hub !== null || isDialing || waiting !== undefined) return;
+    const waitMs = Math.min(notBefore - now(), WAIT_MS);
+    if (waitMs > 0) waiting = setTimeout(connect, waitMs);
+    else connect();
+  }
+
+  function connect(): void {
+    waiting = undefined;
+    const hello = [...tabs].reverse().find((state) => state.hello !== null)?.hello;
+    if (hello == null) return; // who wanted it is gone
     dialing += 1;
+    isDialing = true;
     const mine = dialing;
     dial().then((made) => {
       if (mine === dialing) use(made, hello);
       else discard(made);
-    }, () => { if (mine === dialing) lose(); });
+    }, () => { if (mine === dialing) fail(); });
   }
 
   function use(made: SocketLike, hello: Hello): void {
     hub = made;
+    isDialing = false;
     made.binaryType = 'arraybuffer';
     made.onopen = () => made.send(encodePacket(hello));
     made.onmessage = ({ data }) => receive(data);
-    made.onclose = ({ code, reason }) => lose(code, reason);
+    made.onclose = ({ code, reason }) => fail(code, reason);
     made.onerror = () => {}; // `onclose` follows
     liveness = createLiveness({
       now,
@@ -102,22 +128,32 @@ export function createRelay(
         send({ type: 'PING', id: 0, token: 0 });
         flush();
       },
-      dead: () => lose(),
+      dead: () => fail(),
     });
+  }
+
+  function fail(code?: number, reason?: string): void {
+    if (welcomedAt !== null && now() - welcomedAt >= STEADY_MS) backoff.reset();
+    notBefore = now() + backoff.next();
+    lose(code, reason);
   }
 
   /** The connection is over: each tab sees its own end, and comes back when it thinks fit. Who has not asked for one waits for the next. */
   function lose(code?: number, reason?: string, ended = [...tabs].filter(({ hello }) => hello !== null)): void {
     const before = hub;
     dialing += 1;
+    isDialing = false;
     hub = null;
     welcome = null;
+    welcomedAt = null;
     lastId = 0;
     up = [];
     probes = [];
     calls.clear();
     groups.clear();
     clearTimeout(asking);
+    clearTimeout(waiting);
+    waiting = undefined;
     liveness?.stop();
     if (before !== null) discard(before);
     flush();
@@ -163,6 +199,7 @@ export function createRelay(
     switch (packet.type) {
       case 'WELCOME':
         welcome = packet;
+        welcomedAt = now();
         for (const state of tabs) if (state.hello !== null) greet(state);
         return here();
       case 'PING':
@@ -177,7 +214,7 @@ export function createRelay(
       default:
         if (packet.id !== 0) return groups.receive(packet, welcome);
         all(packet); // the hub ends the connection with it, and who comes back meanwhile needs another
-        return lose();
+        return fail();
     }
   }
 
@@ -190,7 +227,7 @@ export function createRelay(
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      lose(1007, error.message);
+      fail(1007, error.message);
     }
     flush();
   }
@@ -207,7 +244,7 @@ export function createRelay(
     if (packet.type === 'HELLO') {
       state.hello = packet;
       if (welcome !== null) greet(state);
-      else if (hub === null) connect(packet);
+      else want();
       return;
     }
     if (welcome === null) return; // of a connection that is over
@@ -264,6 +301,12 @@ export function createRelay(
         receive: (message) => { if (tabs.has(state)) receiveFrom(state, message); },
         gone: () => detach(state),
       };
+    },
+    hurry() {
+      notBefore = 0;
+      if (waiting === undefined) return;
+      clearTimeout(waiting);
+      connect();
     },
     close() {
       clearTimeout(lingering);

@@ -22,6 +22,8 @@ function relayOf({ url, key }: Join): Relay {
   return made;
 }
 
+addEventListener('online', () => { for (const relay of relays.values()) relay.hurry(); });
+
 addEventListener('connect', (event) => {
   for (const port of (event as MessageEvent).ports) {
     port.onmessage = ({ data, ports: [line] }: MessageEvent<Join>) => {
