@@ -86,10 +86,11 @@ static const struct refusal *recall(const struct hub *hub, struct bytes name, co
     return NULL;
 }
 
+/* A document that is not in memory, or whose rows are only coming, was stored before it left. */
 static bool is_stored(const struct hub *hub, const struct refusal *refusal)
 {
     const struct document *document = document_find(hub, refusal_name(refusal));
-    return document == NULL || refusal->position <= document->stored;
+    return document == NULL || !document->ready || refusal->position <= document->stored;
 }
 
 static void keep_unstored(struct hub *hub, struct operator_request *request)

@@ -185,3 +185,24 @@ Test(calls_rejected, the_hub_remembers_the_last_five_hundred)
     cr_expect(eq(sz, count(answer, "\"field\":null}"), 20));
     cr_expect(tells(answer, "\"next\":null}"));
 }
+
+/* What is read again has all its refusals in the table: it was stored before it left memory. */
+Test(calls_rejected, what_was_refused_of_a_document_that_is_being_loaded_is_told_in_its_place)
+{
+    world_connect(&world, 1);
+    open_document(1, 1, "post/1", 1);
+    open_document(1, 2, "post/2", 2);
+    send_bad(1, 1, 51);
+    send_bad(2, 1, 61);
+    send_bad(2, 2, 62);
+    world_disconnect(&world, 1);
+    world_tick(&world, 1000);
+    world_tick(&world, world.config.idle_ms + 1000); /* both have left */
+    world_connect(&world, 2);
+    world.holds_loads = true;
+    open_document(2, 1, "post/1", 3);
+    (void)call(2, "rejected", "{\"limit\":1}");
+    world_load(&world, true);
+    const char *answer = world_read(&world, 2);
+    cr_expect(tells(answer, "{\"rejected\":[{\"id\":3,\"document\":\"post/2\","));
+}
