@@ -101,6 +101,9 @@ static void on_answer(void *context, struct bytes value)
             question->status = SESSION_PROTOCOL;
         }
     }
+    if (!reader_ok(&reader)) {
+        question->status = SESSION_PROTOCOL; /* no map, or one that is too long */
+    }
     question->answered = true;
 }
 

@@ -76,6 +76,11 @@ static void read_field(struct reader *reader, struct schema *schema)
     if (!known) {
         return; /* of a type that a later client knows */
     }
+    if (!schema_name_valid(name)) { /* which `generate` would write into code */
+        reader_fail(reader, PROTOCOL_MALFORMED);
+        declaration_finish(&declared);
+        return;
+    }
     struct schema_field *field = reader_ok(reader) ? schema_add_field(schema, name) : NULL;
     if (field == NULL) {
         reader_fail(reader, PROTOCOL_NO_MEMORY);

@@ -4,12 +4,15 @@
  *         compiler, with right and wrong uses; and a client that edits with it before it has met a hub.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { WebSocketServer } from 'ws';
 import { connect } from 'syncline';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
 import { mistakesIn } from '../clients/compile.mjs';
 import { folder, run, startHub } from './support.mjs';
 
@@ -32,6 +35,39 @@ test('a hub that has the schemas gives the same module', { timeout: 30000 }, asy
   const { code, stdout, stderr } = await generate('--hub', hub.url);
   assert.deepEqual([code, stderr], [0, '']);
   assert.equal(stdout, expected);
+});
+
+/** Answers CALL with `value`: what no hub of ours would. */
+async function startOtherHub(t, value) {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'syncline.v1' });
+  const answers = {
+    HELLO: () => ({ type: 'WELCOME', id: 0, hub: 'other', journal: new Uint8Array(16), schema: new Uint8Array(8),
+      limits: { message_bytes: 1 << 20, streams: 16, replicas: 16 }, ping_ms: 30000, resume_ms: 1000, durability: 'full' }),
+    CALL: ({ id }) => ({ type: 'RESULT', id, value }),
+  };
+  server.on('connection', (socket) => socket.on('message', (data) => {
+    for (const packet of decodeMessage(new Uint8Array(data))) socket.send(encodePacket(answers[packet.type](packet)));
+  }));
+  t.after(() => { for (const socket of server.clients) socket.terminate(); server.close(); });
+  await once(server, 'listening');
+  return `ws://127.0.0.1:${server.address().port}/`;
+}
+
+test('no code comes from a hub: what is no list of schemas, or no name, is refused', { timeout: 30000 }, async (t) => {
+  const output = join(folder(t), 'schemas.ts');
+  writeFileSync(output, 'kept');
+  const field = (name) => new Map([['post', [[0, name, 'g-counter', new Map()]]]]);
+  for (const value of [
+    field('a: 1 } & typeof globalThis; //'), field("-'"), field('a\n'), field(''), field('ä'), field('a\0b'),
+    new Map([['post;', []]]), new Map([['post', null]]), ['post'], null, 'post',
+    new Map(Array.from({ length: 257 }, (_, i) => [`s${i}`, []])),
+  ]) {
+    const { code, stdout, stderr } = await generate('--hub', await startOtherHub(t, value), '--output', output);
+    assert.deepEqual([code, stdout, readFileSync(output, 'utf8')], [1, '', 'kept'], JSON.stringify([value, stderr]));
+    assert.match(stderr, /^syncline: .+\n$/);
+  }
+  assert.equal((await generate('--hub', await startOtherHub(t, field('a-b')), '--output', output)).code, 0);
+  assert.match(readFileSync(output, 'utf8'), /'a-b': Counter;/);
 });
 
 test('mistakes are told where they are', { timeout: 30000 }, async (t) => {
