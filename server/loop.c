@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/log.h"
 
@@ -16,13 +15,9 @@ struct queued_event {
     uint8_t bytes[];
 };
 
-/* The wall clock, made to go forward only: ledger rows and replicas are dated by it. */
 static uint64_t now_ms(struct loop *loop)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    loop->now_ms = ms > loop->now_ms ? ms : loop->now_ms;
+    loop->now_ms = clock_tell(&loop->clock, clock_read());
     return loop->now_ms;
 }
 
@@ -35,11 +30,12 @@ static void fail(struct loop *loop, const char *why)
     }
 }
 
-/* The step under way ends first. */
+/* The step under way ends first. Tokens are made by the wall clock, whatever the hub's shows. */
 static void verify(struct loop *loop, const struct hub_effect *effect)
 {
     struct token_claims claims = {.subject = ""};
-    enum token_status status = token_verify(loop->keys, effect->bytes, loop->now_ms, &claims);
+    enum token_status status =
+        token_verify(loop->keys, effect->bytes, loop->clock.last.wall_ms, &claims);
     if (status != TOKEN_OK) {
         log_info("token-refused connection=%" PRIu64 " reason=\"%s\"", effect->connection,
                  token_status_text(status));
@@ -52,7 +48,7 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
         .verdict = status == TOKEN_OK        ? VERDICT_ACCEPTED
                    : status == TOKEN_EXPIRED ? VERDICT_EXPIRED
                                              : VERDICT_REFUSED,
-        .expires_ms = claims.expires_ms,
+        .expires_ms = clock_at(&loop->clock, claims.expires_ms),
         .admin = claims.admin,
     };
     loop_step(loop, &event);

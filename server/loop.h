@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "server/clock.h"
 #include "server/hub/hub.h"
 #include "server/net/net.h"
 #include "server/storage/storage.h"
@@ -31,7 +32,8 @@ struct loop {
     const struct token_keys *keys;
     struct queued_event *first;
     struct queued_event *last;
-    uint64_t now_ms;
+    struct clock clock;
+    uint64_t now_ms; /* as the clock told last */
     bool stepping;
     bool failed; /* the hub is unfit for use: stop, and start again */
     struct loop_fault appends;
