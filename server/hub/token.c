@@ -141,7 +141,9 @@ static void take(struct hub *hub, struct connection *connection, const struct hu
     token->ask_ms = UINT64_MAX;
     if (token->expires_ms != UINT64_MAX) {
         uint64_t part_ms = (token->expires_ms - hub->now_ms) / ASK_PART;
+        uint64_t taken_ms = token->verified_ms + AUTH_INTERVAL_MS;
         token->ask_ms = token->expires_ms - (part_ms < ASK_MS ? part_ms : ASK_MS);
+        token->ask_ms = token->ask_ms > taken_ms ? token->ask_ms : taken_ms;
         connections_sweep_by(hub, token->ask_ms);
     }
 }

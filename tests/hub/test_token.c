@@ -343,3 +343,24 @@ Test(token, means_nothing_to_a_hub_without_keys)
     cr_expect(strstr(transcript, "[\"WELCOME\"") == transcript);
     cr_expect(strstr(transcript, "[\"RESULT\",1,{}]\n[\"RESULT\",2,{}]\n") != NULL);
 }
+
+/* Each of the questions is answered at once, with a token that ends when the old one does. */
+Test(token, is_not_asked_for_more_often_than_it_is_taken)
+{
+    uint64_t end_ms = world.now_ms + 3000;
+    int asked = 0;
+    welcome(1, "ann", 3000);
+    while (world.wake_ms < end_ms) {
+        world_tick(&world, world.wake_ms - world.now_ms);
+        if (strstr(world_read(&world, 1), "\"token\"") != NULL) {
+            char text[64];
+            (void)snprintf(text, sizeof text, "[\"AUTH\",%d,\"u\"]", ++asked);
+            world_send(&world, 1, text);
+            cr_assert(world.verify_request != 0, "%s", world_read(&world, 1));
+            world_verify(&world, VERDICT_ACCEPTED, "ann", end_ms - world.now_ms);
+        }
+    }
+    cr_expect(ge(int, asked, 2));
+    world_tick(&world, end_ms + SLACK - world.now_ms);
+    cr_expect(eq(u16, world.connections[1].closed, CLOSE_TOKEN));
+}
