@@ -41,12 +41,13 @@ static void add_writer(struct writers *writers, const struct row *row)
 
 /* --- what memory knows --- */
 
+/* The youngest rows are at the end: begun there, few have to make room for a later one. */
 static void gather(const struct document *document, struct writers *writers)
 {
     uint32_t length = document->ledger.length;
-    length = length < LIMIT_LOOKED_AT ? length : LIMIT_LOOKED_AT;
-    for (uint32_t i = 0; i < length; i++) {
-        const struct ledger_row *row = document->ledger.places[i].item;
+    uint32_t end = length < LIMIT_LOOKED_AT ? 0 : length - LIMIT_LOOKED_AT;
+    for (uint32_t i = length; i > end; i--) {
+        const struct ledger_row *row = document->ledger.places[i - 1].item;
         if (row->interned) {
             add_writer(writers, &(struct row){.kind = ROW_REPLICA,
                                               .replica = row->replica,

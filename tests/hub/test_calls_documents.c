@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/limits.h"
 #include "tests/hub/calls.h"
 
 TestSuite(calls_documents, .init = calls_start, .fini = calls_finish);
@@ -89,6 +90,37 @@ Test(calls_documents, at_most_a_hundred_writers_are_told_the_latest)
         answer = found;
     }
     cr_expect(eq(ptr, strstr(answer + 1, "\"at_ms\":1"), strstr(answer, "\"at_ms\":1")));
+}
+
+/* What memory has is not looked at to the end, and the latest writers are at the end. */
+Test(calls_documents, of_very_many_writers_in_memory_the_latest_are_told)
+{
+    enum { STREAMS = 40, REPLICAS = 256, WRITERS = STREAMS * REPLICAS };
+    static char text[64 * REPLICAS];
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    for (int stream = 0; stream < STREAMS; stream++) {
+        int length = snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[", stream + 1);
+        for (int i = 0; i < REPLICAS; i++) {
+            unsigned replica = (unsigned)(stream * REPLICAS + i);
+            length += snprintf(text + length, sizeof text - (size_t)length, "%s%s",
+                               i == 0 ? "" : ",", world_replica(replica));
+        }
+        (void)snprintf(text + length, sizeof text - (size_t)length, "],{}]");
+        world_send(&world, 1, text);
+    }
+    world.connections[1].blocked = true;
+    world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 1});
+    for (int i = 0; i < WRITERS; i++) {
+        (void)snprintf(text, sizeof text, "[\"DELTA\",%d,%s,1,1,[0,[]],{\"0\":1}]",
+                       i / REPLICAS + 1, world_replica((unsigned)i));
+        world_send(&world, 1, text);
+    }
+    cr_assert(WRITERS > (int)LIMIT_LOOKED_AT);
+    const char *answer = call(2, "document", "{\"name\":\"post/1\"}");
+    cr_expect(tells(answer, "\"position\":%d,\"stored\":0,", WRITERS));
+    cr_expect(tells(answer, "\"writers\":[{\"replica\":%s,\"index\":%d,",
+                    world_replica(WRITERS - 1), WRITERS - 1));
 }
 
 Test(calls_documents, a_document_that_is_not_there_is_nil)
