@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "server/assets.h"
+#include "server/config_values.h"
 #include "server/log.h"
 #include "server/loop.h"
 
@@ -155,6 +156,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .loop = &server->loop.uv,
         .address = config->listen.host,
         .port = config->listen.port,
+        .loopback = config_address_is_loopback(&config->listen),
         .message_bytes = config->hub.message_bytes,
         .origins = (const char *const *)config->allowed_origins,
         .origin_count = config->allowed_origin_count,

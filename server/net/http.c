@@ -1,5 +1,7 @@
 /* HTTP on the same port: the pages, /health and /ready, and who may open a socket. */
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/net/session.h"
@@ -13,6 +15,30 @@ struct http_request {
     bool head_only;
     struct net_status status;
 };
+
+/* Numbers, or what the machine itself calls so: no name server is asked. Cuts off the port. */
+static bool is_local(char *host)
+{
+    static const char suffix[] = ".localhost";
+    struct in_addr four;
+    host[strcspn(host, ":")] = '\0';
+    size_t length = strlen(host);
+    return host[0] == '[' || inet_pton(AF_INET, host, &four) == 1 ||
+           strcmp(host, "localhost") == 0 ||
+           (length >= sizeof suffix && strcmp(host + length - (sizeof suffix - 1), suffix) == 0);
+}
+
+/*
+ * Whoever owns a name can let it lead to this machine (DNS rebinding): their page, loaded from
+ * their server before, is then of the same origin as the hub. Where no other machine reaches the
+ * port, such a name cannot be the hub's. What comes by a proxy has the proxy's port, or none.
+ */
+static bool is_rebound(const struct net *net, char *host)
+{
+    const char *colon = strrchr(host, ':');
+    const char *port = colon == NULL || strchr(colon, ']') != NULL ? "80" : colon + 1;
+    return net->config.loopback && atoi(port) == listener_port(&net->listener) && !is_local(host);
+}
 
 bool origin_allowed(const struct net *net, struct lws *wsi)
 {
@@ -33,7 +59,7 @@ bool origin_allowed(const struct net *net, struct lws *wsi)
     }
     const char *authority = strstr(origin, "://");
     return authority != NULL && lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) > 0 &&
-           strcmp(authority + 3, host) == 0;
+           strcmp(authority + 3, host) == 0 && !is_rebound(net, host);
 }
 
 static int add(struct lws *wsi, const char *name, const char *value, unsigned char **at,

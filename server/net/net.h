@@ -45,6 +45,7 @@ struct net_config {
     uv_loop_t *loop;
     const char *address; /* a number's text, without brackets */
     int port;            /* 0: a free one */
+    bool loopback;       /* only this machine reaches the address */
     size_t message_bytes;
     const char *const *origins; /* allowed besides the page's own; "*" for any */
     size_t origin_count;

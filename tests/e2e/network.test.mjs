@@ -51,6 +51,27 @@ test('only the subprotocol, from allowed pages, is upgraded', { timeout: 60000 }
   await hub.endsWell();
 });
 
+/** A page of evil.example whose name is made to lead to this machine looks to the browser as if the hub had served it. */
+test('a name that is made to lead to a hub on a loopback address is not the hub\'s', { timeout: 30000 }, async (t) => {
+  for (const [host, names] of [
+    ['127.0.0.1', [['evil.example', false], ['127.0.0.1.evil.example', false], ['localhost.evil.example', false], ['xlocalhost', false],
+      ['1.2', false], ['localhost', true], ['app.localhost', true], ['127.0.0.1', true], ['[::1]', true]]],
+    ['0.0.0.0', [['hub.example', true]]], // which may well be its name
+  ]) {
+    const hub = await hubFor(t, { host });
+    for (const [name, accepted] of names) {
+      const peer = new Peer(hub);
+      peer.write(peer.request({ Host: `${name}:${hub.port}`, Origin: `http://${name}:${hub.port}` }));
+      assert.equal(await peer.answered() === 101, accepted, `${name}: ${peer.status}`);
+      peer.socket.destroy();
+    }
+    const proxied = new Peer(hub);
+    await proxied.upgraded({ Host: 'app.example', Origin: 'https://app.example' });
+    proxied.socket.destroy();
+    await hub.endsWell();
+  }
+});
+
 test('"*" allows every page', { timeout: 30000 }, async (t) => {
   const hub = await hubFor(t, { config: 'allowed_origins: ["*"]' });
   await new Peer(hub).upgraded({ Origin: 'https://evil.example' });
