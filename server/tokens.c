@@ -82,6 +82,9 @@ const char *token_key_expected(enum token_algorithm algorithm, struct bytes mate
     struct bytes body = pem_body(material);
     switch (algorithm) {
     case TOKEN_HS256:
+        if (body.data != NULL) {
+            return "a secret, which a public key is not"; /* whoever has it could sign */
+        }
         return material.length >= TOKEN_SECRET_BYTES_MIN ? NULL : "a secret of 32 bytes or more";
     case TOKEN_RS256:
         return has_at(body, 0, "MII") && has_at(body, 6, "ANBgkqhkiG9w0BAQEFAAOC")

@@ -105,22 +105,25 @@ Test(keys, are_not_needed)
 Test(keys, that_cannot_be_read_are_told_where_they_are_named)
 {
     (void)unsetenv("SYNCLINE_TEST_NONE");
-    check_file(REQUIRED "tokens:\n"
-                        "  keys:\n"
-                        "    - {algorithm: HS256, secret_file: nothing}\n"
-                        "    - {algorithm: HS256, secret_env: SYNCLINE_TEST_NONE}\n"
-                        "    - {algorithm: HS256, secret_file: short}\n"
-                        "    - {algorithm: RS256, public_key_file: ec.pem}\n"
-                        "    - {algorithm: ES256, public_key_file: rsa.pem}\n",
-               "hub.yaml:5:39: a file \"nothing\" (No such file or directory); expected one that "
-               "can be read\n"
-               "hub.yaml:6:38: a variable \"SYNCLINE_TEST_NONE\" (it is not set, or too long); "
-               "expected one that can be read\n"
-               "hub.yaml:7:39: a file \"short\"; expected a secret of 32 bytes or more\n"
-               "hub.yaml:8:43: a file \"ec.pem\"; expected an RSA public key in PEM, \"-----BEGIN "
-               "PUBLIC KEY-----\", of 2048 bits or more\n"
-               "hub.yaml:9:43: a file \"rsa.pem\"; expected a public key on P-256 in PEM, "
-               "\"-----BEGIN PUBLIC KEY-----\"\n");
+    check_file(
+        REQUIRED "tokens:\n"
+                 "  keys:\n"
+                 "    - {algorithm: HS256, secret_file: nothing}\n"
+                 "    - {algorithm: HS256, secret_env: SYNCLINE_TEST_NONE}\n"
+                 "    - {algorithm: HS256, secret_file: short}\n"
+                 "    - {algorithm: RS256, public_key_file: ec.pem}\n"
+                 "    - {algorithm: ES256, public_key_file: rsa.pem}\n"
+                 "    - {algorithm: HS256, secret_file: rsa.pem}\n",
+        "hub.yaml:5:39: a file \"nothing\" (No such file or directory); expected one that "
+        "can be read\n"
+        "hub.yaml:6:38: a variable \"SYNCLINE_TEST_NONE\" (it is not set, or too long); "
+        "expected one that can be read\n"
+        "hub.yaml:7:39: a file \"short\"; expected a secret of 32 bytes or more\n"
+        "hub.yaml:8:43: a file \"ec.pem\"; expected an RSA public key in PEM, \"-----BEGIN "
+        "PUBLIC KEY-----\", of 2048 bits or more\n"
+        "hub.yaml:9:43: a file \"rsa.pem\"; expected a public key on P-256 in PEM, "
+        "\"-----BEGIN PUBLIC KEY-----\"\n"
+        "hub.yaml:10:39: a file \"rsa.pem\"; expected a secret, which a public key is not\n");
 }
 
 Test(keys, have_what_their_algorithm_needs_and_nothing_else)
