@@ -11,7 +11,7 @@
  * node tests/bench/page-load.mjs [runs] [sizes]
  */
 import { on, once } from 'node:events';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica, webRandom } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { startHub } from '../e2e/support.mjs';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { Peer, frame, hello } from './socket.mjs';
 import { sql, startHub, until } from './support.mjs';
 

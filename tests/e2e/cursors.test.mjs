@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { declarationOf } from 'syncline/internal/protocol/declarations';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { save, show } from 'syncline/internal/session/saving';
 import { createSession } from 'syncline/internal/session/session';
 import { decodeSession } from 'syncline/internal/session/saved';

@@ -12,7 +12,7 @@ import { connect as dial } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { encodePacket } from 'syncline/internal/protocol/packets';
+import { encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
 import { folder, health, postSchema, run, sleep, until } from './support.mjs';
 import { Peer, descriptors, frame, hello, hubFor, ping, processor } from './socket.mjs';

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { bin, sleep, startHub, until } from './support.mjs';

@@ -13,7 +13,7 @@ import { test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
 import { WebSocket } from 'ws';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { bundle, launchOptions, servePage } from './pages.mjs';
 import { bin, health, run, until } from './support.mjs';
 import { makeToken, startHubWithKeys } from './tokens.mjs';

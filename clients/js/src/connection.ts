@@ -3,7 +3,7 @@ import { createBackoff } from './backoff.js';
 import { createLiveness, type Liveness } from './liveness.js';
 import { watchPage } from './pagelife.js';
 import { RELAYED_BYTES, split } from './protocol/messages.js';
-import { decodeMessage, encodePacket, type Packet, type Welcome } from './protocol/packets.js';
+import { decodeMessage, encodePacket, type Packet, type Sent, type Welcome } from './protocol/packets.js';
 import { asMap, asUint, ProtocolError, type Value } from './protocol/values.js';
 import { askToken, createRenewal, TokenError, type TokenOption } from './token.js';
 import { discard, type SocketLike } from './transport/websocket.js';
@@ -39,7 +39,7 @@ export type Connection = {
   readonly status: ClientStatus;
   readonly welcome: Welcome | null;
   nextId(): number;
-  send(...packets: Packet[]): void;
+  send(...packets: Sent[]): void;
   /** Packets that are bytes already. */
   sendBytes(parts: readonly Uint8Array[]): void;
   call(method: string, parameters: Value): Promise<Value>;
@@ -99,7 +99,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
 
   /* --- sending --- */
 
-  function send(...packets: Packet[]): void {
+  function send(...packets: Sent[]): void {
     if (socket?.readyState === 1) for (const message of split(packets.map(encodePacket))) socket.send(message);
   }
 
@@ -108,7 +108,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     for (const message of split(parts, welcome.limits.message_bytes)) socket.send(message);
   }
 
-  function ask(packet: (id: number) => Packet): Promise<Value> {
+  function ask(packet: (id: number) => Sent): Promise<Value> {
     if (welcome === null) return Promise.reject(new CallError('OFFLINE', 'there is no connection to the hub'));
     lastId += 1;
     const id = lastId;
@@ -239,9 +239,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
 
   function hello(text: string | undefined): void {
     send({
-      type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1',
-      ...(text === undefined ? {} : { token: text }),
-      ...(options.client === undefined ? {} : { client: options.client }),
+      type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1', token: text, client: options.client,
     });
   }
 

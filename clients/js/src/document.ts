@@ -3,7 +3,7 @@ import { createEvents } from './emitter.js';
 import { watchable, type Watchable } from './crdt/look.js';
 import type { AnyFieldType, Entry } from './crdt/type.js';
 import type { PlainOf } from './plain.js';
-import type { FieldDeclaration, Packet, Replica } from './protocol/packets.js';
+import type { FieldDeclaration, Packet, Replica, Sent } from './protocol/packets.js';
 import { createPresence, type Presence, type PresenceHandle } from './presence.js';
 import { createSession, type News, type Rejection, type Session } from './session/session.js';
 import type { Resumed } from './session/saving.js';
@@ -70,7 +70,7 @@ export type DocumentHandle = {
   presence: PresenceHandle;
   receive(packet: Packet): News;
   /** No message may be longer. */
-  takeSends(messageBytes: number): { packets: Packet[]; frozen: Uint8Array[] };
+  takeSends(messageBytes: number): { packets: Sent[]; frozen: Uint8Array[] };
   setOnline(online: boolean): void;
   shut(): void;
   /** Where its changes are told from now on. */
@@ -183,7 +183,7 @@ export function createDocument(
     return news;
   }
 
-  function takeSends(messageBytes: number): { packets: Packet[]; frozen: Uint8Array[] } {
+  function takeSends(messageBytes: number): { packets: Sent[]; frozen: Uint8Array[] } {
     const { told: news, ...sends } = session.takeSends(messageBytes);
     if (news.rejected.length > 0) tell(news);
     return sends;

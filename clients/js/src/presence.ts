@@ -3,7 +3,7 @@
  * only to those who ask, so a document asks from the first `set` or `subscribe` on.
  */
 import { encodedOfKey, keyOfElement, shown } from './protocol/elements.js';
-import type { Packet } from './protocol/packets.js';
+import type { Packet, Sent } from './protocol/packets.js';
 import type { Value } from './protocol/values.js';
 
 export type Peer = { readonly id: number; readonly data: unknown };
@@ -26,7 +26,7 @@ export type PresenceHandle = {
   begin(opened: boolean): void;
   receive(packet: Packet & { type: 'PRESENCE' }): void;
   /** What is to be sent now. */
-  take(stream: number): Packet[];
+  take(stream: number): Sent[];
 };
 
 const BYTES_MAX = 1024;

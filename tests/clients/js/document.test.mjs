@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDocument } from '../../../clients/js/dist/document.js';
 import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
-import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage } from '../../../clients/js/dist/protocol/every.js';
 
 const JOURNAL = new Uint8Array(16);
 const FIELDS = [

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { createDocument } from '../../../clients/js/dist/document.js';
 import { declarationOf, optionsOf, readDeclaration } from '../../../clients/js/dist/protocol/declarations.js';
 import { fieldType } from '../../../clients/js/dist/crdt/registry.js';
-import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/every.js';
 import { asMap, decodeValues, encodeValue, toHex } from '../../../clients/js/dist/protocol/values.js';
 
 const JOURNAL = new Uint8Array(16);

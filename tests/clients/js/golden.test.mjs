@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { optionsOf } from '../../../clients/js/dist/protocol/declarations.js';
-import { decodeMessage, encodePacket, freezeDelta, thawDelta } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/every.js';
+import { freezeDelta, thawDelta } from '../../../clients/js/dist/protocol/packets.js';
 import { concatenate, fromHex, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 
 const { packets, malformed } = JSON.parse(

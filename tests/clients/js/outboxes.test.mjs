@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
-import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage } from '../../../clients/js/dist/protocol/every.js';
 import { encodeValue, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 import { createSession } from '../../../clients/js/dist/session/session.js';
 

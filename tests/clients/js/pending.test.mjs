@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { fieldType } from '../../../clients/js/dist/crdt/registry.js';
 import { createDocument } from '../../../clients/js/dist/document.js';
 import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
-import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/every.js';
 import { elementOfKey } from '../../../clients/js/dist/protocol/elements.js';
 import { toHex } from '../../../clients/js/dist/protocol/values.js';
 import { callOf, stampOf, valueOf } from '../oracle.mjs';

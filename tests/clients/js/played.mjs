@@ -1,7 +1,7 @@
 /** A hub and a time that the test plays: sockets that it answers itself, and timers that it turns. */
 import { webcrypto } from 'node:crypto';
 import { connect } from '../../../clients/js/dist/index.js';
-import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage, encodePacket } from '../../../clients/js/dist/protocol/every.js';
 
 globalThis.crypto ??= webcrypto; // Debian 12's Node.js 18 has it, but not there
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { declarationOf } from '../../../clients/js/dist/protocol/declarations.js';
 import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
-import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage } from '../../../clients/js/dist/protocol/every.js';
 import { encodeValue, fromHex, ProtocolError, toHex } from '../../../clients/js/dist/protocol/values.js';
 import { decodeSession, inOrder, newestOf, VersionError } from '../../../clients/js/dist/session/saved.js';
 import { adopt, save, show } from '../../../clients/js/dist/session/saving.js';

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSession } from '../../../clients/js/dist/session/session.js';
 import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
-import { decodeMessage } from '../../../clients/js/dist/protocol/packets.js';
+import { decodeMessage } from '../../../clients/js/dist/protocol/every.js';
 import { toHex } from '../../../clients/js/dist/protocol/values.js';
 
 const SEEDS = 1500;

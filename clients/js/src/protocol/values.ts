@@ -116,14 +116,8 @@ export function asMap(value: Value | undefined): { readonly [key: string]: Value
 }
 
 /** Field numbers are integers on the wire, which an object's keys cannot be. */
-export function encodeFields(fields: ReadonlyMap<number, unknown>): Uint8Array {
-  return encodeValue(new Map([...fields].sort(([a], [b]) => a - b)));
-}
-
-export function arrayHeader(size: number): Uint8Array {
-  const writer = createWriter();
-  writer.head(0x90, 0xdc, size);
-  return writer.taken();
+export function sorted(fields: ReadonlyMap<number, unknown>): ReadonlyMap<number, unknown> {
+  return new Map([...fields].sort(([a], [b]) => a - b));
 }
 
 export function concatenate(parts: readonly Uint8Array[]): Uint8Array {

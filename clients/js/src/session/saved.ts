@@ -7,8 +7,8 @@
 import { optionsOf, readDeclaration } from '../protocol/declarations.js';
 import type { FieldDeclaration, Replica } from '../protocol/packets.js';
 import {
-  arrayHeader, asBytes, asInt, asList, asMap, asText, asUint, concatenate, decodeValues, Encoded, encodeFields, encodeValue,
-  ProtocolError, toHex, type Value,
+  asBytes, asInt, asList, asMap, asText, asUint, concatenate, decodeValues, encodeValue,
+  ProtocolError, sorted, toHex, type Value,
 } from '../protocol/values.js';
 import type { Entry } from '../crdt/type.js';
 import type { Delta, Outbox } from './outbox.js';
@@ -44,7 +44,7 @@ export function encodeConfirmed(
   return concatenate([
     encodeValue(fields.map((field) => [field.number, field.name, field.type, optionsOf(field)])),
     encodeValue(cursor === null ? null : [cursor.journal, cursor.position]),
-    encodeFields(contents),
+    encodeValue(sorted(contents)),
   ]);
 }
 
@@ -52,7 +52,7 @@ function deltaValue(delta: Delta, changes: ReadonlyMap<number, unknown>): unknow
   const { first, last, position, seen, journal = null, rejected, restamped } = delta;
   return [
     first, last, position, seen.map(({ replica, seq }) => [replica, seq]), journal, rejected, restamped,
-    new Encoded(encodeFields(changes)),
+    sorted(changes),
   ];
 }
 
@@ -64,7 +64,9 @@ export function encodeSession(
     replica, index, seq, acked, [...settled].map(([number, { up, down }]) => [number, up, down]),
     deltas.map((delta) => deltaValue(delta, encode(delta.changes))),
   ]);
-  return concatenate([arrayHeader(6), encodeValue(VERSION), confirmed, encodeValue(boxes), encodeValue(lease)]);
+  return concatenate([
+    Uint8Array.of(0x96), encodeValue(VERSION), confirmed, encodeValue(boxes), encodeValue(lease), // a list of six
+  ]);
 }
 
 function byNumber(value: Value | undefined): Map<number, Value> {

@@ -1,5 +1,5 @@
 /** The way to the hub: OPEN, and the outboxes' deltas, each frozen when it is sent first. */
-import { freezeDelta, thawDelta, type Packet } from '../protocol/packets.js';
+import { freezeDelta, thawDelta, type Packet, type Sent } from '../protocol/packets.js';
 import { toHex } from '../protocol/values.js';
 import type { Delta, Outbox } from './outbox.js';
 import { handBackLong } from './rejecting.js';
@@ -17,11 +17,10 @@ export function open(session: SessionState, id: number, connectionJournal: Uint8
   if (moved || named[0] !== own) refreeze(session);
   session.journal = connectionJournal;
   session.named = [own, ...outboxes.filter((box) => box !== own && isHeld(session, box))];
-  const packet: Packet & { type: 'OPEN' } = {
+  return {
     type: 'OPEN', id, name, replicas: session.named.map(({ replica }) => replica),
+    ...(cursor && { cursor: [cursor.journal, cursor.position] }),
   };
-  if (cursor !== null) packet.cursor = [cursor.journal, cursor.position];
-  return packet;
 }
 
 /** A context says which journal it counts in, if not the connection's; an update, whose it is, if not the stream's own. */
@@ -61,7 +60,7 @@ function thawed(session: SessionState, stream: number, box: Outbox, delta: Delta
 }
 
 /** What can be sent now: outboxes oldest first, each in order. No message may be longer than `messageBytes`. */
-export function takeSends(session: SessionState, messageBytes = session.messageBytes): { packets: Packet[]; frozen: Uint8Array[]; told: News } {
+export function takeSends(session: SessionState, messageBytes = session.messageBytes): { packets: Sent[]; frozen: Uint8Array[]; told: News } {
   const { replies: packets, stream, outboxes } = session;
   const frozen: Uint8Array[] = [];
   const told = createNews();

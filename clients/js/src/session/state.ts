@@ -1,7 +1,7 @@
 /** What a session holds, and the small questions that all its parts ask. Each part is functions over this one object. */
 import type { ReplicaName } from '../crdt/context.js';
 import type { AnyFieldType } from '../crdt/type.js';
-import type { FieldDeclaration, Fields, Packet, Replica } from '../protocol/packets.js';
+import type { FieldDeclaration, Fields, Packet, Replica, Sent } from '../protocol/packets.js';
 import { toHex } from '../protocol/values.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import type { Cursor } from './saved.js';
@@ -51,7 +51,7 @@ export type SessionState = {
   arrived: boolean;
   paused: boolean;
   transfer: Transfer | null;
-  replies: Packet[];
+  replies: Sent[];
   /** By field: what is confirmed with all that is pending on top, as far as somebody has asked. */
   views: Map<number, unknown>;
   /** The saved form of the confirmed state, while it stays the same. */

@@ -3,9 +3,8 @@
  * replicas of them all and begins at the cursor of the one that has seen least. A tab that comes later needs its replicas named, so
  * the stream is opened again; the others are at its cursor already, and take what they have seen once more for what it is.
  */
-import {
-  encodePacket, withId, type Packet, type Replica, type Welcome,
-} from '../protocol/packets.js';
+import { encodePacket, withId } from '../protocol/every.js';
+import type { Packet, Replica, Welcome } from '../protocol/packets.js';
 import { encodeValue, ProtocolError, toHex } from '../protocol/values.js';
 import type { Client } from './relay.js';
 

@@ -5,8 +5,9 @@
  */
 import { createBackoff } from '../backoff.js';
 import { createLiveness, type Liveness } from '../liveness.js';
+import { decodeMessage, encodePacket } from '../protocol/every.js';
 import { RELAYED_BYTES, split } from '../protocol/messages.js';
-import { decodeMessage, encodePacket, type Packet } from '../protocol/packets.js';
+import type { Packet } from '../protocol/packets.js';
 import { concatenate, ProtocolError } from '../protocol/values.js';
 import { discard, type SocketLike } from '../transport/websocket.js';
 import { createGroups } from './groups.js';
