@@ -5,6 +5,7 @@
 import { fieldType } from '../../clients/js/dist/crdt/registry.js';
 import { declarationOf, readDeclaration } from '../../clients/js/dist/protocol/declarations.js';
 import { asMap, decodeValues, encodeValue } from '../../clients/js/dist/protocol/values.js';
+import { joinStates } from './join.mjs';
 
 /** Random whole numbers below a bound, the same for the same seed. */
 export function generator(seed) {
@@ -112,7 +113,7 @@ export class Replica {
   }
 
   merge(other) {
-    this.type.join(this.state, this.type.copy(other.state), {
+    this.state = joinStates(this.state, other.state, {
       source: { position: 0, seen: new Map(other.seen) },
       target: { position: 0, seen: new Map(this.seen) },
       position: ++this.world.step,

@@ -14,6 +14,7 @@ import type { Keeper } from './store/keeper.js';
 import type { Store } from './store/store.js';
 import type { TokenOption } from './token.js';
 import { dial, type SocketConstructor } from './transport/websocket.js';
+import { createTypes } from './types.js';
 import { mintReplica, webRandom } from './uuid.js';
 
 export { CallError, type ClientStatus } from './connection.js';
@@ -110,6 +111,11 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     packet: onPacket,
     read: wantFlush,
     error: (problem) => events.emit('error', problem),
+  });
+
+  const types = createTypes({
+    random, isWanted: () => connection.status !== 'closed',
+    failed: (error) => events.emit('error', { code: 'TYPES', text: `the types that a document has cannot be loaded: ${String(error)}` }),
   });
 
   function keeperOf(store: 'indexeddb' | 'memory' | Store): Keeper | undefined {
@@ -219,7 +225,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       return handle === undefined ? undefined : [packet.id, handle];
     }
     for (const [id, handle] of streams) {
-      if (handle.session.transferId() === packet.id) return [id, handle];
+      if (handle.session.transferId() === packet.id || types.holdsTransfer(id, packet.id)) return [id, handle];
     }
     return undefined;
   }
@@ -235,13 +241,16 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
 
   function onLost(): void {
     streams.clear();
+    types.clear();
     for (const handle of [...waits.keys()]) waitNoMore(handle);
     for (const handle of handles.values()) handle.setOnline(false);
   }
 
   function onPacket(packet: Packet): void {
     const found = streamOf(packet);
-    if (found !== undefined) onStream(found[0], found[1], packet); // else of a stream that was closed meanwhile
+    if (found === undefined) return; // of a stream that was closed meanwhile
+    const [id, handle] = found;
+    if (!types.holds(id, packet, (packets) => connection.read(() => packets.forEach(onPacket)))) onStream(id, handle, packet);
   }
 
   function declarationsOf(name: string): FieldDeclaration[] | undefined {
@@ -264,7 +273,9 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     const existing = handles.get(name);
     if (existing !== undefined) return existing.document;
     if (new TextEncoder().encode(name).length > NAME_BYTES) throw new RangeError(`a document's name has at most ${NAME_BYTES} bytes`);
-    const handle = createDocument(name, mint, declarationsOf(name), wantFlush, () => {
+    const declarations = declarationsOf(name);
+    const loaded = types.wait(declarations ?? []);
+    const handle = createDocument(name, mint, loaded === undefined ? declarations : undefined, wantFlush, () => {
       const stream = handle.session.stream();
       if (handles.get(name) !== handle) return; // closed twice
       handles.delete(name);
@@ -279,11 +290,14 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       const stream = handle.session.stream();
       if (stream !== null) openAgain(stream, handle);
     });
+    void loaded?.then(() => handle.guess(declarations ?? []));
     handles.set(name, handle);
     handle.document.on('pending', tellPending);
     if (keeper !== undefined) {
       loading.add(handle);
-      handle.keepIn(keeper.keep(handle, () => onLoaded(handle)));
+      handle.keepIn(keeper.keep({
+        ...handle, loadTypes: (fields) => types.wait([...fields, ...declarations ?? []]),
+      }, () => onLoaded(handle)));
     }
     openStream(handle);
     return handle.document;

@@ -48,6 +48,8 @@ export type Connection = {
   /** A connection can be had at once, and costs the hub nothing: it does not wait for one. */
   come(): void;
   end(as: 'offline' | 'closed'): void;
+  /** Reads what has come before: a packet that cannot be true ends the connection. */
+  read(act: () => void): void;
 };
 
 /** A CALL that was not answered with a RESULT. */
@@ -180,11 +182,17 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
   function receive(data: unknown): void {
     const from = socket;
     liveness?.heard();
-    try {
+    read(() => {
       if (!(data instanceof ArrayBuffer)) throw new ProtocolError('a text message');
       for (const packet of decodeMessage(new Uint8Array(data))) {
         if (socket === from) dispatch(packet); // else one before it ended the connection
       }
+    });
+  }
+
+  function read(act: () => void): void {
+    try {
+      act();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       events.error({ code: 'PROTOCOL', text: error.message });
@@ -330,5 +338,6 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
       startNow();
     },
     end,
+    read,
   };
 }

@@ -78,6 +78,8 @@ export type DocumentHandle = {
   /** What was stored is part of the session now. */
   resumed(what: Resumed): void;
   stored(): Promise<void>;
+  /** The fields of a schema that was given: it can be edited before the hub's are known. */
+  guess(declarations: readonly FieldDeclaration[]): void;
   /** How many subscribe to it and its fields. */
   listeners(): number;
 };
@@ -304,14 +306,19 @@ export function createDocument(
   };
   const document = core as Document;
 
-  if (declarations !== undefined) {
-    session.declare(declarations);
+  /** What a schema says that was given, until something else is known. */
+  function guess(fields: readonly FieldDeclaration[]): void {
+    if (status === 'closed' || session.fields().size > 0) return;
+    session.declare(fields);
     declare();
     waiting.ready.resolve();
+    told(false);
   }
 
+  if (declarations !== undefined) guess(declarations);
+
   return {
-    document, session, presence, receive, takeSends, shut, resumed, stored, listeners: shown.count,
+    document, guess, session, presence, receive, takeSends, shut, resumed, stored, listeners: shown.count,
     keepIn(made) { writer = made; },
     setOnline(online) {
       if (!online) session.disconnect();

@@ -4,10 +4,10 @@
  */
 import type { Declaration } from '../protocol/declarations.js';
 import { asBytes, asInt, asList, asUint, fromHex, toHex } from '../protocol/values.js';
-import { claim, counting, growth, raise, type PnCounter } from './counter.js';
+import { checkAmount, claim, counting, growth, raise, type PnCounter } from './counter.js';
 import { watchable, type Look } from './look.js';
-import { checkAmount, tally } from './tally.js';
-import type { Entry, FieldHost, FieldType, TypeMaker } from './type.js';
+import { tally } from './tally.js';
+import type { Entry, FieldHost, FieldType } from './type.js';
 
 /** By key in hex. One that the hub has not granted yet never expires. */
 type Leases = Map<string, { left: number; expires: number }>;
@@ -112,7 +112,7 @@ function makeApi(host: FieldHost<State, Change>, min: number, max: number): Boun
   };
 }
 
-function make(declared: Declaration): FieldType<State, Change, BoundedCounter> | undefined {
+export function boundedCounter(declared: Declaration): FieldType<State, Change, BoundedCounter> | undefined {
   const bounds = boundsOf(declared);
   if (bounds === undefined) return undefined;
   const { min, max } = bounds;
@@ -174,18 +174,12 @@ function make(declared: Declaration): FieldType<State, Change, BoundedCounter> |
   };
 }
 
-export const boundedCounter: TypeMaker = {
-  name: 'bounded-counter',
-  make,
-  nested(declared) {
-    const bounds = boundsOf(declared);
-    return bounds && tally(
-      { down: true, bounded: true, ...bounds },
-      ({ increment, decrement, value }) => ({
-        get value() { return value(); },
-        get available() { return value() - bounds.min; },
-        increment,
-        decrement,
-      }));
-  },
-};
+export function nestedBoundedCounter(declared: Declaration) {
+  const bounds = boundsOf(declared);
+  return bounds && tally({ down: true, bounded: true, ...bounds }, ({ increment, decrement, value }) => ({
+    get value() { return value(); },
+    get available() { return value() - bounds.min; },
+    increment,
+    decrement,
+  }));
+}

@@ -1,8 +1,7 @@
 /** Both counters: a total, and each replica's entry beside its seq (the C side's crdt/counter.h). */
 import { asInt, asList, asUint, type Value } from '../protocol/values.js';
 import { lookAtPlain, watchable, type Look, type Watchable } from './look.js';
-import { checkAmount, tally } from './tally.js';
-import type { Entry, FieldHost, FieldType, Join, TypeMaker } from './type.js';
+import type { Entry, FieldHost, FieldType } from './type.js';
 
 type State = { total: number };
 type Change = { entry: Entry };
@@ -14,6 +13,14 @@ export type Counter = Watchable & {
 };
 export type PnCounter = Counter & { decrement(amount?: number): void };
 
+/** Throws a RangeError if the amount is none. */
+export function checkAmount(amount: number): number {
+  if (!Number.isSafeInteger(amount) || amount < 1) {
+    throw new RangeError(`a counter counts whole numbers of at least 1, not ${amount}`);
+  }
+  return amount;
+}
+
 export function raise(entry: Entry, claimed: Entry): void {
   entry.up = Math.max(entry.up, claimed.up);
   entry.down = Math.max(entry.down, claimed.down);
@@ -24,19 +31,14 @@ export function growth(entry: Entry, claimed: Entry): Entry {
   return { up: Math.max(0, claimed.up - entry.up), down: Math.max(0, claimed.down - entry.down) };
 }
 
-function grow(state: State, entry: Entry, claimed: Entry): void {
-  const { up, down } = growth(entry, claimed);
-  state.total += up - down;
-  raise(entry, claimed);
-}
-
 /** What all counters have in common. */
 export const counting = {
-  apply: (state: State, entry: Entry, change: Change): void => grow(state, entry, change.entry),
-  spend: (entry: Entry, change: Change): void => raise(entry, change.entry),
-  join(state: State, _source: State, join: Join): void {
-    for (const [replica, claimed] of join.theirs) grow(state, join.ours(replica), claimed);
+  apply(state: State, entry: Entry, change: Change): void {
+    const { up, down } = growth(entry, change.entry);
+    state.total += up - down;
+    raise(entry, change.entry);
   },
+  spend: (entry: Entry, change: Change): void => raise(entry, change.entry),
   rename<Counted extends Change>(change: Counted, before: Entry, entry: Entry): Counted {
     const { up, down } = growth(before, change.entry);
     entry.up += up;
@@ -84,29 +86,15 @@ function counterType<Api>(
   };
 }
 
-const anyTotal = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
+export const gCounter = () => counterType<Counter>(false, (host) => ({
+  ...watchable(host),
+  get value() { return host.state().total; },
+  increment: (amount = 1) => count(host, 'up', amount),
+}));
 
-export const gCounter: TypeMaker = {
-  name: 'g-counter',
-  make: () => counterType<Counter>(false, (host) => ({
-    ...watchable(host),
-    get value() { return host.state().total; },
-    increment: (amount = 1) => count(host, 'up', amount),
-  })),
-  nested: () => tally({ down: false, ...anyTotal }, ({ increment, value }) => ({
-    get value() { return value(); }, increment,
-  })),
-};
-
-export const pnCounter: TypeMaker = {
-  name: 'pn-counter',
-  make: () => counterType<PnCounter>(true, (host) => ({
-    ...watchable(host),
-    get value() { return host.state().total; },
-    increment: (amount = 1) => count(host, 'up', amount),
-    decrement: (amount = 1) => count(host, 'down', amount),
-  })),
-  nested: () => tally({ down: true, ...anyTotal }, ({ increment, decrement, value }) => ({
-    get value() { return value(); }, increment, decrement,
-  })),
-};
+export const pnCounter = () => counterType<PnCounter>(true, (host) => ({
+  ...watchable(host),
+  get value() { return host.state().total; },
+  increment: (amount = 1) => count(host, 'up', amount),
+  decrement: (amount = 1) => count(host, 'down', amount),
+}));

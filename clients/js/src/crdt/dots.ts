@@ -4,8 +4,7 @@
  */
 import { encodedOfKey } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
-import { contextCovers, updateCovers, type Dot, type Update } from './context.js';
-import type { Join } from './type.js';
+import { updateCovers, type Dot, type Update } from './context.js';
 
 /** An entry without dots is not there. */
 export type DotSet = { dots: Map<string, readonly Dot[]> };
@@ -31,33 +30,6 @@ export function add(state: DotSet, key: string, update: Update): void {
 /** Takes the dots that the update covers from these entries. */
 export function drop(state: DotSet, keys: Iterable<string>, update: Update): void {
   for (const key of keys) put(state, key, uncovered(state.dots.get(key), update));
-}
-
-function same(a: Dot, b: Dot): boolean {
-  return a.replica === b.replica && a.seq === b.seq;
-}
-
-/** Ours that the other side had seen and lacks was removed there, theirs that we had seen and lack, here. */
-export function joinDots(ours: readonly Dot[] = [], theirs: readonly Dot[] = [], join: Join): Dot[] {
-  const stay = ours.filter(
-    (dot) => theirs.some((their) => same(their, dot)) || !contextCovers(join.source, dot),
-  );
-  const arrive = theirs
-    .filter((dot) => !ours.some((our) => same(our, dot)) && !contextCovers(join.target, dot))
-    .map((dot) => ({ ...dot, position: join.position }));
-  return [...stay, ...arrive];
-}
-
-/** `isKept`: entries that nothing removes, so that a state which lacks one of their dots says nothing about it. */
-export function joinEntries(
-  state: DotSet, source: DotSet, join: Join, isKept: (key: string) => boolean = () => false,
-): void {
-  for (const key of new Set([...state.dots.keys(), ...source.dots.keys()])) {
-    const ours = state.dots.get(key) ?? [];
-    const dots = joinDots(ours, source.dots.get(key), join);
-    const gone = isKept(key) ? ours.filter((dot) => !dots.includes(dot)) : [];
-    put(state, key, [...gone, ...dots]);
-  }
 }
 
 export function readDot(value: Value): Dot {
@@ -96,7 +68,6 @@ export const dotSet = {
   create: (): DotSet => ({ dots: new Map() }),
   copy: (state: DotSet): DotSet => ({ dots: new Map(state.dots) }),
   spend: () => {},
-  join: (state: DotSet, source: DotSet, join: Join): void => joinEntries(state, source, join),
   rename: <Change>(change: Change): Change => change,
   writeContent: writeGroups,
   forget: (state: DotSet, update: Update): void => drop(state, [...state.dots.keys()], update),

@@ -4,7 +4,7 @@ import { keyOfElement } from '../protocol/elements.js';
 import { ProtocolError } from '../protocol/values.js';
 import { add, dotSet, readGroups, type DotSet } from './dots.js';
 import { lookAtPlain, watchable, type Watchable } from './look.js';
-import type { NestedType, TypeMaker } from './type.js';
+import type { NestedType } from './type.js';
 
 type Change = { on: boolean };
 
@@ -17,7 +17,7 @@ export type Flag = Watchable & {
 
 const keyOf = (entry: unknown): string => keyOfElement(entry, 'bool');
 
-function make({ wins = 'enable' }: Declaration): NestedType<DotSet, Change, Flag> {
+export function flag({ wins = 'enable' }: Declaration): NestedType<DotSet, Change, Flag> {
   const isOn = ({ dots }: DotSet): boolean =>
     dots.has(keyOf(true)) && (wins === 'enable' || !dots.has(keyOf(false)));
   return {
@@ -53,5 +53,3 @@ function make({ wins = 'enable' }: Declaration): NestedType<DotSet, Change, Flag
     },
   };
 }
-
-export const flag: TypeMaker = { name: 'flag', make, nested: make };

@@ -1,17 +1,17 @@
 /** Grow-only set: what was added stays, until a map drops the key that it stands under (the C side's crdt/gset.h). */
 import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
-import { add, dotSet, joinEntries, readGroups, type DotSet } from './dots.js';
+import { add, dotSet, readGroups, type DotSet } from './dots.js';
 import { lookAtKeys } from './look.js';
 import { readKeys, setLike, type SetLike } from './setlike.js';
-import type { NestedType, TypeMaker } from './type.js';
+import type { NestedType } from './type.js';
 
 type Change = Set<string>;
 
 /** Quacks like a `Set` from which nothing is deleted. */
 export type GSet<T extends Element = Element> = SetLike<T> & { add(element: T): void };
 
-function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, GSet> {
+export function gSet({ of = 'string' }: Declaration): NestedType<DotSet, Change, GSet> {
   return {
     ...dotSet,
     newChange: () => new Set(),
@@ -31,12 +31,3 @@ function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, GSet
     }),
   };
 }
-
-export const gSet: TypeMaker = {
-  name: 'g-set',
-  make: (declared) => ({
-    ...nested(declared),
-    join: (state: DotSet, source: DotSet, join) => joinEntries(state, source, join, () => true),
-  }),
-  nested,
-};

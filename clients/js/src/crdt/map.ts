@@ -2,14 +2,13 @@
  * Map: keys that hold fields of one type (the C side's crdt/map.h). Each edit under a key adds the update's dot to the key; a remove
  * takes what it had seen, of the key's dots and of all that stands under them. A key shows while it has a dot.
  */
-import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, sortKeys } from '../protocol/elements.js';
 import { asList } from '../protocol/values.js';
 import type { Dot, Update } from './context.js';
-import { dotContent, dotOf, joinDots, readDot, uncovered } from './dots.js';
+import { dotContent, dotOf, readDot, uncovered } from './dots.js';
 import type { PlainOf, SettableOf } from '../plain.js';
 import { watchable, type Look, type Watchable } from './look.js';
-import type { AnyNestedType, Entry, FieldHost, NestedType, TypeMaker } from './type.js';
+import type { AnyNestedType, Entry, FieldHost, NestedType } from './type.js';
 
 type Held = { dots: readonly Dot[]; field: unknown };
 /** By the keys of their names. A state's fields may be shared by its copies: one that changes is copied first. */
@@ -45,7 +44,7 @@ const keyOf = (key: unknown): string => keyOfElement(key, 'string');
 const textOf = (key: string): string => elementOfKey(key) as string;
 const noEntry = (): Entry => ({ up: 0, down: 0 });
 
-function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
+export function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
   const { isInside, restamp } = held;
   const nothing = held.look(held.create());
 
@@ -177,14 +176,6 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
 
     spend: () => {},
 
-    join(state, source, join) {
-      for (const key of new Set([...state.keys.keys(), ...source.keys.keys()])) {
-        const { dots, field } = open(state, key);
-        held.join(field, fieldOf(source, key), join);
-        put(state, key, joinDots(dots, source.keys.get(key)?.dots, join), field);
-      }
-    },
-
     rename: (change) => change,
 
     ...(restamp && {
@@ -224,9 +215,3 @@ function mapOf(held: AnyNestedType): NestedType<State, Change, LiveMap> {
     api,
   };
 }
-
-function make(_declared: Declaration, held: AnyNestedType | undefined) {
-  return held && mapOf(held);
-}
-
-export const map: TypeMaker = { name: 'map', make, nested: make };

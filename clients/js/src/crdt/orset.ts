@@ -5,7 +5,7 @@ import { asList } from '../protocol/values.js';
 import { add, dotSet, drop, readGroups, type DotSet } from './dots.js';
 import { lookAtKeys } from './look.js';
 import { readKeys, setLike, type SetLike } from './setlike.js';
-import type { NestedType, TypeMaker } from './type.js';
+import type { NestedType } from './type.js';
 
 type Change = { clear: boolean; added: Set<string>; removed: Set<string> };
 
@@ -17,7 +17,7 @@ export type OrSet<T extends Element = Element> = SetLike<T> & {
   clear(): void;
 };
 
-function make({ of = 'string' }: Declaration): NestedType<DotSet, Change, OrSet> {
+export function orSet({ of = 'string' }: Declaration): NestedType<DotSet, Change, OrSet> {
   return {
     ...dotSet,
     newChange: () => ({ clear: false, added: new Set(), removed: new Set() }),
@@ -70,5 +70,3 @@ function make({ of = 'string' }: Declaration): NestedType<DotSet, Change, OrSet>
     }),
   };
 }
-
-export const orSet: TypeMaker = { name: 'or-set', make, nested: make };

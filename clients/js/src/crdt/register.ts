@@ -1,65 +1,16 @@
 /**
- * Registers: one that keeps all concurrent values, and one that keeps the last by a hybrid logical clock (the C side's
- * crdt/mvregister.h and crdt/lwwregister.h).
+ * Last-writer-wins register: keeps the last value by a hybrid logical clock (the C side's crdt/register.h). Its entries are
+ * `[ms, count, value]`.
  */
 import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { compareReplicas, updateCovers, type Dot } from './context.js';
-import { add, dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
-import { lookAtKeys, watchable, type Look, type Watchable } from './look.js';
-import type { NestedType, TypeMaker } from './type.js';
+import { dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
+import { watchable, type Look, type Watchable } from './look.js';
+import type { NestedType } from './type.js';
 
-const VALUE_BYTES = 64 * 1024;
-
-/* --- all concurrent values: an entry is a value --- */
-
-type MvChange = { value: string };
-
-export type MvRegister<T extends Element = Element> = Watchable & {
-  /** One value, or those that were set concurrently, in the order of their bytes; empty: never set. */
-  readonly values: readonly T[];
-  /** The first of them; null: never set. */
-  readonly value: T | null;
-  /** Replaces the values that are seen here. */
-  set(value: T): void;
-};
-
-function makeMv({ of = 'string' }: Declaration): NestedType<DotSet, MvChange, MvRegister> {
-  const keyOf = (value: unknown): string => keyOfElement(value, of, VALUE_BYTES);
-  return {
-    ...dotSet,
-    newChange: () => ({ value: '' }),
-    apply(state, _entry, { value }, update) {
-      dotSet.forget(state, update);
-      add(state, value, update);
-    },
-    edits: ({ value }) => ({ set: elementOfKey(value) }),
-    encodeChange: ({ value }) => [encodedOfKey(value)],
-    decodeChange: (value) => ({ value: keyOf(asList(value, 1)[0]) }),
-    readContent(state, content) {
-      state.dots.clear();
-      readGroups(state, content, keyOf);
-    },
-    look: (state, before) => lookAtKeys(state.dots, before),
-    api(host) {
-      const values = () => host.look().value as readonly Element[];
-      return {
-        ...watchable(host),
-        get values() { return values(); },
-        get value() { return values()[0] ?? null; },
-        set(value) {
-          const key = keyOf(value);
-          host.edit((change) => { change.value = key; });
-        },
-      };
-    },
-  };
-}
-
-export const mvRegister: TypeMaker = { name: 'mv-register', make: makeMv, nested: makeMv };
-
-/* --- the last value: an entry is `[ms, count, value]` --- */
+export const VALUE_BYTES = 64 * 1024;
 
 type Stamp = { ms: number; count: number };
 type LwwChange = Stamp & { value: string };
@@ -73,7 +24,7 @@ export type LwwRegister<T extends Element = Element> = Watchable & {
 };
 
 /** Inside a map a remove can take the greatest write away and leave those that it had not seen. */
-const WRITES_NESTED = 16;
+export const WRITES_NESTED = 16;
 const COUNT_MAX = 0xffffffff;
 
 /** An unsigned integer's shortest form in hex. */
@@ -143,7 +94,7 @@ function lookAtLast(state: DotSet, before?: Look): LastLook {
 }
 
 /** Keeps the greatest writes, so many of them. */
-function makeLww({ of = 'string' }: Declaration, most: number): NestedType<DotSet, LwwChange, LwwRegister> {
+export function lwwRegister({ of = 'string' }: Declaration, most = 1): NestedType<DotSet, LwwChange, LwwRegister> {
   const readWrite = (entry: Value): LwwChange => {
     const [ms, count, value] = asList(entry, 3);
     return { ms: asUint(ms), count: asUint(count), value: keyOfElement(value, of, VALUE_BYTES) };
@@ -167,11 +118,6 @@ function makeLww({ of = 'string' }: Declaration, most: number): NestedType<DotSe
       prune(state);
     },
 
-    join(state, source, join) {
-      dotSet.join(state, source, join);
-      prune(state);
-    },
-
     restamp: (change, state, now) => ({ ...change, ...stamp(state, now) }),
     edits: ({ value }) => ({ set: elementOfKey(value) }),
     encodeChange: ({ ms, count, value }) => [ms, count, encodedOfKey(value)],
@@ -191,9 +137,3 @@ function makeLww({ of = 'string' }: Declaration, most: number): NestedType<DotSe
     }),
   };
 }
-
-export const lwwRegister: TypeMaker = {
-  name: 'lww-register',
-  make: (declared) => makeLww(declared, 1),
-  nested: (declared) => makeLww(declared, WRITES_NESTED),
-};

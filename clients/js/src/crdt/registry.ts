@@ -1,27 +1,27 @@
+/** The types by their names: those of most documents, and the others once a schema has named one of them. */
+import { here, load } from '#types';
 import type { Declaration } from '../protocol/declarations.js';
-import { boundedCounter } from './bounded.js';
 import { gCounter, pnCounter } from './counter.js';
-import { flag } from './flag.js';
-import { gSet } from './gset.js';
-import { map } from './map.js';
 import { orSet } from './orset.js';
-import { lwwRegister, mvRegister } from './register.js';
-import { twoPhaseSet } from './twophase.js';
-import type { AnyFieldType, AnyNestedType, TypeMaker } from './type.js';
+import { lwwRegister } from './register.js';
+import type { AnyFieldType, MakeType } from './type.js';
 
-const makers = new Map<string, TypeMaker>([
-  gCounter, pnCounter, boundedCounter, gSet, twoPhaseSet, orSet, lwwRegister, mvRegister, flag, map,
-].map((maker) => [maker.name, maker]));
+const makers = new Map<string, MakeType>([
+  ['g-counter', gCounter], ['pn-counter', pnCounter], ['or-set', orSet], ['lww-register', lwwRegister], ...here,
+]);
+const LATER = ['bounded-counter', 'g-set', '2p-set', 'mv-register', 'flag', 'map'];
 
-/** How deep declarations may stand in each other. */
-const DEPTH_MAX = 8;
+/** Whether one of them is of a type that is still to be loaded. */
+export function isToLoad(declarations: readonly Declaration[]): boolean {
+  return declarations.some(({ type }) => LATER.includes(type) && !makers.has(type));
+}
 
-function nestedType(declared: Declaration | undefined, depth: number): AnyNestedType | undefined {
-  if (declared === undefined || depth > DEPTH_MAX) return undefined;
-  return makers.get(declared.type)?.nested(declared, nestedType(declared.inner, depth + 1));
+/** Loads all types that are not here. */
+export async function loadTypes(): Promise<void> {
+  for (const [name, make] of await load()) makers.set(name, make);
 }
 
 /** Undefined for a type, or options, that a later hub knows. */
 export function fieldType(declared: Declaration): AnyFieldType | undefined {
-  return makers.get(declared.type)?.make(declared, nestedType(declared.inner, 1));
+  return makers.get(declared.type)?.(declared);
 }

@@ -5,6 +5,7 @@
 import { elementOfKey, keyOfElement } from '../protocol/elements.js';
 import { asInt, asList, ProtocolError } from '../protocol/values.js';
 import type { Dot } from './context.js';
+import { checkAmount, type Counter } from './counter.js';
 import { dotContent, dotOf, dotSet, put, readDot, type DotSet } from './dots.js';
 import { lookAtPlain, watchable, type Watchable } from './look.js';
 import type { FieldHost, NestedType } from './type.js';
@@ -69,10 +70,11 @@ export function tally<Api extends object>(
   };
 }
 
-/** Throws a RangeError if the amount is none. */
-export function checkAmount(amount: number): number {
-  if (!Number.isSafeInteger(amount) || amount < 1) {
-    throw new RangeError(`a counter counts whole numbers of at least 1, not ${amount}`);
-  }
-  return amount;
+const anyTotal = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
+
+/** What stands for a counter, one of both ways or of one. */
+export function nestedCounter(down: boolean): NestedType<DotSet, Change, Counter> {
+  return tally({ down, ...anyTotal }, ({ increment, decrement, value }) => ({
+    get value() { return value(); }, increment, ...(down && { decrement }),
+  }));
 }

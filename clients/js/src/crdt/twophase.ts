@@ -5,10 +5,10 @@
 import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { asList, ProtocolError, type Value } from '../protocol/values.js';
-import { add, dotSet, drop, joinEntries, readGroups, type DotSet } from './dots.js';
+import { add, dotSet, drop, readGroups, type DotSet } from './dots.js';
 import { lookAtKeys } from './look.js';
 import { readKeys, setLike, type SetLike } from './setlike.js';
-import type { NestedType, TypeMaker } from './type.js';
+import type { NestedType } from './type.js';
 
 type Change = { added: Set<string>; removed: Set<string> };
 
@@ -33,7 +33,7 @@ function shown(state: DotSet): Set<string> {
   return new Set(keys.filter((key) => isShown(state, key)));
 }
 
-function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, TwoPhaseSet> {
+export function twoPhaseSet({ of = 'string' }: Declaration): NestedType<DotSet, Change, TwoPhaseSet> {
   function keyOfEntry(entry: Value): string {
     const [tag, element] = asList(entry, 2);
     if (tag !== 0 && tag !== 1) throw new ProtocolError('an entry that is neither added nor removed');
@@ -80,13 +80,3 @@ function nested({ of = 'string' }: Declaration): NestedType<DotSet, Change, TwoP
     }),
   };
 }
-
-export const twoPhaseSet: TypeMaker = {
-  name: '2p-set',
-  make: (declared) => ({
-    ...nested(declared),
-    join: (state: DotSet, source: DotSet, join) =>
-      joinEntries(state, source, join, (entry) => entry.startsWith(REMOVED)),
-  }),
-  nested,
-};

@@ -1,24 +1,14 @@
 /**
- * The interface that all types share. Nothing outside a type's own file, and the list in registry.ts, names a type.
+ * The interface that all types share. Nothing outside a type's own file, and the lists in registry.ts and more.ts, names a type.
  * The laws are those of the C side's crdt/field.h. A type stands for one declaration: its options are its own business.
  */
 import type { Declaration } from '../protocol/declarations.js';
 import type { Value } from '../protocol/values.js';
-import type { ReplicaName, SeenContext, Update } from './context.js';
+import type { Update } from './context.js';
 import type { Look, LookHost } from './look.js';
 
 /** All that a replica has counted up and down in a field; only it raises them. */
 export type Entry = { up: number; down: number };
-
-/** A full state's way into a field. */
-export type Join = {
-  source: SeenContext;
-  target: SeenContext;
-  position: number;
-  /** The entry of a replica in the joining document, and in the full state. */
-  ours(replica: ReplicaName): Entry;
-  theirs: ReadonlyMap<ReplicaName, Entry>;
-};
 
 /** What a field's public object needs of its document. */
 export type FieldHost<State, Change> = LookHost & {
@@ -49,7 +39,6 @@ export interface FieldType<State, Change, Api> {
   apply(state: State, entry: Entry, change: Change, update: Update): void;
   /** Takes note of a rejected change, so that what it counted never counts. */
   spend(entry: Entry, change: Change): void;
-  join(state: State, source: State, join: Join): void;
   /** The change as that of a replica whose entry is `entry`, which it raises; the one that made it had `before`. */
   rename(change: Change, before: Entry, entry: Entry): Change;
   /** The change as if made at `now`, where changes carry the time. */
@@ -79,9 +68,6 @@ export interface NestedType<State, Change, Api> extends FieldType<State, Change,
 export type AnyFieldType = FieldType<unknown, unknown, unknown>;
 export type AnyNestedType = NestedType<unknown, unknown, unknown>;
 
-/** A line of the registry. Undefined: the declaration cannot be one of the type. `held`: what each key holds, if that is declared. */
-export type TypeMaker = {
-  readonly name: string;
-  make(declared: Declaration, held: AnyNestedType | undefined): FieldType<any, any, unknown> | undefined;
-  nested(declared: Declaration, held: AnyNestedType | undefined): NestedType<any, any, unknown> | undefined;
-};
+/** A line of the registry. Undefined: the declaration cannot be one of the type. */
+export type MakeType = (declared: Declaration) => FieldType<any, any, unknown> | undefined;
+export type TypeList = readonly (readonly [name: string, make: MakeType])[];

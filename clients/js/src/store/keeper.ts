@@ -4,6 +4,7 @@
  * hub has told can wait longer, since the hub would tell it again.
  */
 import { ProtocolError, toHex } from '../protocol/values.js';
+import type { FieldDeclaration } from '../protocol/packets.js';
 import { decodeSession, VersionError, type SavedSession } from '../session/saved.js';
 import { resume, save, type Resumed } from '../session/saving.js';
 import type { SessionState } from '../session/state.js';
@@ -28,7 +29,12 @@ export type Writer = {
 };
 
 /** A document, whose session is resumed and saved. */
-export type Kept = { readonly session: { readonly name: string; readonly state: SessionState }; resumed(what: Resumed): void };
+export type Kept = {
+  readonly session: { readonly name: string; readonly state: SessionState };
+  resumed(what: Resumed): void;
+  /** Resolved when the session can have these; undefined: it can. */
+  loadTypes(fields: readonly FieldDeclaration[]): Promise<void> | undefined;
+};
 
 export type Keeper = {
   /**
@@ -158,12 +164,15 @@ export function createKeeper(
   }
 
   return {
-    keep({ session: { name, state }, resumed }, ready) {
+    keep({ session: { name, state }, resumed, loadTypes }, ready) {
       const patience = setTimeout(() => {
         tell(new StoreError('STORE_FAILED', `what is stored of ${name} is long in coming`));
         ready();
       }, PATIENCE_MS);
-      const loaded = find(name).then(({ seen, adopted }) => resumed(resume(state, seen, adopted))).finally(() => {
+      const loaded = find(name).then(async ({ seen, adopted }) => {
+        await loadTypes([...seen, ...adopted].flatMap(({ fields }) => fields));
+        resumed(resume(state, seen, adopted));
+      }).finally(() => {
         clearTimeout(patience);
         ready();
       });
