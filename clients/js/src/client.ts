@@ -38,7 +38,7 @@ export type ConnectOptions = {
   token?: TokenOption;
   /** A name for this client, told to the hub, which does not use it yet. */
   client?: string;
-  /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */
+  /** With it documents can be edited before the first connection, once `ready`; of the hub's fields, by name, with their types. */
   schema?: SchemaOption;
   /**
    * Where documents are kept, so that they can be shown without a network and edits outlive the page: by default `indexeddb` where there

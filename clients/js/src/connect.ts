@@ -8,7 +8,7 @@ import { withOpeners, type Client, type RegisteredSchemas, type SchemaOf } from 
  */
 export function connect<Schemas = RegisteredSchemas>(
   url: string, options: Omit<ConnectOptions, 'schema'> & {
-    /** With it documents can be edited before the first connection; of the hub's fields, by name, with their types. */
+    /** With it documents can be edited before the first connection, once `ready`; of the hub's fields, by name, with their types. */
     schema?: SchemaOf<Schemas>;
   } = {}): Client<Schemas> {
   return withOpeners<Schemas>(createClient(url, options));

@@ -39,7 +39,7 @@ export type DocumentCore<Fields = AnyFields> = Watchable & Holding<Fields> & {
   /** How many edits the hub has not acknowledged. */
   readonly pending: number;
   readonly status: DocumentStatus;
-  /** There is a state to show: the hub's, or an empty one of a schema that was given. */
+  /** There is a state to show, the hub's, a stored one, or an empty one of a schema that was given, and its types are loaded. */
   readonly ready: Promise<void>;
   /** The hub's state has arrived, and it has acknowledged what was pending then. */
   readonly synced: Promise<void>;
