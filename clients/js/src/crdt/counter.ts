@@ -62,39 +62,31 @@ function count(host: FieldHost<State, Change>, way: keyof Entry, amount: number)
   host.edit((change, entry) => claim(change, entry, way, whole));
 }
 
-function counterType<Api>(
-  down: boolean, api: (host: FieldHost<State, Change>) => Api,
-): FieldType<State, Change, Api> {
+function counterType(down: boolean): FieldType<State, Change, Counter> {
   return {
     ...counting,
     sharing: 'all',
-    api,
     create: () => ({ total: 0 }),
     copy: (state) => ({ ...state }),
     newChange: () => ({ entry: { up: 0, down: 0 } }),
     edits: ({ entry: { up, down: ends } }) => (down ? { increment: up, decrement: ends } : { increment: up }),
     encodeChange: ({ entry }) => (down ? [entry.up, entry.down] : entry.up),
     decodeChange(value: Value) {
-      if (!down) return { entry: { up: asUint(value), down: 0 } };
-      const [up, ends] = asList(value, 2);
+      const [up, ends] = down ? asList(value, 2) : [value, 0];
       return { entry: { up: asUint(up), down: asUint(ends) } };
     },
     readContent(state, content) {
       state.total = asInt(content);
     },
     writeContent: ({ total }) => total,
+    api: (host) => ({
+      ...watchable(host),
+      get value() { return host.state().total; },
+      increment: (amount = 1) => count(host, 'up', amount),
+      ...(down && { decrement: (amount = 1) => count(host, 'down', amount) }),
+    }),
   };
 }
 
-export const gCounter = () => counterType<Counter>(false, (host) => ({
-  ...watchable(host),
-  get value() { return host.state().total; },
-  increment: (amount = 1) => count(host, 'up', amount),
-}));
-
-export const pnCounter = () => counterType<PnCounter>(true, (host) => ({
-  ...watchable(host),
-  get value() { return host.state().total; },
-  increment: (amount = 1) => count(host, 'up', amount),
-  decrement: (amount = 1) => count(host, 'down', amount),
-}));
+export const gCounter = () => counterType(false);
+export const pnCounter = () => counterType(true);

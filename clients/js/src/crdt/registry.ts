@@ -9,16 +9,17 @@ import type { AnyFieldType, MakeType } from './type.js';
 const makers = new Map<string, MakeType>([
   ['g-counter', gCounter], ['pn-counter', pnCounter], ['or-set', orSet], ['lww-register', lwwRegister], ...here,
 ]);
-const LATER = ['bounded-counter', 'g-set', '2p-set', 'mv-register', 'flag', 'map'];
+let isWhole = here.length > 0;
 
-/** Whether one of them is of a type that is still to be loaded. */
+/** Whether one of them may be of a type that is still to be loaded. */
 export function isToLoad(declarations: readonly Declaration[]): boolean {
-  return declarations.some(({ type }) => LATER.includes(type) && !makers.has(type));
+  return !isWhole && declarations.some(({ type }) => !makers.has(type));
 }
 
 /** Loads all types that are not here. */
 export async function loadTypes(): Promise<void> {
   for (const [name, make] of await load()) makers.set(name, make);
+  isWhole = true;
 }
 
 /** Undefined for a type, or options, that a later hub knows. */

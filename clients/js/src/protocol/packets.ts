@@ -154,11 +154,11 @@ export function read(type: Name, id: number, list: readonly Value[]): Packet {
     case 'WELCOME': return { type, id: 0, ...asWelcome(list[0]) };
     case 'SNAPSHOT': return { type, id, position: asUint(list[0]), ...asContent(list.slice(1)) };
     case 'UPDATE': return { type, id, from: asUint(list[0]), to: asUint(list[1]), ...asContent(list.slice(2)) };
-    case 'HELLO':
-    case 'OPEN':
-    case 'DELTA':
-    case 'STATE': throw new ProtocolError(`the hub sends no ${type}`);
-    default: return { type, id, ...shaped<object>(layouts[type], (_name, i) => list[i]) } as Packet;
+    default: {
+      const layout = (layouts as { readonly [type: string]: object | undefined })[type];
+      if (layout === undefined) throw new ProtocolError(`the hub sends no ${type}`);
+      return { type, id, ...shaped<object>(layout, (_name, i) => list[i]) } as Packet;
+    }
   }
 }
 

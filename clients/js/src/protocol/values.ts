@@ -78,18 +78,14 @@ export function asList(value: Value | undefined, least = 0): readonly Value[] {
   return value as readonly Value[];
 }
 
-export function asUint(value: Value | undefined): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new ProtocolError('not an unsigned integer');
-  }
-  return value;
+export function asInt(value: Value | undefined): number {
+  if (!Number.isSafeInteger(value)) throw new ProtocolError('not an integer');
+  return value as number;
 }
 
-export function asInt(value: Value | undefined): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
-    throw new ProtocolError('not an integer');
-  }
-  return value;
+export function asUint(value: Value | undefined): number {
+  if (asInt(value) < 0) throw new ProtocolError('an integer below 0');
+  return value as number;
 }
 
 export function asText(value: Value | undefined): string {

@@ -1,10 +1,11 @@
 /** What outlives the session: its saved form, and how another session goes on with it. */
+import { fieldType } from '../crdt/registry.js';
 import type { FieldDeclaration } from '../protocol/packets.js';
 import { ProtocolError, toHex } from '../protocol/values.js';
 import { createOutbox, rewind, type Delta, type Outbox } from './outbox.js';
 import { readContent } from './receiving.js';
 import { encodeConfirmed, encodeSession, inOrder, newestOf, type SavedDelta, type SavedOutbox, type SavedSession } from './saved.js';
-import { declare, placeOf } from './schema.js';
+import { declare, shapeOf } from './schema.js';
 import { dropUnheld, fieldOf, isHeld, ownBox, type Field, type SessionState } from './state.js';
 
 /** What came of what was stored. */
@@ -57,6 +58,19 @@ function adoptBox(session: SessionState, saved: SavedOutbox, placed: (number: nu
   box.deltas = saved.deltas.map((delta) => adoptDelta(session, delta, placed));
   rewind(box);
   return box;
+}
+
+/** Where what is held of a field so declared is kept here. */
+function placeOf(session: SessionState, declaration: FieldDeclaration): number {
+  const isIt = ([, field]: [number, Field]): boolean =>
+    field.declaration.name === declaration.name && shapeOf(field.declaration) === shapeOf(declaration);
+  const found = [...session.fields, ...session.aside].find(isIt);
+  if (found !== undefined) return found[0];
+  const type = fieldType(declaration);
+  if (type === undefined) throw new ProtocolError(`a field of type ${declaration.type} that a later client knows`);
+  session.aside.set(--session.lastAside, { declaration, type, state: type.create() });
+  session.savedConfirmed = null;
+  return session.lastAside;
 }
 
 /** By the saved session's numbers, the places that its fields have here. */

@@ -2,7 +2,6 @@
 import { fieldType } from '../crdt/registry.js';
 import { optionsOf, type Declaration } from '../protocol/declarations.js';
 import type { FieldDeclaration } from '../protocol/packets.js';
-import { ProtocolError } from '../protocol/values.js';
 import type { Field, SessionState } from './state.js';
 
 function isSame(a: Declaration, b: Declaration): boolean {
@@ -10,7 +9,7 @@ function isSame(a: Declaration, b: Declaration): boolean {
 }
 
 /** Fields of one shape hold the same states and take the same changes. */
-function shapeOf({ type, of, inner }: Declaration): string {
+export function shapeOf({ type, of, inner }: Declaration): string {
   if (inner !== undefined) return `${type} of ${shapeOf(inner)}`;
   return of === undefined || of === 'string' ? type : `${type} of ${of}`;
 }
@@ -67,17 +66,4 @@ export function numberOf(session: SessionState, declaration: FieldDeclaration): 
   const why = misfit(session, declaration);
   if (why !== undefined) throw new Error(why);
   return fieldNamed(session, declaration.name)?.declaration.number as number;
-}
-
-/** Where what is held of a field so declared is kept here. */
-export function placeOf(session: SessionState, declaration: FieldDeclaration): number {
-  const isIt = ([, field]: [number, Field]): boolean =>
-    field.declaration.name === declaration.name && shapeOf(field.declaration) === shapeOf(declaration);
-  const found = [...session.fields, ...session.aside].find(isIt);
-  if (found !== undefined) return found[0];
-  const type = fieldType(declaration);
-  if (type === undefined) throw new ProtocolError(`a field of type ${declaration.type} that a later client knows`);
-  session.aside.set(--session.lastAside, { declaration, type, state: type.create() });
-  session.savedConfirmed = null;
-  return session.lastAside;
 }
