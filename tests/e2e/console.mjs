@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { startHub, until } from './support.mjs';

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { encodePacket } from 'syncline/internal/protocol/packets';
+import { encodePacket } from 'syncline/internal/protocol/every';
 import { concatenate } from 'syncline/internal/protocol/values';
 import { socketOver } from 'syncline/internal/share/line';
 import { createRelay } from 'syncline/internal/share/relay';

@@ -23,6 +23,12 @@ const JOURNAL = new Uint8Array(16);
 const MINUTE_MS = 60000;
 const wireDots = (dots) => dots.map(({ replica, seq, position }) => [Number(replica.slice(1)), seq, position]);
 
+function entryOf({ type }, key) {
+  if (type !== 'lww-register') return elementOfKey(key);
+  const [ms, count] = key.split(',', 2);
+  return [Number(ms), Number(count), elementOfKey(key.slice(`${ms},${count},`.length))];
+}
+
 /** A field's content, whole; `ever` remembers what must be told to be gone. */
 function contentOf(declared, state, ever, nested, random) {
   const dead = (keys) => {
@@ -45,7 +51,7 @@ function contentOf(declared, state, ever, nested, random) {
   if (/counter/.test(declared.type)) {
     return [...state.dots].flatMap(([key, dots]) => wireDots(dots).map((dot) => [...dot, elementOfKey(key)]));
   }
-  const groups = [...state.dots].map(([key, dots]) => [wireDots(dots), [elementOfKey(key)]]);
+  const groups = [...state.dots].map(([key, dots]) => [wireDots(dots), [entryOf(declared, key)]]);
   const gone = /set/.test(declared.type) ? dead([...state.dots.keys()]) : [];
   return gone.length === 0 ? groups : [[[], gone.map(elementOfKey)], ...groups];
 }

@@ -1,20 +1,21 @@
 /**
  * Goal:   an app pays little for the client before it does anything.
- * Method: the entry `.` as a bundler makes it, with @msgpack/msgpack and all that it imports, minified and gzipped. What it loads by
- *         `import()` is apart: the store in IndexedDB (with idb) and the sharing of tabs come after the page's first work. Without them
- *         it connects, opens and edits documents of all types.
+ * Method: the entry `.` as a bundler makes it, with all that it imports, minified and gzipped. What it loads by `import()` is apart:
+ *         the store in IndexedDB (with idb) and the sharing of tabs come after the page's first work, types that few documents have
+ *         when a schema names one. Without them it connects, opens and edits documents of counters, OR-sets and LWW-registers, takes
+ *         refusals, comes back after a loss, and has presence and calls.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** The aim is 20,000, which is not reached: this is what it is, so that it can only shrink. */
-const BYTES_MAX = 26400;
+/** In bytes; 900 of them are what the pieces that esbuild cuts the core into import of each other. */
+const BYTES_MAX = 20000;
 
 const entry = new URL('../../../clients/js/dist/index.js', import.meta.url).pathname;
 
-test('the core does not grow', async (t) => {
+test('the core is under 20 kB', async (t) => {
   const { outputFiles, metafile } = await build({
     entryPoints: [entry], bundle: true, splitting: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true,
     write: false, metafile: true, outdir: 'out', absWorkingDir: '/', logLevel: 'warning',
@@ -32,7 +33,9 @@ test('the core does not grow', async (t) => {
   const rest = Object.keys(metafile.outputs).filter((path) => !core.has(path));
   t.diagnostic(`the core: ${sizeOf(core)} bytes minified and gzipped; loaded later: ${sizeOf(rest)}`);
   const inputs = [...core].flatMap((path) => Object.keys(metafile.outputs[path].inputs));
-  assert.ok(inputs.some((path) => path.includes('@msgpack/msgpack')));
   assert.ok(!inputs.some((path) => path.includes('/idb/')));
+  for (const name of ['crdt/counter', 'crdt/orset', 'crdt/register', 'protocol/reader', 'session/refusals', 'presence']) {
+    assert.ok(inputs.some((path) => path.endsWith(`/${name}.js`)), name);
+  }
   assert.ok(sizeOf(core) < BYTES_MAX, `${sizeOf(core)} bytes`);
 });

@@ -50,14 +50,14 @@ export function dotContent({ replica, seq, position }: Dot): [index: number, seq
   return [Number(replica.slice(1)), seq, position];
 }
 
-/** An entry's key is its encoding, whatever it is. */
-function writeGroups({ dots }: DotSet): unknown {
+/** `entryOf`: the entry of a key that is not its encoding. */
+export function writeGroups({ dots }: DotSet, entryOf: (key: string) => unknown = encodedOfKey): unknown {
   const groups = new Map<string, { live: readonly Dot[]; entries: unknown[] }>();
   for (const [key, live] of dots) {
     const name = live.map(dotContent).join();
     const group = groups.get(name) ?? { live, entries: [] };
     groups.set(name, group);
-    group.entries.push(encodedOfKey(key));
+    group.entries.push(entryOf(key));
   }
   return [...groups.values()].map(({ live, entries }) => [live.map(dotContent), entries]);
 }
@@ -69,6 +69,6 @@ export const dotSet = {
   copy: (state: DotSet): DotSet => ({ dots: new Map(state.dots) }),
   spend: () => {},
   rename: <Change>(change: Change): Change => change,
-  writeContent: writeGroups,
+  writeContent: (state: DotSet): unknown => writeGroups(state),
   forget: (state: DotSet, update: Update): void => drop(state, [...state.dots.keys()], update),
 } as const;

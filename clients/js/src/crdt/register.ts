@@ -6,14 +6,14 @@ import type { Declaration } from '../protocol/declarations.js';
 import { elementOfKey, encodedOfKey, keyOfElement, type Element } from '../protocol/elements.js';
 import { asList, asUint, type Value } from '../protocol/values.js';
 import { compareReplicas, updateCovers, type Dot } from './context.js';
-import { dotOf, dotSet, put, readGroups, type DotSet } from './dots.js';
+import { dotOf, dotSet, put, readGroups, writeGroups, type DotSet } from './dots.js';
 import { watchable, type Look, type Watchable } from './look.js';
 import type { NestedType } from './type.js';
 
 export const VALUE_BYTES = 64 * 1024;
 
 type Stamp = { ms: number; count: number };
-type LwwChange = Stamp & { value: string };
+type Change = Stamp & { value: string };
 /** One dot of an entry. */
 type Write = Stamp & { key: string; dot: Dot };
 
@@ -27,31 +27,12 @@ export type LwwRegister<T extends Element = Element> = Watchable & {
 export const WRITES_NESTED = 16;
 const COUNT_MAX = 0xffffffff;
 
-/** An unsigned integer's shortest form in hex. */
-function hexOf(value: number): string {
-  const digits = value.toString(16);
-  if (value < 0x80) return digits.padStart(2, '0');
-  const power = value < 0x100 ? 0 : value < 0x10000 ? 1 : value < 0x100000000 ? 2 : 3;
-  return `c${(12 + power).toString(16)}${digits.padStart(2 ** (power + 1), '0')}`;
-}
+/** An entry's key: its two numbers, and the value's key. */
+const keyOfWrite = ({ ms, count, value }: Change): string => `${ms},${count},${value}`;
 
-/** How many digits that takes, by its head. */
-function digitsAt(key: string, at: number): number {
-  return key[at] === 'c' ? 2 + 2 ** (parseInt(key[at + 1] ?? '', 16) - 11) : 2;
-}
-
-function uintAt(key: string, at: number, digits: number): number {
-  return parseInt(key.slice(digits === 2 ? at : at + 2, at + digits), 16);
-}
-
-/** The head of a list of three, its two numbers, and the value's key. */
-const keyOfWrite = ({ ms, count, value }: LwwChange): string => `93${hexOf(ms)}${hexOf(count)}${value}`;
-
-function writeOfKey(key: string): LwwChange {
-  const msDigits = digitsAt(key, 2);
-  const countAt = 2 + msDigits;
-  const countDigits = digitsAt(key, countAt);
-  return { ms: uintAt(key, 2, msDigits), count: uintAt(key, countAt, countDigits), value: key.slice(countAt + countDigits) };
+function writeOfKey(key: string): Change {
+  const [ms = '', count = ''] = key.split(',', 2);
+  return { ms: Number(ms), count: Number(count), value: key.slice(ms.length + count.length + 2) };
 }
 
 function compareWrites(a: Write, b: Write): number {
@@ -94,8 +75,8 @@ function lookAtLast(state: DotSet, before?: Look): LastLook {
 }
 
 /** Keeps the greatest writes, so many of them. */
-export function lwwRegister({ of = 'string' }: Declaration, most = 1): NestedType<DotSet, LwwChange, LwwRegister> {
-  const readWrite = (entry: Value): LwwChange => {
+export function lwwRegister({ of = 'string' }: Declaration, most = 1): NestedType<DotSet, Change, LwwRegister> {
+  const readWrite = (entry: Value): Change => {
     const [ms, count, value] = asList(entry, 3);
     return { ms: asUint(ms), count: asUint(count), value: keyOfElement(value, of, VALUE_BYTES) };
   };
@@ -126,6 +107,10 @@ export function lwwRegister({ of = 'string' }: Declaration, most = 1): NestedTyp
       state.dots.clear();
       readGroups(state, content, (entry) => keyOfWrite(readWrite(entry)));
     },
+    writeContent: (state) => writeGroups(state, (key) => {
+      const { ms, count, value } = writeOfKey(key);
+      return [ms, count, encodedOfKey(value)];
+    }),
     look: lookAtLast,
     api: (host) => ({
       ...watchable(host),
