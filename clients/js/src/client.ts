@@ -23,7 +23,7 @@ export type { ClientMode } from './share/share.js';
 export type ClientEvents = {
   status: ClientStatus;
   mode: ClientMode;
-  /** How many edits wait, in all open documents. */
+  /** How many edits wait (`client.pending`). */
   pending: number;
   error: Problem;
 };
@@ -61,7 +61,7 @@ export type ClientCore = {
   open(name: string): Document;
   /** Those that are open. */
   readonly documents: readonly Document[];
-  /** How many of their edits the hub has not acknowledged. */
+  /** How many of their edits the hub has not acknowledged, and of those that are sent of documents that are not open. */
   readonly pending: number;
   on<Name extends keyof ClientEvents>(
     name: Name, listen: (event: ClientEvents[Name]) => void): () => void;
@@ -87,6 +87,8 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   const events = createEvents<ClientEvents>();
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
+  /** Those that no app has opened, for the edits that wait in them. */
+  const quiet = new Set<DocumentHandle>();
   const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
   const fill = webRandom();
   const mint = () => mintReplica(now(), fill);
@@ -125,7 +127,8 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     return keepLater(async () => {
       const { createKeeper, indexedDbStore } = await import('./store/keeping.js');
       const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
-      return createKeeper(own ?? (store as Store), session, report, () => own?.close());
+      return createKeeper(own ?? (store as Store), session, report, { isOnline: () => connection.welcome !== null, flush: flushQuietly },
+        () => own?.close());
     }, report);
   }
 
@@ -216,6 +219,9 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       } else {
         later(retryMs, handle, () => { handle.session.resend(); wantFlush(); });
       }
+    } else if (news.error !== undefined && quiet.has(handle)) {
+      streams.delete(id);
+      handle.document.close(); // what waits there goes on waiting
     }
   }
 
@@ -237,6 +243,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       handle.setOnline(true);
       openStream(handle);
     }
+    keeper?.flushSoon();
   }
 
   function onLost(): void {
@@ -270,8 +277,32 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
 
   function open(name: string): Document {
     if (connection.status === 'closed') throw new Error('the client is closed');
-    const existing = handles.get(name);
-    if (existing !== undefined) return existing.document;
+    const handle = handles.get(name) ?? start(name);
+    quiet.delete(handle);
+    return handle.document;
+  }
+
+  /** Until the hub has what waits in it, unless the app opens it meanwhile. */
+  async function flushQuietly(name: string): Promise<void> {
+    if (handles.has(name) || connection.status === 'closed') return;
+    const handle = start(name);
+    const { document } = handle;
+    const tell = ({ code, text }: Problem) => {
+      if (quiet.has(handle)) events.emit('error', { code, text: `${name}, which is not open: ${text}` });
+    };
+    quiet.add(handle);
+    document.on('rejected', tell);
+    document.on('error', tell);
+    try {
+      await document.synced;
+      await document.saved;
+    } catch {
+      return; // it was closed: by the app, with the client, or since the hub does not want it
+    }
+    if (quiet.has(handle)) document.close();
+  }
+
+  function start(name: string): DocumentHandle {
     if (new TextEncoder().encode(name).length > NAME_BYTES) throw new RangeError(`a document's name has at most ${NAME_BYTES} bytes`);
     const declarations = declarationsOf(name);
     const loaded = types.wait(declarations ?? []);
@@ -281,6 +312,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       handles.delete(name);
       loading.delete(handle);
       waitNoMore(handle);
+      if (!quiet.delete(handle) && handle.session.pending() > 0) keeper?.flushSoon();
       tellPending();
       if (stream !== null) {
         streams.delete(stream);
@@ -300,7 +332,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       }, () => onLoaded(handle)));
     }
     openStream(handle);
-    return handle.document;
+    return handle;
   }
 
   if (options.autoConnect !== false) connection.want();
@@ -308,7 +340,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   return {
     get status() { return connection.status; },
     get mode() { return share?.mode ?? 'own'; },
-    get documents() { return [...handles.values()].map(({ document }) => document); },
+    get documents() { return [...handles.values()].filter((handle) => !quiet.has(handle)).map(({ document }) => document); },
     get pending() { return pending(); },
     open,
     on: (name, listen) => events.on(name, listen),

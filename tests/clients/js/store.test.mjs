@@ -115,7 +115,7 @@ test('a write that fails is told once, and the next one has it all', async (t) =
 
 test('what a later client has stored stays, and is no hindrance', async (t) => {
   const store = memoryStore();
-  await store.write('post/1', 'later', encodeValue([2, 'anything']));
+  await store.write('post/1', 'later', { confirmed: encodeValue([2, 'anything']), outbox: new Uint8Array(), waits: true });
   const { errors, post } = start(t, store);
   await loaded();
   post.likes.increment();

@@ -37,11 +37,15 @@ export type SavedSession = {
 /** What was saved by a later client, which alone can read it. */
 export class VersionError extends ProtocolError {}
 
-/** The part that only a packet of the hub changes. */
+/** A session's saved form in two parts: the first one changes only with a packet of the hub. */
+export type SavedBytes = { readonly confirmed: Uint8Array; readonly outbox: Uint8Array };
+
+/** The first part, from the version to the contents. */
 export function encodeConfirmed(
   fields: readonly FieldDeclaration[], cursor: Cursor | null, contents: ReadonlyMap<number, unknown>,
 ): Uint8Array {
   return concatenate([
+    Uint8Array.of(0x96), encodeValue(VERSION), // a list of six
     encodeValue(fields.map((field) => [field.number, field.name, field.type, optionsOf(field)])),
     encodeValue(cursor === null ? null : [cursor.journal, cursor.position]),
     encodeValue(sorted(contents)),
@@ -56,17 +60,16 @@ function deltaValue(delta: Delta, changes: ReadonlyMap<number, unknown>): unknow
   ];
 }
 
-export function encodeSession(
-  confirmed: Uint8Array, outboxes: readonly Outbox[], lease: Uint8Array,
+/** The second part, the outboxes and the lease. */
+export function encodeOutboxes(
+  outboxes: readonly Outbox[], lease: Uint8Array,
   encode: (changes: Delta['changes']) => ReadonlyMap<number, unknown>,
 ): Uint8Array {
   const boxes = outboxes.map(({ replica, index, seq, acked, settled, deltas }) => [
     replica, index, seq, acked, [...settled].map(([number, { up, down }]) => [number, up, down]),
     deltas.map((delta) => deltaValue(delta, encode(delta.changes))),
   ]);
-  return concatenate([
-    Uint8Array.of(0x96), encodeValue(VERSION), confirmed, encodeValue(boxes), encodeValue(lease), // a list of six
-  ]);
+  return concatenate([encodeValue(boxes), encodeValue(lease)]);
 }
 
 function byNumber(value: Value | undefined): Map<number, Value> {
@@ -106,8 +109,8 @@ function readOutbox(item: Value): SavedOutbox {
 }
 
 /** Throws a ProtocolError if it is none, a VersionError if a later client's. */
-export function decodeSession(bytes: Uint8Array): SavedSession {
-  const [version, fields, cursor, contents, outboxes, lease] = asList(decodeValues(bytes)[0], 1);
+export function decodeSession({ confirmed, outbox }: SavedBytes): SavedSession {
+  const [version, fields, cursor, contents, outboxes, lease] = asList(decodeValues(concatenate([confirmed, outbox]))[0], 1);
   if (asUint(version) !== VERSION) throw new VersionError(`saved in version ${asUint(version)}, which a later client knows`);
   const [journal, position] = cursor === null ? [] : asList(cursor, 2);
   return {

@@ -4,7 +4,9 @@ import type { FieldDeclaration } from '../protocol/packets.js';
 import { ProtocolError, toHex } from '../protocol/values.js';
 import { createOutbox, rewind, type Delta, type Outbox } from './outbox.js';
 import { readContent } from './receiving.js';
-import { encodeConfirmed, encodeSession, inOrder, newestOf, type SavedDelta, type SavedOutbox, type SavedSession } from './saved.js';
+import {
+  encodeConfirmed, encodeOutboxes, inOrder, newestOf, type SavedBytes, type SavedDelta, type SavedOutbox, type SavedSession,
+} from './saved.js';
 import { declare, shapeOf } from './schema.js';
 import { dropUnheld, fieldOf, isHeld, ownBox, type Field, type SessionState } from './state.js';
 
@@ -12,13 +14,14 @@ import { dropUnheld, fieldOf, isHeld, ownBox, type Field, type SessionState } fr
 export type Resumed = { isShown: boolean; isAdopted: boolean };
 
 /** What another session needs to show the same, and to flush what waits here, after this one. */
-export function save(session: SessionState): Uint8Array {
+export function save(session: SessionState): SavedBytes {
   const { fields, aside, cursor, outboxes, identity } = session;
   session.savedConfirmed ??= encodeConfirmed(
     [...fields, ...aside].map(([number, { declaration }]) => ({ ...declaration, number })), cursor,
     new Map([...fields].map(([number, { type, state }]) => [number, type.writeContent(state)])));
-  return encodeSession(session.savedConfirmed, outboxes.filter((box) => isHeld(session, box)), identity, (changes) => new Map(
+  const outbox = encodeOutboxes(outboxes.filter((box) => isHeld(session, box)), identity, (changes) => new Map(
     [...changes].map(([number, change]) => [number, (fieldOf(session, number) as Field).type.encodeChange(change)])));
+  return { confirmed: session.savedConfirmed, outbox };
 }
 
 /** Fields that only this session knows stay, until the hub says that it lacks them. */

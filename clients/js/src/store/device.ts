@@ -8,6 +8,7 @@ export function indexedDbStore(name: string): IndexedDbStore {
   return {
     name,
     read: async (document) => (await open()).read(document),
+    waiting: async () => (await open()).waiting(),
     adopt: async (document, session, from) => (await open()).adopt(document, session, from),
     write: async (document, session, state) => (await open()).write(document, session, state),
     close: () => void opened?.then((store) => store.close(), () => {}),

@@ -1,16 +1,23 @@
 /**
- * A store in IndexedDB: one database for each hub, with one object store whose keys are `[document, session]`. The transactions of a
- * database that would meet run in the order in which they were made.
+ * A store in IndexedDB: one database for each hub, with two object stores whose keys are `[document, session]`: `sessions` for what was
+ * confirmed, `outboxes` for the rest of the same states, with an index of those that wait. The transactions of a database that would
+ * meet run in the order in which they were made.
  */
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import { StoreError, type Store } from './store.js';
+import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from 'idb';
+import { StoreError, type Store, type StoredSession } from './store.js';
+
+type Key = [document: string, session: string];
+/** Without `waits` it is not in the index. */
+type Outboxes = { parts: readonly Uint8Array[]; waits?: 1 };
 
 interface Schema extends DBSchema {
-  sessions: { key: [document: string, session: string]; value: readonly Uint8Array[] };
+  sessions: { key: Key; value: readonly Uint8Array[] };
+  outboxes: { key: Key; value: Outboxes; indexes: { waiting: number } };
 }
 type Database = IDBPDatabase<Schema>;
 
-const VERSION = 1;
+const VERSION = 2;
+const BOTH = ['sessions', 'outboxes'] as const;
 const STRICT = { durability: 'strict' } as const;
 
 export type IndexedDbStore = Store & { close(): void };
@@ -38,6 +45,21 @@ const leftToTransaction = (): void => {};
 /** The keys of one document: a list comes after every text. */
 const rangeOf = (document: string): IDBKeyRange => IDBKeyRange.bound([document], [document, []]);
 
+const stateOf = (parts: readonly Uint8Array[], outboxes: Outboxes | undefined): StoredSession['states'] =>
+  parts.map((confirmed, i) => ({ confirmed, outbox: outboxes?.parts[i] ?? new Uint8Array() }));
+
+/** Version 1 had both parts in `sessions`: with a second one that is empty they are read as before, and any of them may wait. */
+async function upgrade(
+  database: Database, version: number, transaction: IDBPTransaction<Schema, ('sessions' | 'outboxes')[], 'versionchange'>,
+): Promise<void> {
+  if (version < 1) database.createObjectStore('sessions');
+  const outboxes = database.createObjectStore('outboxes');
+  outboxes.createIndex('waiting', 'waits');
+  for (let at = await transaction.objectStore('sessions').openCursor(); at !== null; at = await at.continue()) {
+    await outboxes.put({ parts: at.value.map(() => new Uint8Array()), waits: 1 }, at.key);
+  }
+}
+
 export function indexedDbStore(name: string): IndexedDbStore {
   let opened: Promise<Database> | null = null;
   let closed = false;
@@ -45,7 +67,7 @@ export function indexedDbStore(name: string): IndexedDbStore {
   function open(): Promise<Database> {
     return new Promise((resolve, reject) => {
       openDB<Schema>(name, VERSION, {
-        upgrade: (database) => void database.createObjectStore('sessions'),
+        upgrade: (database, version, _next, transaction) => void upgrade(database, version, transaction).catch(leftToTransaction),
         blocked: () => reject(new StoreError('STORE_VERSION', 'another tab holds the store in an earlier version: close it')),
         blocking(_held, _wanted, event) {
           opened = null; // the next call tells what has become of it
@@ -74,27 +96,55 @@ export function indexedDbStore(name: string): IndexedDbStore {
   return {
     name,
     read: (document) => using(async (database) => {
-      const { store } = database.transaction('sessions');
-      const [keys, values] = await Promise.all([store.getAllKeys(rangeOf(document)), store.getAll(rangeOf(document))]);
-      return keys.map(([, session], i) => ({ session, states: values[i] ?? [] }));
+      const transaction = database.transaction(BOTH);
+      const [sessions, outboxes] = [transaction.objectStore('sessions'), transaction.objectStore('outboxes')];
+      const range = rangeOf(document);
+      const [keys, values, waitingKeys, waiting] = await Promise.all(
+        [sessions.getAllKeys(range), sessions.getAll(range), outboxes.getAllKeys(range), outboxes.getAll(range)]);
+      const bySession = new Map(waitingKeys.map(([, session], i) => [session, waiting[i]]));
+      return keys.map(([, session], i) => ({ session, states: stateOf(values[i] ?? [], bySession.get(session)) }));
+    }),
+    waiting: () => using(async (database) => {
+      const keys = await database.transaction('outboxes').store.index('waiting').getAllKeys();
+      return keys.map(([document, session]) => ({ document, session }));
     }),
     adopt: (document, session, from) => using(async (database) => {
-      const transaction = database.transaction('sessions', 'readwrite', STRICT);
-      const { store } = transaction;
-      const sessions = [session, ...from.filter((other) => other !== session)];
-      const held = await Promise.all(sessions.map((one) => store.get([document, one])));
-      const states = held.flatMap((one) => one ?? []);
-      for (const other of sessions.slice(1)) store.delete([document, other]).catch(leftToTransaction);
-      if (states.length > 0) store.put(states, [document, session]).catch(leftToTransaction);
+      const transaction = database.transaction(BOTH, 'readwrite', STRICT);
+      const [sessions, outboxes] = [transaction.objectStore('sessions'), transaction.objectStore('outboxes')];
+      const found = await Promise.all([session, ...from.filter((other) => other !== session)].map(async (one) => {
+        const key: Key = [document, one];
+        const [parts = [], rest] = await Promise.all([sessions.get(key), outboxes.get(key)]);
+        return { session: one, states: stateOf(parts, rest), waits: rest?.waits };
+      }));
+      const held = found.filter(({ states }) => states.length > 0);
+      for (const { session: one } of held.filter((other) => other.session !== session)) {
+        for (const store of [sessions, outboxes]) store.delete([document, one]).catch(leftToTransaction);
+      }
+      const states = held.flatMap((one) => one.states);
+      if (states.length > 0) {
+        const waits = held.some((one) => one.waits) ? { waits: 1 as const } : {};
+        sessions.put(states.map(({ confirmed }) => confirmed), [document, session]).catch(leftToTransaction);
+        outboxes.put({ parts: states.map(({ outbox }) => outbox), ...waits }, [document, session]).catch(leftToTransaction);
+      }
       await transaction.done;
-      return states;
+      return held.map(({ session: one, states: its }) => ({ session: one, states: its }));
     }),
-    write: (document, session, state) => using(async (database) => {
+    write: (document, session, { confirmed, outbox, waits, isSameConfirmed }) => using(async (database) => {
       askToStay();
-      const transaction = database.transaction('sessions', 'readwrite', STRICT);
-      transaction.store.put([state], [document, session]).catch(leftToTransaction);
-      transaction.commit(); // without waiting here for what was put: the page may be gone by then
-      await transaction.done;
+      const key: Key = [document, session];
+      /** Answers whether what was confirmed is there. */
+      async function put(whole: boolean): Promise<boolean> {
+        const transaction = database.transaction(BOTH, 'readwrite', STRICT);
+        const sessions = transaction.objectStore('sessions');
+        transaction.objectStore('outboxes').put({ parts: [outbox], ...(waits ? { waits: 1 } : {}) }, key).catch(leftToTransaction);
+        if (whole) sessions.put([confirmed], key).catch(leftToTransaction);
+        const count = sessions.count(key).catch(() => 0);
+        transaction.commit(); // without waiting here for what was put: the page may be gone by then
+        await transaction.done;
+        return (await count) > 0;
+      }
+      // It is gone if another took this session for dead.
+      if (!(await put(!isSameConfirmed))) await put(true);
     }),
     close() {
       closed = true;

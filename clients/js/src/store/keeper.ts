@@ -1,32 +1,24 @@
 /**
- * Between the documents of a client and its store: what an opened document finds there, and what is written of it. An edit's write
- * begins in the edit's own task. While one is under way, what comes meanwhile waits for one more that holds it all; what only the
- * hub has told can wait longer, since the hub would tell it again.
+ * Between the documents of a client and its store: what an opened document finds there, and what others leave there, which goes to
+ * whoever has the document open, or else to one that opens it for that (flushing.ts).
  */
 import { ProtocolError, toHex } from '../protocol/values.js';
 import type { FieldDeclaration } from '../protocol/packets.js';
+import { pendingCount } from '../session/outbox.js';
 import { decodeSession, VersionError, type SavedSession } from '../session/saved.js';
 import { resume, save, type Resumed } from '../session/saving.js';
 import type { SessionState } from '../session/state.js';
 import { liveIn } from './alive.js';
-import { asStoreError, StoreError, type Store } from './store.js';
+import { createFlusher, type Flushing } from './flushing.js';
+import { whenLeft } from './leaving.js';
+import { asStoreError, StoreError, type Store, type StoredState } from './store.js';
+import { createWriter, type OwnWriter, type Writer } from './writer.js';
 
-/** What the hub tells is written at most so often. */
-const CONFIRMED_MS = 500;
+export type { Flushing } from './flushing.js';
+export type { Writer } from './writer.js';
+
 /** A document connects without what is stored of it, if that takes longer, and adopts it when it comes. */
 const PATIENCE_MS = 3000;
-
-type Wait = { revision: number; resolve: () => void; reject: (error: Error) => void };
-
-/** One document's writes. */
-export type Writer = {
-  /** `edited`: the change is not the hub's. */
-  changed(edited: boolean): void;
-  /** Resolved when all that has changed so far is stored. */
-  stored(): Promise<void>;
-  /** Writes the rest. */
-  close(): void;
-};
 
 /** A document, whose session is resumed and saved. */
 export type Kept = {
@@ -39,21 +31,29 @@ export type Kept = {
 export type Keeper = {
   /**
    * Resumes the session with what is stored of it, and calls `ready` right after: the document is to connect. If that takes long,
-   * `ready` is called before, too.
+   * `ready` is called before, too, and later again whenever the session has taken up what another has left.
    */
   keep(held: Kept, ready: () => void): Writer;
+  /** There is a connection, or a document was closed: edits may wait in documents that are not open. */
+  flushSoon(): void;
   /** Once the documents are closed: what they write last is finished. */
   close(): Promise<void>;
 };
 
+/** One that is open. */
+type Open = { readonly writer: OwnWriter; take(from: readonly string[]): void };
+
 export function createKeeper(
-  store: Store, replica: Uint8Array, report: (error: { code: string; text: string }) => void, closeStore: () => void,
+  store: Store, replica: Uint8Array, report: (error: { code: string; text: string }) => void, flushing: Flushing, closeStore: () => void,
 ): Keeper {
   const session = toHex(replica);
-  const life = liveIn(store.name, session);
-  life.begun.catch((error: unknown) => tell(asStoreError(error)));
+  const life = liveIn(store.name, session, () => { lookAround().catch(fail); });
+  life.begun.catch(fail);
+  const open = new Map<string, Open>();
   /** By document: what it has to wait for before it is read again. */
-  const lasts = new Map<string, Promise<void>>();
+  const lasts = new Map<string, Promise<unknown>>();
+  const flusher = createFlusher({ store, session, dead: life.dead, isOpen: (document) => open.has(document), claim, tell: fail }, flushing);
+  const unleave = whenLeft(() => { for (const { writer } of open.values()) writer.hurry(); });
   let failing: string | undefined;
 
   /** Once, until something is stored again or it is another trouble. */
@@ -63,7 +63,11 @@ export function createKeeper(
     report({ code, text: message });
   }
 
-  function readable(states: readonly Uint8Array[]): SavedSession[] | undefined {
+  function fail(error: unknown): void {
+    tell(asStoreError(error));
+  }
+
+  function readable(states: readonly StoredState[]): SavedSession[] | undefined {
     try {
       return states.map(decodeSession);
     } catch (error) {
@@ -83,84 +87,42 @@ export function createKeeper(
     });
     const others = found.map(({ one }) => one).filter((one) => one !== session);
     const dead = others.length === 0 ? [] : await life.dead(others);
-    const states = found.length === others.length && dead.length === 0 ? [] : await store.adopt(document, session, dead);
-    return { seen: found.flatMap(({ saved }) => saved), adopted: states.map(decodeSession) };
+    const held = found.length === others.length && dead.length === 0 ? [] : await store.adopt(document, session, dead);
+    return { seen: found.flatMap(({ saved }) => saved), adopted: held.flatMap(({ states }) => states.map(decodeSession)) };
   }
 
-  function createWriter(document: string, save: () => Uint8Array, loaded: Promise<void>): Writer {
-    let revision = 0;
-    let written = 0;
-    let wanted = false;
-    let writing = false;
-    let isLoaded = false;
-    /** What is stored could not be loaded, and so must not be written over. */
-    let lost: StoreError | undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let waits: Wait[] = [];
+  /** What these sessions have left in the document, and nobody has taken yet, is this one's. */
+  const inherit = (document: string, from: readonly string[]): Promise<SavedSession[]> => life.inTurn(async () => {
+    const left = (await store.waiting()).filter((one) => one.document === document && from.includes(one.session));
+    if (left.length === 0) return [];
+    const known = (await store.read(document)).filter(({ session: one, states }) =>
+      left.some((other) => other.session === one) && readable(states) !== undefined);
+    const held = known.length === 0 ? [] : await store.adopt(document, session, known.map((one) => one.session));
+    return held.filter((one) => one.session !== session).flatMap(({ states }) => states.map(decodeSession));
+  });
 
-    function settle(error?: StoreError): void {
-      const done = waits.filter((wait) => error !== undefined || wait.revision <= written);
-      waits = waits.filter((wait) => !done.includes(wait));
-      for (const { resolve, reject } of done) {
-        if (error === undefined) resolve();
-        else reject(error);
-      }
+  /** For a document that is not open, which is read no sooner if it is opened meanwhile. */
+  async function claim(document: string, from: readonly string[]): Promise<boolean> {
+    const before = lasts.get(document);
+    const claimed = (async () => {
+      await before;
+      return (await inherit(document, from)).length > 0;
+    })();
+    lasts.set(document, claimed.catch(() => {})); // who claims is told
+    return claimed;
+  }
+
+  /** What sessions that are over have left. */
+  async function lookAround(): Promise<void> {
+    const waiting = (await store.waiting()).filter((one) => one.session !== session);
+    if (waiting.length === 0) return;
+    const dead = await life.dead([...new Set(waiting.map((one) => one.session))]);
+    const left = waiting.filter((one) => dead.includes(one.session));
+    for (const [document, { take }] of open) {
+      const from = left.filter((one) => one.document === document).map((one) => one.session);
+      if (from.length > 0) take(from);
     }
-
-    async function write(): Promise<void> {
-      if (writing || !isLoaded || !wanted) return;
-      const saved = revision;
-      writing = true;
-      wanted = false;
-      clearTimeout(timer);
-      timer = undefined;
-      let failure: StoreError | undefined;
-      try {
-        await store.write(document, session, save());
-        written = saved;
-        failing = undefined;
-      } catch (error) {
-        failure = asStoreError(error);
-        tell(failure);
-      }
-      writing = false;
-      settle(failure);
-      void write();
-    }
-
-    function want(): void {
-      wanted = true;
-      queueMicrotask(() => void write());
-    }
-
-    function stored(): Promise<void> {
-      if (lost !== undefined) return Promise.reject(lost);
-      if (written === revision) return Promise.resolve();
-      want();
-      return new Promise<void>((resolve, reject) => { waits.push({ revision, resolve, reject }); });
-    }
-
-    loaded.then(() => {
-      isLoaded = true;
-      void write();
-    }, (error: unknown) => {
-      lost = asStoreError(error);
-      settle(lost);
-    });
-
-    return {
-      changed(edited) {
-        revision += 1;
-        if (edited) return want();
-        timer ??= setTimeout(want, CONFIRMED_MS);
-        (timer as { unref?: () => void }).unref?.();
-      },
-      stored,
-      close() {
-        const last = stored().catch(() => {}); // the client has told it
-        lasts.set(document, last);
-      },
-    };
+    if (left.some(({ document }) => !open.has(document))) flusher.soon();
   }
 
   return {
@@ -169,17 +131,42 @@ export function createKeeper(
         tell(new StoreError('STORE_FAILED', `what is stored of ${name} is long in coming`));
         ready();
       }, PATIENCE_MS);
-      const loaded = find(name).then(async ({ seen, adopted }) => {
+      const go = async (seen: readonly SavedSession[], adopted: readonly SavedSession[]): Promise<void> => {
         await loadTypes([...seen, ...adopted].flatMap(({ fields }) => fields));
         resumed(resume(state, seen, adopted));
-      }).finally(() => {
+      };
+      const loaded = find(name).then(({ seen, adopted }) => go(seen, adopted)).finally(() => {
         clearTimeout(patience);
         ready();
       });
-      loaded.catch((error: unknown) => tell(asStoreError(error)));
-      return createWriter(name, () => save(state), loaded);
+      loaded.catch(fail);
+      const writer = createWriter({
+        write: (written) => store.write(name, session, written),
+        save: () => save(state),
+        waits: () => pendingCount(state.outboxes) > 0,
+        loaded, tell,
+        done: () => { failing = undefined; },
+        closed: (last) => {
+          lasts.set(name, last);
+          if (open.get(name) === here) open.delete(name);
+        },
+      });
+      const here: Open = {
+        writer,
+        take: (from) => writer.alone(async () => {
+          const adopted = await inherit(name, from);
+          if (adopted.length === 0) return;
+          await go([], adopted);
+          ready();
+        }),
+      };
+      open.set(name, here);
+      return writer;
     },
+    flushSoon: flusher.soon,
     async close(): Promise<void> {
+      unleave();
+      flusher.end();
       await Promise.all(lasts.values());
       life.end();
       closeStore();

@@ -30,5 +30,9 @@ export function keepLater(load: () => Promise<Keeper>, report: (error: { code: s
     };
   }
 
-  return { keep, close: () => loaded.then((keeper) => keeper.close(), () => {}) };
+  return {
+    keep,
+    flushSoon: () => void loaded.then((keeper) => keeper.flushSoon(), () => {}),
+    close: () => loaded.then((keeper) => keeper.close(), () => {}),
+  };
 }
