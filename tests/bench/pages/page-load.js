@@ -29,11 +29,12 @@ function request(asked) {
   });
 }
 
-const readable = (database) => database.transaction('sessions').objectStore('sessions');
-
-function bytesIn(value) {
-  if (value instanceof Uint8Array) return [value];
-  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(bytesIn) : [];
+/** Each state is in two parts, which are one value. */
+async function statesIn(database, range) {
+  const transaction = database.transaction(['sessions', 'outboxes']);
+  const [confirmed, outboxes] = await Promise.all(['sessions', 'outboxes'].map((name) => request(transaction.objectStore(name).getAll(range))));
+  const rest = outboxes.flatMap(({ parts }) => parts);
+  return Promise.all(confirmed.flat().map(async (part, i) => new Uint8Array(await new Blob([part, rest[i]]).arrayBuffer())));
 }
 
 Object.assign(window, {
@@ -63,7 +64,7 @@ Object.assign(window, {
   async floor({ hub, name }) {
     const database = await request(indexedDB.open(`syncline ${hub}`));
     const range = IDBKeyRange.bound([name], [name, []]);
-    const held = (await request(readable(database).getAll(range))).flatMap(bytesIn);
+    const held = await statesIn(database, range);
     const values = held.map((bytes) => decode(bytes, { useBigInt64: false }));
     database.close();
     return { bytes: held.reduce((sum, { length }) => sum + length, 0), values: values.length };

@@ -135,6 +135,40 @@ test('a store that cannot be read is told of, and not written over', async (t) =
   assert.deepEqual([errors, writes, post.likes.value], [['STORE_FAILED'], 0, 1]);
 });
 
+test('a store that is long in coming is told of, and what it brings then is adopted', async (t) => {
+  const inner = memoryStore();
+  const first = start(t, inner);
+  first.post.likes.increment(2);
+  await first.post.stored;
+  first.client.close();
+  await turn();
+  let come = () => {};
+  const late = new Promise((resolve) => { come = resolve; });
+  const { errors, post } = start(t, { ...inner, read: async (document) => { await late; return inner.read(document); } });
+  post.likes.increment(3);
+  await sleep(3200);
+  assert.deepEqual([errors, post.likes.value], [['STORE_FAILED'], 3]);
+  come();
+  await loaded();
+  assert.deepEqual([post.likes.value, post.pending], [5, 2]);
+  await post.stored;
+  assert.equal(await kept(inner), 1);
+});
+
+test('an edit writes what was confirmed only if that has changed, and what waits is known without reading it', async (t) => {
+  const inner = memoryStore();
+  const same = [];
+  const store = { ...inner, write: (document, session, state) => { same.push(state.isSameConfirmed); return inner.write(document, session, state); } };
+  const { post } = start(t, store);
+  await turn();
+  for (let i = 0; i < 3; i++) {
+    post.likes.increment();
+    await post.stored;
+  }
+  assert.deepEqual(same, [false, true, true]);
+  assert.deepEqual((await inner.waiting()).map(({ document }) => document), ['post/1']);
+});
+
 test('without a store nothing is waited for', async (t) => {
   const { post } = start(t, 'memory');
   post.likes.increment();
