@@ -209,6 +209,63 @@ test('an edit of a document that is closed at once is sent', { timeout: 60000 },
   await hubHas(t, hub, 2, []);
 });
 
+test('one of the tabs that have a document open goes on with the edits of one that closes', { timeout: 60000 }, async (t) => {
+  const world = await start(t);
+  const context = await browse(t, world.profile);
+  const [closing, ...living] = [await visit(context, world), await visit(context, world), await visit(context, world)];
+  for (const page of [closing, ...living]) await ready(page);
+  await world.hub.kill();
+  await edit(closing, 2, 'closed');
+  await closing.close();
+  await until(async () => (await seen(living[0])).pending + (await seen(living[1])).pending === 2, 'an heir');
+  await edit(living[0], 3);
+  await edit(living[1], 4);
+  await world.hub.start();
+  for (const page of living) await shows(page, 9, 0);
+  await hubHas(t, world.hub, 9, ['closed']);
+});
+
+test('what the hub has acknowledged is stored when the page is hidden', { timeout: 60000 }, async (t) => {
+  const world = await start(t);
+  const page = await visit(await browse(t, world.profile), world);
+  await ready(page);
+  const left = await page.evaluate(async () => {
+    const [{ name }] = await indexedDB.databases();
+    const request = (asked) => new Promise((resolve) => { asked.onsuccess = () => resolve(asked.result); });
+    const database = await request(indexedDB.open(name));
+    const timers = window.setTimeout;
+    window.setTimeout = (act, ms) => (ms === 500 ? 0 : timers(act, ms)); // what would be written then
+    window.post.likes.increment();
+    await window.post.saved;
+    const count = () => request(database.transaction('outboxes').objectStore('outboxes').index('waiting').count());
+    const before = await count();
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden' });
+    document.dispatchEvent(new Event('visibilitychange'));
+    for (let i = 0; i < 200 && (await count()) > 0; i++) await new Promise((resolve) => timers(resolve, 10));
+    return [before, await count()];
+  });
+  assert.deepEqual(left, [1, 0]);
+});
+
+test('a store that another tab holds in an earlier version is told of, and the page works on', { timeout: 60000 }, async (t) => {
+  const world = await start(t);
+  const page = await visit(await browse(t, world.profile), world, { begin: false });
+  await page.evaluate((name) => new Promise((resolve) => {
+    const asked = indexedDB.open(name, 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore('sessions');
+    asked.onsuccess = () => { window.holding = asked.result; resolve(); };
+  }), `syncline ${world.hub.url}`);
+  await page.evaluate((url) => window.begin(url), world.hub.url);
+  await until(() => page.evaluate(() => window.errors.includes('STORE_VERSION')), 'STORE_VERSION');
+  await ready(page);
+  await page.evaluate(async () => {
+    window.post.likes.increment();
+    await window.post.saved;
+  });
+  assert.deepEqual(await page.evaluate(() => window.errors), ['STORE_VERSION']);
+  await hubHas(t, world.hub, 1, []);
+});
+
 test('a store of version 1 is read, and what waits in it is sent', { timeout: 60000 }, async (t) => {
   const world = await start(t);
   const context = await browse(t, world.profile);
