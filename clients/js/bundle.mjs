@@ -18,6 +18,6 @@ await build({
   target: 'es2022',
   minify: true,
   sourcemap: true,
-  banner: { js: '/*! Syncline, Apache-2.0, with @msgpack/msgpack and idb, both ISC */' },
+  banner: { js: '/*! Syncline, Apache-2.0, with idb, ISC */' },
   logLevel: 'warning',
 });

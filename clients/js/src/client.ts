@@ -11,6 +11,7 @@ import { shareLater } from './share/later.js';
 import type { ClientMode } from './share/share.js';
 import { keepLater } from './store/later.js';
 import type { Keeper } from './store/keeper.js';
+import type { Flushing } from './store/flushing.js';
 import type { Store } from './store/store.js';
 import type { TokenOption } from './token.js';
 import { dial, type SocketConstructor } from './transport/websocket.js';
@@ -85,10 +86,11 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   const random = options.random ?? Math.random;
   const now = options.now ?? Date.now;
   const events = createEvents<ClientEvents>();
+  const report = (problem: Problem) => events.emit('error', problem);
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
   /** Those that no app has opened, for the edits that wait in them. */
-  const quiet = new Set<DocumentHandle>();
+  const quiet = new Set<string>();
   const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
   const fill = webRandom();
   const mint = () => mintReplica(now(), fill);
@@ -112,23 +114,30 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     lost: onLost,
     packet: onPacket,
     read: wantFlush,
-    error: (problem) => events.emit('error', problem),
+    error: report,
   });
 
   const types = createTypes({
     random, isWanted: () => connection.status !== 'closed',
-    failed: (error) => events.emit('error', { code: 'TYPES', text: `the types that a document has cannot be loaded: ${String(error)}` }),
+    failed: (error) => report({ code: 'TYPES', text: `the types that a document has cannot be loaded: ${String(error)}` }),
   });
+
+  const quietly: Flushing = {
+    isOnline: () => connection.welcome !== null,
+    open(name) {
+      if (handles.has(name) || connection.status === 'closed') return undefined;
+      quiet.add(name);
+      return start(name).document;
+    },
+    isOurs: (name) => quiet.has(name),
+  };
 
   function keeperOf(store: 'indexeddb' | 'memory' | Store): Keeper | undefined {
     if (store === 'memory') return undefined;
-    const report = (error: Problem) => events.emit('error', error);
-    const session = mint();
     return keepLater(async () => {
       const { createKeeper, indexedDbStore } = await import('./store/keeping.js');
       const own = store === 'indexeddb' ? indexedDbStore(storeName(url)) : undefined;
-      return createKeeper(own ?? (store as Store), session, report, { isOnline: () => connection.welcome !== null, flush: flushQuietly },
-        () => own?.close());
+      return createKeeper(own ?? (store as Store), mint(), report, quietly, () => own?.close());
     }, report);
   }
 
@@ -219,7 +228,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       } else {
         later(retryMs, handle, () => { handle.session.resend(); wantFlush(); });
       }
-    } else if (news.error !== undefined && quiet.has(handle)) {
+    } else if (news.error !== undefined && quiet.has(handle.session.name)) {
       streams.delete(id);
       handle.document.close(); // what waits there goes on waiting
     }
@@ -278,28 +287,8 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   function open(name: string): Document {
     if (connection.status === 'closed') throw new Error('the client is closed');
     const handle = handles.get(name) ?? start(name);
-    quiet.delete(handle);
+    quiet.delete(name);
     return handle.document;
-  }
-
-  /** Until the hub has what waits in it, unless the app opens it meanwhile. */
-  async function flushQuietly(name: string): Promise<void> {
-    if (handles.has(name) || connection.status === 'closed') return;
-    const handle = start(name);
-    const { document } = handle;
-    const tell = ({ code, text }: Problem) => {
-      if (quiet.has(handle)) events.emit('error', { code, text: `${name}, which is not open: ${text}` });
-    };
-    quiet.add(handle);
-    document.on('rejected', tell);
-    document.on('error', tell);
-    try {
-      await document.synced;
-      await document.saved;
-    } catch {
-      return; // it was closed: by the app, with the client, or since the hub does not want it
-    }
-    if (quiet.has(handle)) document.close();
   }
 
   function start(name: string): DocumentHandle {
@@ -312,7 +301,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       handles.delete(name);
       loading.delete(handle);
       waitNoMore(handle);
-      if (!quiet.delete(handle) && handle.session.pending() > 0) keeper?.flushSoon();
+      if (!quiet.delete(name) && handle.session.pending() > 0) keeper?.flushSoon();
       tellPending();
       if (stream !== null) {
         streams.delete(stream);
@@ -340,7 +329,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   return {
     get status() { return connection.status; },
     get mode() { return share?.mode ?? 'own'; },
-    get documents() { return [...handles.values()].filter((handle) => !quiet.has(handle)).map(({ document }) => document); },
+    get documents() { return [...handles.values()].map(({ document }) => document).filter(({ name }) => !quiet.has(name)); },
     get pending() { return pending(); },
     open,
     on: (name, listen) => events.on(name, listen),

@@ -2,6 +2,8 @@
  * Edits in documents that nobody opens: of sessions that are over, and of our own once their document is closed. While there is a
  * connection their documents are opened, a few at a time, until the hub has them.
  */
+import type { Problem } from '../connection.js';
+import type { Document } from '../document.js';
 import type { Store } from './store.js';
 
 /** The app's own documents come first. */
@@ -11,8 +13,10 @@ const AT_ONCE = 4;
 /** What a client does for it. */
 export type Flushing = {
   isOnline(): boolean;
-  /** Opens the document, unless it is open, and closes it when the hub has all that waited in it, or does not want it. */
-  flush(document: string): Promise<void>;
+  /** A document that no app has open; undefined: one has, or the client is closed. */
+  open(name: string): Document | undefined;
+  /** No app has opened it meanwhile. */
+  isOurs(name: string): boolean;
 };
 
 export type Flusher = {
@@ -23,19 +27,38 @@ export type Flusher = {
 
 /** `claim`: makes what these sessions have of the document the own one's; false if there is nothing, or another was faster. */
 export function createFlusher(
-  { store, session, dead, isOpen, claim, tell }: {
+  { store, session, dead, isOpen, claim, tell, report }: {
     store: Pick<Store, 'waiting'>;
     session: string;
     dead: (sessions: readonly string[]) => Promise<readonly string[]>;
     isOpen: (document: string) => boolean;
     claim: (document: string, from: readonly string[]) => Promise<boolean>;
     tell: (error: unknown) => void;
+    report: (problem: Problem) => void;
   },
-  { isOnline, flush }: Flushing,
+  { isOnline, open, isOurs }: Flushing,
 ): Flusher {
   const queue = new Map<string, readonly string[]>();
   let flushing = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Until the hub has what waits in it, unless the app opens it meanwhile. */
+  async function flush(name: string): Promise<void> {
+    const document = open(name);
+    if (document === undefined) return;
+    const pass = ({ code, text }: Problem): void => {
+      if (isOurs(name)) report({ code, text: `${name}, which is not open: ${text}` });
+    };
+    document.on('rejected', pass);
+    document.on('error', pass);
+    try {
+      await document.synced;
+      await document.saved;
+    } catch {
+      return; // it was closed: by the app, with the client, or since the hub does not want it
+    }
+    if (isOurs(name)) document.close();
+  }
 
   async function flushOne(document: string, from: readonly string[]): Promise<void> {
     if (!isOnline() || isOpen(document)) return;

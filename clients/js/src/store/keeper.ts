@@ -52,7 +52,7 @@ export function createKeeper(
   const open = new Map<string, Open>();
   /** By document: what it has to wait for before it is read again. */
   const lasts = new Map<string, Promise<unknown>>();
-  const flusher = createFlusher({ store, session, dead: life.dead, isOpen: (document) => open.has(document), claim, tell: fail }, flushing);
+  const flusher = createFlusher({ store, session, dead: life.dead, isOpen: (document) => open.has(document), claim, tell: fail, report }, flushing);
   const unleave = whenLeft(() => { for (const { writer } of open.values()) writer.hurry(); });
   let failing: string | undefined;
 

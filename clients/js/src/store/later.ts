@@ -1,14 +1,10 @@
 /** The keeper as the core has it: its code is loaded by who has a store, and what documents tell it until then waits. */
-import { asStoreError } from './store.js';
 import type { Keeper, Kept, Writer } from './keeper.js';
 
 /** Without the code nothing is kept, which `report` is told, and documents connect as if nothing had been stored. */
 export function keepLater(load: () => Promise<Keeper>, report: (error: { code: string; text: string }) => void): Keeper {
   const loaded = load();
-  loaded.catch((error: unknown) => {
-    const { code, message } = asStoreError(error);
-    report({ code, text: message });
-  });
+  loaded.catch((error: unknown) => report({ code: 'STORE_FAILED', text: String(error) }));
 
   function keep(held: Kept, ready: () => void): Writer {
     let writer: Writer | undefined;

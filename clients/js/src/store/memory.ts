@@ -18,21 +18,21 @@ export function memoryStore(): Store {
   return {
     name: `memory ${made}`,
     async read(document) {
-      return [...sessionsOf(document)].map(([session, { states }]) => ({ session, states }));
+      return [...sessionsOf(document)].map(([session, entry]) => ({ session, ...entry }));
     },
     async waiting() {
       return [...documents].flatMap(([document, sessions]) =>
-        [...sessions].filter(([, { waits }]) => waits).map(([session]) => ({ document, session })));
+        [...sessions].flatMap(([session, { waits }]) => (waits ? [{ document, session }] : [])));
     },
     async adopt(document, session, from) {
       const sessions = sessionsOf(document);
-      const held = [session, ...from.filter((other) => other !== session)].flatMap((one) => {
+      const held = [...new Set([session, ...from])].flatMap((one) => {
         const entry = sessions.get(one);
+        sessions.delete(one);
         return entry === undefined ? [] : [{ session: one, ...entry }];
       });
-      for (const other of from) sessions.delete(other);
       if (held.length > 0) sessions.set(session, { states: held.flatMap(({ states }) => states), waits: held.some(({ waits }) => waits) });
-      return held.map(({ session: one, states }) => ({ session: one, states }));
+      return held;
     },
     async write(document, session, { confirmed, outbox, waits }) {
       sessionsOf(document).set(session, { states: [{ confirmed, outbox }], waits });
