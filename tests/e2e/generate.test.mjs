@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { WebSocketServer } from 'ws';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/packets';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mistakesIn } from '../clients/compile.mjs';
 import { folder, run, startHub } from './support.mjs';
 
