@@ -497,6 +497,10 @@ static void look_after(struct hub *hub, struct connection *connection)
         connection_close(hub, connection, CLOSE_POLICY, "HELLO did not come in time");
     } else if (silent_ms >= 2 * hub->config.ping_ms && connection->paused == 0) {
         connection_close(hub, connection, CLOSE_POLICY, "no PONG came");
+    } else if (silent_ms >= 2 * hub->config.ping_ms && connection->blocked &&
+               (connection->paused & PAUSE_ANSWERS) != 0) {
+        /* It asks and does not read: what is kept for it is kept no longer. */
+        connection_close(hub, connection, CLOSE_POLICY, "the answers are not read");
     } else if (silent_ms >= hub->config.ping_ms && connection->greeted &&
                hub->now_ms - connection->pinged_ms >= hub->config.ping_ms) {
         connection->pinged_ms = hub->now_ms;

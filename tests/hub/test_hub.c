@@ -627,6 +627,24 @@ Test(hub, a_silent_connection_is_pinged_and_then_closed)
     cr_assert(eq(u16, world.connections[1].closed, 1008));
 }
 
+/* It cannot be read from meanwhile, so that it is silent says nothing. */
+Test(hub, a_connection_that_asks_and_does_not_read_is_closed_in_the_end)
+{
+    world_connect(&world, 1);
+    world.connections[1].blocked = true;
+    world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 1});
+    for (int id = 1; !world.connections[1].paused && id < 10000; id++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "[\"CALL\",%d,\"schema\",null]", id);
+        world_send(&world, 1, text);
+    }
+    cr_assert(world.connections[1].paused);
+    world_tick(&world, 2 * world.config.ping_ms - 1000);
+    cr_assert(eq(u16, world.connections[1].closed, 0));
+    world_tick(&world, 2000);
+    cr_assert(eq(u16, world.connections[1].closed, 1008));
+}
+
 static void open_named(uint64_t connection, int id, const char *name, unsigned replica)
 {
     char text[256];
