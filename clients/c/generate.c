@@ -77,10 +77,9 @@ static enum session_status add_schema(struct schema_set *schemas, struct bytes n
         struct schema *added = schema_set_add(schemas, name);
         status = added == NULL ? SESSION_NO_MEMORY : SESSION_OK;
         if (added != NULL) {
-            added->fields = session.schema.fields;
-            added->length = session.schema.length;
-            session.schema.fields = NULL;
-            session.schema.length = 0;
+            struct schema taken = session_take_schema(&session);
+            added->fields = taken.fields;
+            added->length = taken.length;
         }
     }
     session_finish(&session);

@@ -41,7 +41,7 @@ uint64_t session_hub_time(const struct session *session)
     return (uint64_t)((int64_t)session->now_ms + session->clock_ahead);
 }
 
-static void forget_fields(struct session *session)
+static void forget_confirmed(struct session *session)
 {
     for (size_t i = 0; session->confirmed != NULL && i < session->schema.length; i++) {
         if (session->confirmed[i] != NULL) {
@@ -49,9 +49,22 @@ static void forget_fields(struct session *session)
         }
     }
     free(session->confirmed);
-    schema_finish(&session->schema);
     session->confirmed = NULL;
+}
+
+static void forget_fields(struct session *session)
+{
+    forget_confirmed(session);
+    schema_finish(&session->schema);
     session->schema = (struct schema){0};
+}
+
+struct schema session_take_schema(struct session *session)
+{
+    struct schema taken = session->schema;
+    forget_confirmed(session);
+    session->schema = (struct schema){0};
+    return taken;
 }
 
 void session_finish(struct session *session)

@@ -79,6 +79,8 @@ void session_finish(struct session *session);
 
 /* The schema, as OPENED's raw list of fields, from an earlier session. */
 CRDT_CHECKED enum session_status session_declare(struct session *session, struct bytes fields);
+/* The declared fields, which are the caller's then; the session has had no edits, and ends next. */
+struct schema session_take_schema(struct session *session);
 
 /* What time it is: before edits and received packets. */
 void session_set_time(struct session *session, uint64_t now_ms);
