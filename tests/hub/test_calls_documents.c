@@ -15,6 +15,21 @@
 
 TestSuite(calls_documents, .init = calls_start, .fini = calls_finish);
 
+/* The database is read for the call, and a like stored only then. */
+static void ask_before_the_store(const char *asked)
+{
+    world_connect(&world, 1);
+    world_connect(&world, 2);
+    open_document(1, 1, "post/1", 1);
+    world.manual = true;
+    like(1, 1, 1, 1);
+    cr_assert(world_commit(&world));
+    world_tick(&world, 1000);
+    world.holds_loads = true;
+    world_send(&world, 2, asked);
+    cr_assert(eq(sz, world.load_count, 1));
+}
+
 /* --- document --- */
 
 Test(calls_documents, a_document_is_told_with_its_writers_the_latest_first)
@@ -137,16 +152,7 @@ Test(calls_documents, a_document_that_is_not_there_is_nil)
  * way. */
 Test(calls_documents, a_writer_that_leaves_memory_meanwhile_is_told)
 {
-    world_connect(&world, 1);
-    world_connect(&world, 2);
-    open_document(1, 1, "post/1", 1);
-    world.manual = true;
-    like(1, 1, 1, 1);
-    cr_assert(world_commit(&world));
-    world_tick(&world, 1000);
-    world.holds_loads = true;
-    world_send(&world, 2, "[\"CALL\",1,\"document\",{\"name\":\"post/1\"}]");
-    cr_assert(eq(sz, world.load_count, 1));
+    ask_before_the_store("[\"CALL\",1,\"document\",{\"name\":\"post/1\"}]");
     struct bytes none = {0};
     uint64_t request = world.loads[0].request;
     world_disconnect(&world, 1);
@@ -383,16 +389,7 @@ Test(calls_documents, a_document_is_listed_with_who_has_it_open)
 /* The database was read before the store, and the answer comes behind it. */
 Test(calls_documents, a_document_that_is_stored_meanwhile_is_listed)
 {
-    world_connect(&world, 1);
-    world_connect(&world, 2);
-    open_document(1, 1, "post/1", 1);
-    world.manual = true;
-    like(1, 1, 1, 1);
-    cr_assert(world_commit(&world));
-    world_tick(&world, 1000);
-    world.holds_loads = true;
-    world_send(&world, 2, "[\"CALL\",1,\"documents\",{}]");
-    cr_assert(eq(sz, world.load_count, 1));
+    ask_before_the_store("[\"CALL\",1,\"documents\",{}]");
     static const uint8_t nothing[] = {0x92, 9, 0xc4, 0}; /* WALKED, to its end */
     struct bytes rows = {nothing, sizeof nothing};
     uint64_t request = world.loads[0].request;
