@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/c/file.h"
 #include "clients/c/typescript.h"
 #include "protocol/yaml/schema_file.h"
 
@@ -18,33 +19,13 @@ static int fail(int code, const char *what, const char *detail)
 
 /* --- from a file --- */
 
-/* A status of errno, 0: none. */
-static int read_file(const char *path, struct buffer *text)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return errno;
-    }
-    uint8_t block[4096];
-    size_t length = 0;
-    int error = 0;
-    while (error == 0 && (length = fread(block, 1, sizeof block, file)) > 0) {
-        error = buffer_append(text, block, length) == PROTOCOL_OK ? 0 : EFBIG;
-    }
-    if (error == 0 && ferror(file) != 0) {
-        error = errno;
-    }
-    (void)fclose(file);
-    return error;
-}
-
 static int read_config(const char *path, struct schema_set *schemas)
 {
     struct buffer text;
     struct buffer mistakes;
     buffer_init(&text, FILE_BYTES_MAX);
     buffer_init(&mistakes, FILE_BYTES_MAX);
-    int error = read_file(path, &text);
+    int error = file_read(path, &text);
     int code = EXIT_SUCCESS;
     if (error != 0) {
         code = fail(EXIT_FAILURE, path, strerror(error));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/c/file.h"
 #include "protocol/limits.h"
 
 enum { SECRET_BYTES_MIN = 32 };
@@ -17,28 +18,31 @@ static void explain(char error[TOKEN_TEXT_BYTES], const char *what, const char *
     (void)snprintf(error, TOKEN_TEXT_BYTES, "%s: %.128s", what, detail);
 }
 
+/* A line feed at the end is an editor's, not the token's. */
+static void trim(struct buffer *text)
+{
+    text->length -= text->length > 0 && text->data[text->length - 1] == '\n';
+    text->length -= text->length > 0 && text->data[text->length - 1] == '\r';
+}
+
 bool token_read(const char *path, struct buffer *text, char error[TOKEN_TEXT_BYTES])
 {
-    uint8_t block[LIMIT_TOKEN_BYTES + 3];
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        explain(error, strerror(errno), path);
-        return false;
-    }
-    size_t length = fread(block, 1, sizeof block, file);
-    bool failed = ferror(file) != 0;
-    (void)fclose(file);
-    length -= length > 0 && block[length - 1] == '\n';
-    length -= length > 0 && block[length - 1] == '\r';
-    if (failed || length == 0 || length > LIMIT_TOKEN_BYTES) {
+    struct buffer read;
+    buffer_init(&read, LIMIT_TOKEN_BYTES + 2);
+    int failed = file_read(path, &read);
+    trim(&read);
+    bool good = false;
+    if (failed != 0 && failed != EFBIG) {
+        explain(error, strerror(failed), path);
+    } else if (failed != 0 || read.length == 0 || read.length > LIMIT_TOKEN_BYTES) {
         explain(error, "a file with nothing, or far too much, in it", path);
-        return false;
-    }
-    if (buffer_append(text, block, length) != PROTOCOL_OK) {
+    } else if (buffer_append(text, read.data, read.length) != PROTOCOL_OK) {
         explain(error, "out of memory", path);
-        return false;
+    } else {
+        good = true;
     }
-    return true;
+    buffer_finish(&read);
+    return good;
 }
 
 /* 0: it is none. */

@@ -179,7 +179,9 @@ test('the command line makes tokens for trials, and brings along what a file hol
     [[...make, '--expires', '2'], /--expires takes a time/],
     [[...make, '--expires', '99999999999999999999d'], /--expires takes a time/],
     [['token', '--secret-file', hub.file, '--sub', ''], /--sub takes/],
-    [['token', '--secret-file', hub.dir, '--sub', 'ann'], /nothing, or far too much/],
+    [['token', '--secret-file', hub.dir, '--sub', 'ann'], /Is a directory/],
+    [['token', '--secret-file', '/dev/null', '--sub', 'ann'], /nothing, or far too much/],
+    [['token', '--secret-file', '/dev/zero', '--sub', 'ann'], /nothing, or far too much/],
   ]) {
     const { code, stderr } = await run('syncline', ['--hub', hub.url, ...args]);
     assert.notEqual(code, 0, args.join(' '));
