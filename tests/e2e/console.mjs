@@ -1,6 +1,8 @@
 /** The operator's console in Debian's Chromium, a hub behind it, and clients that do something. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectSocket, createServer } from 'node:net';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
@@ -25,14 +27,45 @@ export async function openConsole(t, options = {}) {
   return { hub, browser, problems: [], t };
 }
 
-export async function openPage({ hub, browser, problems }, { path = '/console', status = 'online', ...options } = {}) {
+export async function openPage({ hub, browser, problems }, { path = '/console', status = 'online', at = hub.http, prepare = () => {}, ...options } = {}) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
   page.on('console', (entry) => { if (['error', 'warning'].includes(entry.type())) problems.push(entry.text()); });
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('dialog', (dialog) => { problems.push(`a dialog: ${dialog.message()}`); void dialog.dismiss(); });
-  await page.goto(`${hub.http}${path}`);
+  await prepare(page);
+  await page.goto(`${at}${path}`);
   await page.waitForSelector(`#status[data-status="${status}"]`);
   return page;
+}
+
+/** The hub at another address, where from `hold` to `release` connections are taken, and what they say is kept. */
+export async function relay(t, hub) {
+  const held = [];
+  let isHeld = false;
+  const { hostname, port } = new URL(hub.http);
+  const server = createServer((socket) => {
+    const begin = () => {
+      const other = connectSocket(port, hostname);
+      for (const [from, to] of [[socket, other], [other, socket]]) {
+        from.on('error', () => to.destroy());
+        from.on('close', () => to.destroy());
+        from.pipe(to);
+      }
+    };
+    if (isHeld) held.push(begin);
+    else begin();
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    held: () => held.length,
+    hold() { isHeld = true; },
+    release() {
+      isHeld = false;
+      for (const begin of held.splice(0)) begin();
+    },
+  };
 }
 
 export async function go(page, hash) {

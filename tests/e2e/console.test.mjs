@@ -9,8 +9,9 @@ import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { decodeMessage } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
-import { client, crowd, go, open, openConsole, openPage, refuse, says, seen } from './console.mjs';
+import { client, crowd, go, open, openConsole, openPage, refuse, relay, says, seen } from './console.mjs';
 import { folder, health, until } from './support.mjs';
 
 const chart = (title) => `.chart:has(h2:text-is("${title}"))`;
@@ -201,6 +202,29 @@ test('everything is reached by keyboard', { timeout: 60000 }, async (t) => {
   assert.deepEqual(given.problems, []);
 });
 
+test('a document that is left before it came is no error', { timeout: 60000 }, async (t) => {
+  const given = await openConsole(t);
+  const post = await open(client(given, 'till 3'), 'post/1');
+  post.likes.increment();
+  await post.saved;
+  let isHeld = false;
+  const page = await openPage(given, {
+    prepare: (made) => made.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        isHeld ||= decodeMessage(new Uint8Array(message)).some(({ type }) => type === 'OPEN');
+        server.send(message);
+      });
+      server.onMessage((message) => { if (!isHeld) socket.send(message); });
+    }),
+  });
+  await go(page, '#/documents/post%2F1');
+  await until(() => isHeld, 'the inspector to open it');
+  await go(page, '#/documents');
+  await until(() => page.isHidden('.detail'), 'the list');
+  assert.deepEqual(given.problems, []);
+});
+
 test('the page comes back by itself when the hub does', { timeout: 60000 }, async (t) => {
   const given = await openConsole(t);
   const post = await open(client(given, 'till 3'), 'post/1');
@@ -236,7 +260,7 @@ test('who may not ask is told what to do, and can give a token', { timeout: 6000
   await page.reload();
   await page.click('#token-open');
   await page.click('button[value="forget"]');
-  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  await until(() => page.evaluate(() => sessionStorage.length === 0), 'the token to be forgotten');
   assert.deepEqual(given.problems, []);
 });
 
@@ -263,6 +287,22 @@ test('a hub with keys shows its console to whose token says admin', { timeout: 6
   await give(tokenOf({ sub: 'ann', admin: true }));
   await says(page, `${chart('Connections')} .chart-value`, /^1$/);
   assert.equal(await page.isHidden('#forbidden') && await page.isHidden('#banner'), true);
+  assert.deepEqual(given.problems, []);
+});
+
+test('a connection that is ended before it came is no error', { timeout: 60000 }, async (t) => {
+  const given = await openConsole(t);
+  const slow = await relay(t, given.hub);
+  const page = await openPage(given, { at: slow.url });
+  slow.hold();
+  await given.hub.kill();
+  await given.hub.start();
+  await until(() => slow.held() > 0, 'a handshake that lasts');
+  await page.click('#token-open');
+  await page.fill('#token-input', 'a.b.c');
+  await page.click('button[value="use"]');
+  slow.release();
+  await says(page, '#status', /^Live$/);
   assert.deepEqual(given.problems, []);
 });
 

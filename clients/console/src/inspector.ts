@@ -98,7 +98,7 @@ function createLive(given: Pick<Console, 'client'>, changed: () => void) {
       const undo = [open.subscribe(show), open.presence.subscribe(showPeers)];
       stop = () => { for (const stopOne of undo) stopOne(); };
       showPeers();
-      void open.ready.then(() => { if (document === open) declare(open, fields); });
+      open.ready.then(() => { if (document === open) declare(open, fields); }, () => {}); // it was left before it came
     },
     close(): void {
       stop();

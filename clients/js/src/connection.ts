@@ -6,7 +6,7 @@ import { RELAYED_BYTES, split } from './protocol/messages.js';
 import { decodeMessage, encodePacket, type Packet, type Sent, type Welcome } from './protocol/packets.js';
 import { asMap, asUint, ProtocolError, type Value } from './protocol/values.js';
 import { askToken, createRenewal, TokenError, type TokenOption } from './token.js';
-import { discard, type SocketLike } from './transport/websocket.js';
+import { discard, dismiss, type SocketLike } from './transport/websocket.js';
 
 export type ClientStatus = 'connecting' | 'online' | 'offline' | 'closed';
 export type Problem = { code: string; text: string };
@@ -204,7 +204,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
 
   /* --- losing it --- */
 
-  function drop(): void {
+  function drop(rid = discard): void {
     const before = socket;
     socket = null;
     welcome = null;
@@ -212,7 +212,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     lastId = 0;
     liveness?.stop();
     renewal.stop();
-    if (before !== null) discard(before);
+    if (before !== null) rid(before);
     for (const { reject } of calls.values()) reject(new CallError('OFFLINE', 'the connection was lost'));
     calls.clear();
     events.lost();
@@ -238,7 +238,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
     wanted = false;
     unwatch();
     attempt += 1;
-    drop();
+    drop(dismiss);
     clearTimeout(retry);
     if (status !== 'closed') setStatus(as);
   }
@@ -279,7 +279,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
       if (mine !== attempt) return;
       const made = await options.dial();
       if (mine === attempt) use(made, text);
-      else discard(made);
+      else dismiss(made);
     } catch (error) {
       if (mine !== attempt) return;
       events.error(problemOf(error));

@@ -26,3 +26,16 @@ export function discard(socket: SocketLike): void {
   socket.onerror = () => {}; // `ws` throws an error that nobody listens to
   socket.close();
 }
+
+const OPENING_MS = 2000;
+
+/** As `discard`, but lets it open first: browsers print an error for a socket that is closed before. */
+export function dismiss(socket: SocketLike): void {
+  if (socket.readyState !== 0) return discard(socket);
+  const finish = (): void => {
+    clearTimeout(timer);
+    discard(socket);
+  };
+  const timer = setTimeout(finish, OPENING_MS);
+  socket.onopen = socket.onclose = finish;
+}
