@@ -1,0 +1,117 @@
+#include "tests/bench/load/dialect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/packet.h"
+#include "tests/bench/load/fail.h"
+
+static void add_ack(struct heard *heard, const struct heard_ack *ack)
+{
+    if (heard->ack_length == heard->ack_capacity) {
+        heard->ack_capacity = heard->ack_capacity * 2 + 16;
+        heard->acks = reallocate(heard->acks, heard->ack_capacity * sizeof *heard->acks);
+    }
+    heard->acks[heard->ack_length++] = *ack;
+}
+
+static void answer(struct heard *heard, const struct packet *packet)
+{
+    struct buffer buffer = {.data = heard->answer,
+                            .length = heard->answer_length,
+                            .capacity = sizeof heard->answer,
+                            .limit = sizeof heard->answer};
+    struct writer writer = writer_to(&buffer);
+    packet_write(&writer, packet);
+    heard->answer_length = buffer.length;
+}
+
+static void hear_packet(const struct packet *packet, struct heard *heard)
+{
+    switch (packet->kind) {
+    case PACKET_WELCOME:
+    case PACKET_OPENED:
+        heard->joined++;
+        return;
+    case PACKET_SNAPSHOT:
+    case PACKET_UPDATE:
+        heard->updates++;
+        heard->position = packet->content.to;
+        return;
+    case PACKET_ACK:
+        add_ack(heard, &(struct heard_ack){packet->id, packet->ack.seq, packet->ack.position});
+        return;
+    case PACKET_CHUNK:
+        answer(heard, &(struct packet){.kind = PACKET_CREDIT,
+                                       .id = packet->id,
+                                       .number = {packet->chunk.bytes.length}});
+        return;
+    case PACKET_PING:
+        answer(heard, &(struct packet){.kind = PACKET_PONG, .number = packet->number});
+        return;
+    case PACKET_REJECT:
+    case PACKET_GAP:
+    case PACKET_ERROR:
+    case PACKET_CLOSE:
+        heard->refused++;
+        return;
+    default:
+        return;
+    }
+}
+
+static void hear_syncline(struct bytes message, struct heard *heard)
+{
+    struct reader reader = reader_of(message);
+    struct packet packet;
+    while (packet_read(&reader, &packet)) {
+        hear_packet(&packet, heard);
+    }
+    if (!reader_ok(&reader)) {
+        fail("the hub sends what is no packet");
+    }
+}
+
+static bool is_last(const struct heard *heard, struct bytes message)
+{
+    return heard->last_length == message.length &&
+           memcmp(heard->last, message.data, message.length) == 0;
+}
+
+static void keep(struct heard *heard, struct bytes message)
+{
+    if (message.length > heard->last_capacity) {
+        heard->last = reallocate(heard->last, message.length);
+        heard->last_capacity = message.length;
+    }
+    memcpy(heard->last, message.data, message.length);
+    heard->last_length = message.length;
+}
+
+void dialect_hear(enum dialect dialect, struct bytes message, struct heard *heard)
+{
+    if (dialect == DIALECT_COUNT) {
+        heard->updates = 1;
+        return;
+    }
+    if (is_last(heard, message)) {
+        return;
+    }
+    heard->joined = heard->updates = heard->ack_length = heard->answer_length = 0;
+    heard->position = heard->refused = 0;
+    keep(heard, message);
+    hear_syncline(message, heard);
+}
+
+void heard_finish(struct heard *heard)
+{
+    free(heard->acks);
+    free(heard->last);
+}
+
+bool dialect_echoes(enum dialect dialect) { return dialect != DIALECT_COUNT; }
+
+bool dialect_acknowledges(enum dialect dialect)
+{
+    return dialect == DIALECT_SYNCLINE || dialect == DIALECT_HOCUSPOCUS;
+}
