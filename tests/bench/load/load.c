@@ -245,7 +245,7 @@ static size_t under_way(const struct client *client)
 static size_t due(const struct client *client)
 {
     size_t left = client->plan->updates.length - client->sent;
-    size_t wanted = left;
+    size_t wanted;
     if (load.options.rate > 0) {
         double elapsed = (double)(load.now_ns - load.send_ns) / 1e9;
         size_t until_now = (size_t)(elapsed * load.options.rate);
