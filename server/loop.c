@@ -106,11 +106,23 @@ static void on_timer(uv_timer_t *timer)
     loop_step(loop, &event);
 }
 
+static void on_idle(uv_idle_t *idle)
+{
+    struct loop *loop = idle->data;
+    struct hub_event event = {.kind = EVENT_TICK};
+    loop_step(loop, &event);
+}
+
+/* What there is more of is done once in each turn of the loop, when what has come was read. A timer
+ * would not do: of those without a wait libuv runs one after the other. */
 static void arm(struct loop *loop, const struct hub_effects *effects)
 {
     if (effects->more) {
-        (void)uv_timer_start(&loop->timer, on_timer, 0, 0);
-    } else if (effects->wake_ms == UINT64_MAX) {
+        (void)uv_idle_start(&loop->more, on_idle);
+    } else {
+        (void)uv_idle_stop(&loop->more);
+    }
+    if (effects->wake_ms == UINT64_MAX) {
         (void)uv_timer_stop(&loop->timer);
     } else {
         uint64_t wait_ms = effects->wake_ms > loop->now_ms ? effects->wake_ms - loop->now_ms : 0;
@@ -260,10 +272,11 @@ bool loop_init(struct loop *loop)
         return false;
     }
     if (uv_async_init(&loop->uv, &loop->completed, on_completed) != 0 ||
-        uv_timer_init(&loop->uv, &loop->timer) != 0) {
+        uv_timer_init(&loop->uv, &loop->timer) != 0 || uv_idle_init(&loop->uv, &loop->more) != 0) {
         return false;
     }
     loop->completed.data = loop;
+    loop->more.data = loop;
     loop->timer.data = loop;
     return true;
 }
@@ -305,4 +318,5 @@ void loop_close(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->completed, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_close((uv_handle_t *)&loop->more, NULL);
 }

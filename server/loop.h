@@ -26,6 +26,7 @@ struct loop {
     uv_loop_t uv;
     uv_async_t completed; /* the storage has something to report */
     uv_timer_t timer;
+    uv_idle_t more; /* while a step has left something to do */
     struct hub *hub;
     struct storage *storage;
     struct net *net; /* NULL until clients may connect */

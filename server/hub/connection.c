@@ -14,6 +14,7 @@ enum {
     ANSWERS_BYTES_MAX = 4 << 20,   /* what one message can call forth at the most */
     MESSAGE_BYTES_SOFT = 32 << 10, /* a message out is closed once it is this long */
     ARENA_BYTES_SOFT = 4 << 20,    /* a step sends this much, then lets others have a turn */
+    MESSAGES_SOFT = 64,            /* or so many: half a millisecond of the kernel's time */
     SWEEP_MS = 1000,
     GOAWAY_MIN_MS = 500,
     GOAWAY_MAX_MS = 5000
@@ -454,9 +455,10 @@ static void flush(struct hub *hub, struct connection *connection)
 void connections_flush(struct hub *hub)
 {
     struct link blocked;
+    size_t messages = 0;
     list_init(&blocked);
     while (!list_empty(&hub->dirty_connections) && hub->arena.length < ARENA_BYTES_SOFT &&
-           hub->status == HUB_OK) {
+           messages < MESSAGES_SOFT && hub->status == HUB_OK) {
         struct connection *connection =
             CONTAINER(hub->dirty_connections.next, struct connection, dirty);
         list_remove(&connection->dirty);
@@ -464,6 +466,7 @@ void connections_flush(struct hub *hub)
             continue; /* WRITABLE brings it back */
         }
         flush(hub, connection);
+        messages++;
         if (!list_empty(&connection->dirty_streams)) {
             list_push(&blocked, &connection->dirty); /* one message a step: it may block now */
         }
