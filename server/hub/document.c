@@ -123,6 +123,7 @@ void document_destroy(struct hub *hub, struct document *document)
     list_remove(&document->idle);
     list_remove(&document->dirty);
     list_remove(&document->due);
+    list_remove(&document->touched);
     presences_finish(hub, document);
     hub->memory -= document->memory;
     free_document(document);
@@ -146,9 +147,19 @@ void document_unpin(struct hub *hub, struct document *document)
 
 void document_touch(struct hub *hub, struct document *document)
 {
-    LIST_FOR_EACH(at, &document->streams)
-    {
-        stream_touch(hub, CONTAINER(at, struct stream, in_document));
+    list_push(&hub->touched_documents, &document->touched);
+}
+
+void documents_wake(struct hub *hub)
+{
+    while (!list_empty(&hub->touched_documents)) {
+        struct link *first = hub->touched_documents.next;
+        struct document *document = CONTAINER(first, struct document, touched);
+        list_remove(first);
+        LIST_FOR_EACH(at, &document->streams)
+        {
+            stream_touch(hub, CONTAINER(at, struct stream, in_document));
+        }
     }
 }
 

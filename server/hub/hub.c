@@ -92,6 +92,7 @@ struct hub *hub_create(const struct hub_config *config)
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
     list_init(&hub->due_documents);
+    list_init(&hub->touched_documents);
     hub->unstored_documents.seed = config->seed;
     hub->next_due_ms = UINT64_MAX;
     buffer_init(&hub->gathering.bytes, LIMIT_BODY_BYTES);
@@ -249,6 +250,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     expire_pump(hub);
     batch_pump(hub);
     connections_sweep(hub);
+    documents_wake(hub);
     connections_flush(hub);
     store_pump(hub);
     documents_evict(hub);

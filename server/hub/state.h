@@ -78,6 +78,7 @@ struct document {
     struct link idle;              /* in hub->idle while nobody needs it */
     struct link dirty;             /* in hub->dirty while rows wait to be stored */
     struct link due;               /* in hub->due_documents while something in it ends by itself */
+    struct link touched;           /* in hub->touched_documents while its streams are to be woken */
     struct unstored_node unstored; /* in hub->unstored_documents while its rows are nowhere */
     struct link streams;           /* head */
     size_t stream_count;
@@ -273,6 +274,7 @@ struct hub {
     struct link idle_documents; /* longest idle first */
     struct link dirty_documents;
     struct link due_documents;
+    struct link touched_documents;
     uint64_t next_due_ms;
     size_t memory;
 
@@ -428,7 +430,9 @@ void document_destroy(struct hub *hub, struct document *document);
 void document_clear(struct hub *hub, struct document *document);
 void document_pin(struct document *document);
 void document_unpin(struct hub *hub, struct document *document);
-void document_touch(struct hub *hub, struct document *document); /* wakes its streams */
+void document_touch(struct hub *hub, struct document *document); /* its streams have news */
+/* Wakes the streams of those that were touched: once, however many updates a batch had for them. */
+void documents_wake(struct hub *hub);
 void document_weigh(struct hub *hub, struct document *document);
 struct bytes document_name(const struct document *document);
 table_match document_matches;
