@@ -2,15 +2,6 @@
 import { chromium } from 'playwright-core';
 import { bundle, launchOptions, servePage as serveScript } from '../e2e/pages.mjs';
 
-/** What ends with the run, the last begun first: the `t` of tests/e2e/support.mjs. */
-export function createScope() {
-  const ends = [];
-  return {
-    after: (end) => void ends.unshift(end),
-    async end() { for (const end of ends.splice(0)) await end(); },
-  };
-}
-
 /** One minified script as an app would ship it, on a page with nothing but its `#root`. */
 export async function servePage(scope, entry) {
   return serveScript(scope, await bundle({ entryPoints: [entry], minify: true, define: {} }));

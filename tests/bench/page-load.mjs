@@ -15,7 +15,8 @@ import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica, webRandom } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { startHub } from '../e2e/support.mjs';
-import { createScope, openBrowser, openTab, servePage } from './browser.mjs';
+import { openBrowser, openTab, servePage } from './browser.mjs';
+import { createScope } from './servers.mjs';
 import { printTable, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 7);

@@ -12,3 +12,19 @@ export function printTable(rows) {
     console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '));
   }
 }
+
+const digits = (value) => (value >= 100 ? 0 : value >= 10 ? 1 : 2);
+/** 12,345 or 1.23. */
+export const figure = (value) => value.toLocaleString('en', { maximumFractionDigits: digits(value) });
+
+/** The median, and how far the runs lie apart. */
+export function spread(values) {
+  const { median, least, most } = summary(values);
+  return values.length === 1 ? figure(median) : `${figure(median)} (${figure(least)} to ${figure(most)})`;
+}
+
+/** Whether what was to be reached was: one line. */
+export function printGoal(what, reached, limit, unit, { most = false } = {}) {
+  const good = most ? reached <= limit : reached >= limit;
+  console.log(`${good ? 'reached' : 'MISSED '}  ${what}: ${figure(reached)}${unit} (${most ? 'at most' : 'at least'} ${figure(limit)}${unit})`);
+}

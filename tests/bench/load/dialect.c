@@ -72,6 +72,45 @@ static void hear_syncline(struct bytes message, struct heard *heard)
     }
 }
 
+/* Merged or not, an update holds the text of each of its edits. */
+static size_t count_edits(struct bytes message)
+{
+    static const char text[] = "edit";
+    size_t count = 0;
+    const uint8_t *at = message.data;
+    const uint8_t *end = at + message.length;
+    while ((at = memmem(at, (size_t)(end - at), text, sizeof text - 1)) != NULL) {
+        at += sizeof text - 1;
+        count++;
+    }
+    return count;
+}
+
+/* peers/messages.mjs has the table. */
+static void hear_y(struct bytes message, struct heard *heard)
+{
+    enum { SYNC = 0, SYNC_STATE = 1, SYNC_UPDATE = 2, CLOSED = 7, CONFIRMED = 8 };
+    if (message.length < 2) {
+        fail("a peer sends what is no message");
+    }
+    unsigned type = message.data[0];
+    unsigned detail = message.data[1];
+    heard->joined += type == SYNC && detail == SYNC_STATE;
+    heard->updates += type == SYNC && detail == SYNC_UPDATE ? count_edits(message) : 0;
+    heard->confirmed += type == CONFIRMED && detail == 1;
+    heard->refused += type == CLOSED || (type == CONFIRMED && detail == 0);
+}
+
+/* The document's name comes first. */
+static struct bytes skip_name(struct bytes message)
+{
+    size_t name = message.length == 0 ? 0 : 1 + (size_t)message.data[0];
+    if (name == 0 || name > message.length || name > 128) {
+        fail("a peer sends a message without a document's name");
+    }
+    return (struct bytes){message.data + name, message.length - name};
+}
+
 static bool is_last(const struct heard *heard, struct bytes message)
 {
     return heard->last_length == message.length &&
@@ -97,10 +136,15 @@ void dialect_hear(enum dialect dialect, struct bytes message, struct heard *hear
     if (is_last(heard, message)) {
         return;
     }
-    heard->joined = heard->updates = heard->ack_length = heard->answer_length = 0;
+    heard->joined = heard->updates = heard->confirmed = 0;
+    heard->ack_length = heard->answer_length = 0;
     heard->position = heard->refused = 0;
     keep(heard, message);
-    hear_syncline(message, heard);
+    if (dialect == DIALECT_SYNCLINE) {
+        hear_syncline(message, heard);
+    } else {
+        hear_y(dialect == DIALECT_HOCUSPOCUS ? skip_name(message) : message, heard);
+    }
 }
 
 void heard_finish(struct heard *heard)

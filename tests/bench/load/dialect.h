@@ -13,7 +13,8 @@ struct heard_ack {
 
 struct heard {
     size_t joined;     /* answers to what joins */
-    size_t updates;    /* delivered, where each is a message of its own */
+    size_t updates;    /* delivered, where they are not told by position */
+    size_t confirmed;  /* updates, in the order sent */
     uint64_t position; /* the state that the message leads to; 0: none */
     uint64_t refused;  /* updates, or whatever else the server did not take */
     struct heard_ack *acks;

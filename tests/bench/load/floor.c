@@ -22,11 +22,18 @@
 
 enum { PEERS_MAX = 32768, EVENTS_MAX = 512, RECEIVE_BYTES = 1 << 16, BINARY = 0x82 };
 
+/* What has come of a frame so far. */
+struct rest {
+    uint8_t *bytes;
+    size_t length;
+};
+
 struct floor {
     int listener;
     int epoll;
     int peers[PEERS_MAX];
-    bool open[PEERS_MAX]; /* by socket */
+    bool open[PEERS_MAX];         /* by socket */
+    struct rest rests[PEERS_MAX]; /* by socket */
     size_t length;
     sqlite3 *database;
     sqlite3_stmt *insert;
@@ -144,31 +151,45 @@ static void broadcast(int from, const uint8_t *payload, size_t length)
     }
 }
 
-/* Whole frames only, masked with zeros: that is how the load generator sends them. */
-static void take(int from, const uint8_t *at, size_t left)
+/* The frames of the load generator: masked with zeros. Answers how many bytes were whole ones. */
+static size_t take(int from, const uint8_t *at, size_t left)
 {
-    while (left >= 6) {
+    const uint8_t *start = at;
+    while (left >= 8) {
         size_t head = (at[1] & 127U) < 126 ? 6 : 8;
         size_t length = head == 6 ? at[1] & 127U : (size_t)(at[2] << 8 | at[3]);
         if (head + length > left) {
-            fail("a frame in two pieces");
+            break;
         }
         broadcast(from, at + head, length);
         at += head + length;
         left -= head + length;
     }
+    return (size_t)(at - start);
 }
 
 static void receive(int file)
 {
-    uint8_t bytes[RECEIVE_BYTES];
-    ssize_t length = recv(file, bytes, sizeof bytes, 0);
-    if (length <= 0) {
+    static uint8_t bytes[2 * RECEIVE_BYTES];
+    struct rest *rest = &floor_.rests[file];
+    if (rest->length > 0) {
+        memcpy(bytes, rest->bytes, rest->length);
+    }
+    ssize_t got = recv(file, bytes + rest->length, RECEIVE_BYTES, 0);
+    if (got <= 0) {
         leave(file);
-    } else if (floor_.open[file]) {
-        take(file, bytes, (size_t)length);
-    } else {
+        return;
+    }
+    if (!floor_.open[file]) {
         upgrade(file);
+        return;
+    }
+    size_t length = rest->length + (size_t)got;
+    size_t taken = take(file, bytes, length);
+    rest->length = length - taken;
+    if (rest->length > 0) {
+        rest->bytes = reallocate(rest->bytes, rest->length);
+        memcpy(rest->bytes, bytes + taken, rest->length);
     }
 }
 

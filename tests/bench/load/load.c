@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/load/dialect.h"
@@ -49,7 +48,6 @@ struct client {
     const struct plan_client *plan;
     size_t joined;
     bool ready;
-    uint64_t reached; /* the position that it was brought to, or how many updates it was told */
     size_t sent;
     size_t acked;
     uint64_t *sent_ns;
@@ -84,8 +82,9 @@ struct load {
     uint64_t end_ns;
     size_t sent;
     size_t acked;
-    uint64_t lowest; /* what all subscribers have reached */
-    bool lowest_moved;
+    uint64_t *reached; /* by client: the position it was brought to, or how many updates it has */
+    uint64_t lowest;   /* what all subscribers have reached */
+    size_t at_lowest;  /* how many have reached no more */
     uint64_t last_position; /* of an acknowledgement */
     size_t everywhere;      /* updates of the one writer that all have */
     size_t told;            /* of `positions`, how many of those are everywhere */
@@ -150,11 +149,28 @@ static void take_ack(struct client *client, const struct heard_ack *ack)
     }
 }
 
+static void take_confirmed(struct client *client, size_t count)
+{
+    for (size_t i = 0; i < count && client->acked < client->sent; i++, load.acked++) {
+        latencies_add(&load.ack_latencies, load.now_ns - client->sent_ns[client->acked++]);
+    }
+}
+
 static void make_ready(struct client *client)
 {
     client->ready = true;
     load.ready++;
     load.connecting--;
+}
+
+static void note_reached(const struct client *client, const struct heard *heard)
+{
+    uint64_t *reached = &load.reached[client - load.clients];
+    uint64_t before = *reached;
+    *reached = heard->position != 0 ? heard->position : before + heard->updates;
+    if (before == load.lowest && *reached > before && is_subscriber(client)) {
+        load.at_lowest--;
+    }
 }
 
 static void on_frame(void *context, struct bytes payload)
@@ -168,17 +184,17 @@ static void on_frame(void *context, struct bytes payload)
     for (size_t i = 0; i < heard->ack_length; i++) {
         take_ack(client, &heard->acks[i]);
     }
+    take_confirmed(client, heard->confirmed);
     if (heard->answer_length > 0) {
         uint8_t head[14];
         socket_send(&client->socket, head, frame_head(head, heard->answer_length));
         socket_send(&client->socket, heard->answer, heard->answer_length);
     }
-    uint64_t before = client->reached;
-    client->reached = heard->position != 0 ? heard->position : before + heard->updates;
-    load.lowest_moved = load.lowest_moved || (before == load.lowest && client->reached > before);
+    note_reached(client, heard);
     client->joined += heard->joined;
-    /* The first message joined may bring more than one answer: WELCOME, and OPENED of each. */
-    if (!client->ready && client->joined >= load.options.streams + 1) {
+    /* The hub answers with WELCOME and an OPENED for each document. */
+    size_t answers = load.plan.dialect == DIALECT_SYNCLINE ? load.options.streams + 1 : 1;
+    if (!client->ready && client->joined >= answers) {
         make_ready(client);
     }
 }
@@ -193,17 +209,16 @@ static void on_opened(void *context)
     }
 }
 
-/* Called after events, not at each: what all have reached. */
 static void find_lowest(void)
 {
-    uint64_t lowest = UINT64_MAX;
-    load.lowest_moved = false;
+    load.lowest = UINT64_MAX;
     for (size_t i = 0; i < load.plan.length; i++) {
-        if (is_subscriber(&load.clients[i]) && load.clients[i].reached < lowest) {
-            lowest = load.clients[i].reached;
+        uint64_t reached = load.reached[i];
+        if (is_subscriber(&load.clients[i]) && reached <= load.lowest) {
+            load.at_lowest = reached < load.lowest ? 1 : load.at_lowest + 1;
+            load.lowest = reached;
         }
     }
-    load.lowest = lowest;
 }
 
 static void note_everywhere(size_t updates)
@@ -216,14 +231,15 @@ static void note_everywhere(size_t updates)
 
 static void follow(void)
 {
-    if (load.lowest_moved) {
+    if (load.at_lowest == 0) {
         find_lowest();
     }
     if (!has_one_writer() || load.phase < PHASE_SEND) {
         return;
     }
     if (load.plan.dialect != DIALECT_SYNCLINE) {
-        note_everywhere(load.lowest < load.sent ? (size_t)load.lowest : load.sent);
+        size_t lowest = (size_t)load.lowest / load.options.edits;
+        note_everywhere(lowest < load.sent ? lowest : load.sent);
         return;
     }
     while (load.told < load.positions.length &&
@@ -335,7 +351,7 @@ static bool is_complete(void)
     size_t own = has_one_writer() || dialect_echoes(load.plan.dialect)
                      ? 0
                      : load.clients[0].plan->updates.length;
-    return load.lowest + own >= load.sent;
+    return load.lowest / load.options.edits + own >= load.sent;
 }
 
 static double seconds_since(uint64_t then) { return (double)(load.now_ns - then) / 1e9; }
@@ -346,9 +362,7 @@ static void begin_sending(void)
     load.cpu_ready = process_cpu_ns(load.options.pid);
     load.messages = load.bytes = 0;
     if (load.plan.dialect != DIALECT_SYNCLINE) {
-        for (size_t i = 0; i < load.plan.length; i++) {
-            load.clients[i].reached = 0;
-        }
+        memset(load.reached, 0, load.plan.length * sizeof *load.reached);
     }
     load.now_ns = now_ns();
     load.send_ns = load.now_ns;
@@ -407,18 +421,11 @@ static void handle(const struct epoll_event *event)
     }
 }
 
-/* Until what is due next, or something comes. */
-static void wait_for_events(void)
+/* Never asleep: to be woken costs whoever sends, and takes a while. */
+static void take_events(void)
 {
     struct epoll_event events[EVENTS_MAX];
-    long wait_ns = 1000000;
-    if (load.phase == PHASE_SEND && load.options.rate > 0) {
-        double next = (double)(load.clients[0].sent + 1) / load.options.rate * 1e9;
-        double left = (double)load.send_ns + next - (double)now_ns();
-        wait_ns = left < 0 ? 0 : left > 1e6 ? 1000000 : (long)left;
-    }
-    struct timespec wait = {.tv_nsec = wait_ns};
-    int length = epoll_pwait2(load.epoll, events, EVENTS_MAX, &wait, NULL);
+    int length = epoll_wait(load.epoll, events, EVENTS_MAX, 0);
     load.now_ns = now_ns();
     for (int i = 0; i < length; i++) {
         handle(&events[i]);
@@ -433,7 +440,7 @@ static void run(void)
     enter(PHASE_JOIN);
     while (load.phase != PHASE_OVER) {
         advance();
-        wait_for_events();
+        take_events();
         load.now_ns = now_ns();
         follow();
     }
@@ -521,6 +528,7 @@ int main(int count, char **arguments)
     load.options = parse(count, arguments);
     plan_read(&load.plan, load.options.plan);
     load.clients = allocate(load.plan.length * sizeof *load.clients);
+    load.reached = allocate(load.plan.length * sizeof *load.reached);
     for (size_t i = 0; i < load.plan.length; i++) {
         load.clients[i].plan = &load.plan.clients[i];
         load.clients[i].sent_ns = allocate(load.plan.clients[i].updates.length * sizeof(uint64_t));
@@ -533,6 +541,7 @@ int main(int count, char **arguments)
         free(load.clients[i].sent_ns);
     }
     free(load.clients);
+    free(load.reached);
     free(load.positions.items);
     latencies_finish(&load.ack_latencies);
     latencies_finish(&load.all_latencies);
