@@ -27,9 +27,11 @@ const hub = {
 const floor = { name: 'floor', start: (scope) => startFloor(scope), ...bare };
 const durableFloor = { name: 'floor with a commit', start: (scope) => startFloor(scope, { commits: true }), ...bare };
 
-/** Those that `npm ci` in `peers/` has installed. */
+const isInstalled = (name) => existsSync(new URL(`peers/node_modules/${name}`, import.meta.url));
+
+/** Those that `npm ci` in `peers/` has installed; SQLite for Hocuspocus has to be compiled, which not every machine can. */
 async function loadPeers() {
-  if (!existsSync(new URL('peers/node_modules', import.meta.url))) return [];
+  if (!isInstalled('ws')) return [];
   const { peers } = await import('./peers/messages.mjs');
   const peer = (name, program, dialect, args = () => []) => {
     const { path, subprotocol, join, updates } = peers[program];
@@ -42,7 +44,7 @@ async function loadPeers() {
     peer('ws, bare', 'ws', 'count'),
     peer('y-websocket', 'y-websocket', 'y'),
     peer('Hocuspocus', 'hocuspocus', 'hocuspocus'),
-    peer('Hocuspocus, SQLite', 'hocuspocus', 'hocuspocus', (scope) => [`${scope.folder()}/hocuspocus.db`]),
+    ...(isInstalled('better-sqlite3/build/Release/better_sqlite3.node') ? [peer('Hocuspocus, SQLite', 'hocuspocus', 'hocuspocus', (scope) => [`${scope.folder()}/hocuspocus.db`])] : []),
   ];
 }
 

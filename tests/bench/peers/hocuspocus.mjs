@@ -5,11 +5,16 @@
  *
  * node hocuspocus.mjs [file]
  */
-import { SQLite } from '@hocuspocus/extension-sqlite';
 import { Server } from '@hocuspocus/server';
 
 const [file] = process.argv.slice(2);
-const extensions = file === undefined ? [] : [new SQLite({ database: file })];
+
+async function store() {
+  const { SQLite } = await import('@hocuspocus/extension-sqlite');
+  return new SQLite({ database: file });
+}
+
+const extensions = file === undefined ? [] : [await store()];
 const server = new Server({ address: '127.0.0.1', port: 0, quiet: true, extensions });
 
 await server.listen();
