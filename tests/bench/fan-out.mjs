@@ -5,7 +5,7 @@
  * node tests/bench/fan-out.mjs [runs]
  */
 import { median, rounds } from './rounds.mjs';
-import { figure, printGoal, printTable, spread } from './table.mjs';
+import { figure, printGoal, printGrowth, printTable, spread } from './table.mjs';
 import { targets } from './targets.mjs';
 
 const RUNS = Number(process.argv[2] ?? 3);
@@ -67,7 +67,20 @@ async function steady(subscribers) {
   }
 }
 
+/** At a rate that the largest crowd is no match for, beside the floor, whose sends cost more in a larger crowd, too. */
+async function growth() {
+  const sizes = [100, 400, 1600];
+  const rate = 40;
+  const costs = new Map([targets.hub, targets.durableFloor].map((target) => [target, []]));
+  for (const subscribers of sizes) {
+    const figures = await rounds(RUNS, [...costs.keys()], crowd(subscribers, () => rate * SECONDS), { seconds: SECONDS, rate });
+    for (const [target, list] of costs) list.push(figures.get(target).map(perMessage));
+  }
+  for (const [target, list] of costs) printGrowth(`${target.name}: fan-out by subscribers`, 'µs of CPU per message', sizes, list);
+}
+
 for (const subscribers of CROWDS) {
   await fast(subscribers);
   await steady(subscribers);
 }
+await growth();

@@ -28,3 +28,14 @@ export function printGoal(what, reached, limit, unit, { most = false } = {}) {
   const good = most ? reached <= limit : reached >= limit;
   console.log(`${good ? 'reached' : 'MISSED '}  ${what}: ${figure(reached)}${unit} (${most ? 'at most' : 'at least'} ${figure(limit)}${unit})`);
 }
+
+/** What a unit costs at 1, 4 and 16 times the size: `costs` are of several runs each. */
+export function printGrowth(what, unit, sizes, costs) {
+  const medians = costs.map((runs) => summary(runs).median);
+  console.log(`\n${what} as it grows`);
+  printTable([
+    ['', unit, 'beside the first'],
+    ...sizes.map((size, i) => [figure(size), spread(costs[i]), figure(medians[i] / medians[0])]),
+  ]);
+  printGoal(`${what}, as it grows`, Math.max(...medians) / medians[0], 1.3, ' ×', { most: true });
+}
