@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/storage/storage_state.h"
 
-/* A step of a store ends with the document that passes it: some thousand rows, some ten
- * milliseconds. */
-enum { STORE_STEP_BYTES = 256 << 10 };
+/* A step of a store ends with a document: at the latest with the one that passes the bytes, some
+ * ten milliseconds of writing; and if an append waits, with the one that passes the time, which is
+ * so long that stores go on beside a hub that never stops appending. */
+enum { STORE_STEP_BYTES = 256 << 10, STORE_STEP_NS = 2000000 };
 
 static void explain(const struct storage *storage, sqlite3 *database, const char *what, int rc,
                     struct storage_completion *completion)
@@ -108,13 +110,43 @@ static void finish_store(struct storage *storage, struct work *work)
     storage_finish_requests(storage, &finished);
 }
 
+struct step {
+    struct storage *storage;
+    struct timespec begun;
+};
+
+static int64_t step_ns(const struct step *step)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)(now.tv_sec - step->begun.tv_sec) * 1000000000 + now.tv_nsec -
+           step->begun.tv_nsec;
+}
+
+static bool append_waits(struct storage *storage)
+{
+    (void)pthread_mutex_lock(&storage->mutex);
+    bool waits = storage->appends.first != NULL;
+    (void)pthread_mutex_unlock(&storage->mutex);
+    return waits;
+}
+
+static bool is_step_done(void *context, size_t written_bytes)
+{
+    const struct step *step = context;
+    return written_bytes >= STORE_STEP_BYTES ||
+           (step_ns(step) >= STORE_STEP_NS && append_waits(step->storage));
+}
+
 static void run_store(struct storage *storage, struct work *work)
 {
     struct storage_completion *completion = &work->store->completion;
+    struct step step = {.storage = storage};
     bool more = false;
+    (void)clock_gettime(CLOCK_MONOTONIC, &step.begun);
     int rc = begin(storage);
     if (rc == SQLITE_OK) {
-        rc = tables_store_some(storage->writer_tables, &work->rows, STORE_STEP_BYTES, &more);
+        rc = tables_store_some(storage->writer_tables, &work->rows, is_step_done, &step, &more);
     }
     if (rc == SQLITE_OK) {
         rc = database_exec(storage->writer, "COMMIT");

@@ -264,7 +264,8 @@ static int store_row(struct tables *tables, const struct row *row)
     return SQLITE_MISMATCH;
 }
 
-int tables_store_some(struct tables *tables, struct reader *rows, size_t step_bytes, bool *more)
+int tables_store_some(struct tables *tables, struct reader *rows, tables_is_enough *is_enough,
+                      void *context, bool *more)
 {
     struct reader reader = *rows;
     struct reader before = reader;
@@ -273,7 +274,7 @@ int tables_store_some(struct tables *tables, struct reader *rows, size_t step_by
     tables->document = 0;
     while (rc == SQLITE_OK && row_read(&reader, &row)) {
         size_t written = rows->left.length - before.left.length;
-        if (row.kind == ROW_DOCUMENT && written >= step_bytes) {
+        if (row.kind == ROW_DOCUMENT && written > 0 && is_enough(context, written)) {
             reader = before;
             break;
         }
@@ -290,11 +291,18 @@ int tables_store_some(struct tables *tables, struct reader *rows, size_t step_by
     return rc;
 }
 
+static bool never_enough(void *context, size_t written_bytes)
+{
+    (void)context;
+    (void)written_bytes;
+    return false;
+}
+
 int tables_store(struct tables *tables, struct bytes rows)
 {
     struct reader reader = reader_of(rows);
     bool more = false;
-    return tables_store_some(tables, &reader, SIZE_MAX, &more);
+    return tables_store_some(tables, &reader, never_enough, NULL, &more);
 }
 
 /* --- loading --- */

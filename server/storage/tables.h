@@ -18,12 +18,15 @@ void tables_close(struct tables *tables);
  * one comes before any DOCUMENT row. */
 STORAGE_CHECKED int tables_store(struct tables *tables, struct bytes rows);
 
+/* Asked before each document but the first, with the bytes of those that were written. */
+typedef bool tables_is_enough(void *context, size_t written_bytes);
+
 /*
- * Writes whole documents from `rows` until they pass `step_bytes`, and moves `rows` behind them;
- * `*more`: there are others. On failure `rows` has not moved.
+ * Writes whole documents from `rows` until it is enough, and moves `rows` behind them; `*more`:
+ * there are others. On failure `rows` has not moved.
  */
-STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows, size_t step_bytes,
-                                      bool *more);
+STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows,
+                                      tables_is_enough *is_enough, void *context, bool *more);
 
 /*
  * Appends the rows asked for: DOCUMENT, FIELD rows, ENTRY rows and REMOVAL rows, each in ascending

@@ -23,7 +23,7 @@ double figures_rank(struct figures *figures, double share);
 double seconds_now(void);
 
 /* Ends the program with a sentence: a measurement that goes wrong has no figure. */
-#define MUST(good) must_hold((good), #good, __FILE__, __LINE__)
-void must_hold(int good, const char *what, const char *file, int line);
+#define MUST(good) ((good) ? (void)0 : must_fail(#good, __FILE__, __LINE__))
+_Noreturn void must_fail(const char *what, const char *file, int line);
 
 #endif

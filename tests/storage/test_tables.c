@@ -278,6 +278,12 @@ Test(tables, the_newest_ten_thousand_rejections_are_kept)
     fixture_finish(&fixture);
 }
 
+static bool is_60_bytes(void *context, size_t written_bytes)
+{
+    (void)context;
+    return written_bytes >= 60;
+}
+
 /* An append waits behind one step at most, so a step has a bound and ends between documents. */
 Test(tables, a_long_store_goes_in_steps_of_whole_documents)
 {
@@ -300,7 +306,7 @@ Test(tables, a_long_store_goes_in_steps_of_whole_documents)
     struct reader reader = reader_of(buffer_bytes(&buffer));
     while (more) {
         size_t left = reader.left.length;
-        cr_assert(tables_store_some(tables, &reader, 60, &more) == SQLITE_OK);
+        cr_assert(tables_store_some(tables, &reader, is_60_bytes, NULL, &more) == SQLITE_OK);
         cr_expect(eq(sz, left - reader.left.length, buffer.length / 5), "two documents");
         steps++;
     }
@@ -308,4 +314,39 @@ Test(tables, a_long_store_goes_in_steps_of_whole_documents)
     buffer_finish(&buffer);
     tables_close(tables);
     cr_assert(sqlite3_close(database) == SQLITE_OK);
+}
+
+/*
+ * Without appends a step ends with its bytes: this store would be eight steps, and let nine appends
+ * pass. As one always waits here, the steps are shorter.
+ */
+Test(tables, a_store_lets_appends_pass_that_wait)
+{
+    enum { BYTES = 2 << 20 };
+    struct fixture fixture;
+    struct storage_completion completion = {.kind = STORAGE_APPENDED};
+    struct buffer buffer;
+    size_t appends = 0;
+    char name[32];
+    struct row rows[2] = {document,
+                          {.kind = ROW_ENTRY,
+                           .detail = fixture_text("0123456789012345678901234567890123456789"
+                                                  "0123456789012345678901234567890123456789")}};
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    buffer_init(&buffer, (size_t)2 * BYTES);
+    for (int i = 0; buffer.length < BYTES; i++) {
+        (void)snprintf(name, sizeof name, "post/%d", i);
+        rows[0].name = fixture_text(name);
+        write_rows(&buffer, rows, 2);
+    }
+    cr_assert(storage_store(fixture.storage, buffer_bytes(&buffer)));
+    for (; completion.kind == STORAGE_APPENDED; appends++) {
+        cr_assert(storage_append(fixture.storage, fixture_text("x"), 0));
+        fixture_wait(&fixture, &completion);
+    }
+    cr_expect(eq(int, completion.kind, STORAGE_STORED));
+    cr_expect(gt(sz, appends, 12), "only %zu have passed", appends);
+    buffer_finish(&buffer);
+    fixture_finish(&fixture);
 }
