@@ -11,7 +11,7 @@ export const delta = (id, seq, field, changes, position = 0) => ({
   type: 'DELTA', id, replica: null, first: seq, last: seq, context: { position, seen: [] }, changes: new Map([[field, changes]]),
 });
 
-/** Greeted. `heard` answers the next packet of a type, and how many bytes its message had; others before it are passed over. */
+/** Greeted. `heard` answers the next packet of a type, and the message it came in; others before it are passed over. */
 export async function dial(hub) {
   const socket = new WebSocket(hub.url, 'syncline.v1', { perMessageDeflate: false });
   const messages = on(socket, 'message');
@@ -24,7 +24,7 @@ export async function dial(hub) {
         if (next.packet.type === 'ERROR') throw new Error(`${next.packet.code}: ${next.packet.text}`);
       }
       const { value: [data] } = await messages.next();
-      for (const packet of decodeMessage(new Uint8Array(data))) waiting.push({ packet, bytes: data.length });
+      for (const packet of decodeMessage(new Uint8Array(data))) waiting.push({ packet, message: data });
     }
   };
   const send = (...packets) => socket.send(Buffer.concat(packets.map((packet) => encodePacket(packet))));
@@ -32,7 +32,7 @@ export async function dial(hub) {
   return { socket, send, heard, close: () => socket.close() };
 }
 
-/** Its bytes on the wire, as a new client gets them. */
+/** As a client that was never here before. */
 export async function openFresh(client, id, name) {
   client.send({ type: 'OPEN', id, name, replicas: [newReplica()] });
   return client.heard('SNAPSHOT');
