@@ -43,8 +43,8 @@ static void ask(struct storage *storage, struct request_queue *queue, pthread_co
 {
     (void)pthread_mutex_lock(&storage->mutex);
     request_push(queue, request);
-    (void)pthread_cond_signal(wanted);
     (void)pthread_mutex_unlock(&storage->mutex);
+    (void)pthread_cond_signal(wanted); /* not before: who wakes would meet the lock */
 }
 
 bool storage_append(struct storage *storage, struct bytes batch, uint64_t at_ms)
@@ -83,8 +83,8 @@ void storage_trim(struct storage *storage, uint64_t position)
 {
     (void)pthread_mutex_lock(&storage->mutex);
     storage->trim = position > storage->trim ? position : storage->trim;
-    (void)pthread_cond_signal(&storage->writer_wanted);
     (void)pthread_mutex_unlock(&storage->mutex);
+    (void)pthread_cond_signal(&storage->writer_wanted);
 }
 
 /* --- start and end --- */
