@@ -28,6 +28,7 @@
     X(put_removal, "INSERT INTO removals(document, field, key, position) "                         \
                    "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "                            \
                    "position = excluded.position")                                                 \
+    X(any_removal, "SELECT 1 FROM removals WHERE document = ?1 LIMIT 1")                           \
     X(drop_removal, "DELETE FROM removals WHERE document = ?1 AND field = ?2 AND key = ?3")        \
     X(put_replica, "INSERT INTO replicas(document, replica, number, seq, position, at, detail, "   \
                    "principal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE "     \
@@ -56,6 +57,7 @@ struct tables {
     struct walk *walk;
     struct browse *browse;
     int64_t document;  /* that the rows belong to; 0: none yet */
+    bool removals;     /* it may have some; while storing */
     struct bytes name; /* of the document being loaded; borrowed */
     char damage[512];
 };
@@ -115,6 +117,16 @@ static void bind_element(sqlite3_stmt *statement, const struct tables *tables,
     bind_bytes(statement, 3, row->key);
 }
 
+/* Most documents have none, and then their entries need not look for one each. */
+static int look_for_removals(struct tables *tables)
+{
+    bind_uint(tables->any_removal, 1, (uint64_t)tables->document);
+    int rc = sqlite3_step(tables->any_removal);
+    tables->removals = rc != SQLITE_DONE;
+    int reset = sqlite3_reset(tables->any_removal);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : reset;
+}
+
 static int store_document(struct tables *tables, const struct row *row)
 {
     struct bytes schema;
@@ -132,7 +144,8 @@ static int store_document(struct tables *tables, const struct row *row)
         tables->document = sqlite3_column_int64(tables->put_document, 0);
     }
     int reset = sqlite3_reset(tables->put_document);
-    return rc == SQLITE_ROW ? reset : rc;
+    rc = rc == SQLITE_ROW ? reset : rc;
+    return rc == SQLITE_OK ? look_for_removals(tables) : rc;
 }
 
 static int store_field(struct tables *tables, const struct row *row)
@@ -178,10 +191,18 @@ static void bind_shown(sqlite3_stmt *statement, int index, struct bytes shown)
     }
 }
 
+static int drop_removal(struct tables *tables, const struct row *row)
+{
+    if (!tables->removals) {
+        return SQLITE_OK;
+    }
+    bind_element(tables->drop_removal, tables, row);
+    return database_run(tables->drop_removal);
+}
+
 static int store_entry(struct tables *tables, const struct row *row)
 {
-    bind_element(tables->drop_removal, tables, row);
-    int rc = database_run(tables->drop_removal);
+    int rc = drop_removal(tables, row);
     if (rc != SQLITE_OK) {
         return rc;
     }
@@ -199,6 +220,7 @@ static int store_removal(struct tables *tables, const struct row *row)
     if (rc != SQLITE_OK) {
         return rc;
     }
+    tables->removals = true;
     bind_element(tables->put_removal, tables, row);
     bind_uint(tables->put_removal, 4, row->position);
     return database_run(tables->put_removal);
