@@ -43,9 +43,13 @@ double figures_rank(struct figures *figures, double share)
     return figures->values[(size_t)(share * (double)(figures->length - 1) + 0.5)];
 }
 
-double seconds_now(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
+
+double seconds_now(void) { return read_clock(CLOCK_MONOTONIC); }
+
+double seconds_worked(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }

@@ -22,6 +22,10 @@ double figures_rank(struct figures *figures, double share);
 /* Seconds of a clock that only grows. */
 double seconds_now(void);
 
+/* Seconds of processor time that this process has taken, the kernel's work for it included: other
+ * programs hardly change it. */
+double seconds_worked(void);
+
 /* Ends the program with a sentence: a measurement that goes wrong has no figure. */
 #define MUST(good) ((good) ? (void)0 : must_fail(#good, __FILE__, __LINE__))
 _Noreturn void must_fail(const char *what, const char *file, int line);

@@ -82,11 +82,43 @@ static void name_file(const struct options *options, const char *name, char path
 
 /* --- throughput --- */
 
+struct side_found {
+    struct figures rates; /* batches per second */
+    struct figures work;  /* microseconds of processor time for a batch */
+};
+
 struct throughput {
-    struct figures hub; /* batches per second */
-    struct figures floor;
+    struct side_found hub;
+    struct side_found floor;
     struct figures ratio;
 };
+
+static void side_finish(struct side_found *side)
+{
+    figures_finish(&side->rates);
+    figures_finish(&side->work);
+}
+
+static double run_hub(struct hub_side *hub, struct bytes batch, struct side_found *found)
+{
+    uint64_t before = hub->appended;
+    double worked = seconds_worked();
+    double rate = hub_side_run(hub, batch, slice_seconds);
+    figures_add(&found->rates, rate);
+    figures_add(&found->work, 1e6 * (seconds_worked() - worked) / (double)(hub->appended - before));
+    return rate;
+}
+
+static double run_floor(struct floor_side *floor, struct bytes batch, struct side_found *found)
+{
+    uint64_t before = floor->appended;
+    double worked = seconds_worked();
+    double rate = floor_side_run(floor, batch, slice_seconds);
+    figures_add(&found->rates, rate);
+    figures_add(&found->work,
+                1e6 * (seconds_worked() - worked) / (double)(floor->appended - before));
+    return rate;
+}
 
 static void check_rows(const char *path, uint64_t appended)
 {
@@ -114,11 +146,8 @@ static void measure_shape(const struct options *options, const struct shape *sha
     hub_side_open(&hub, hub_path);
     floor_side_open(&floor, floor_path);
     for (size_t i = 0; i < SLICES; i++) {
-        double one = hub_side_run(&hub, batch, slice_seconds);
-        double other = floor_side_run(&floor, batch, slice_seconds);
-        figures_add(&found->hub, one);
-        figures_add(&found->floor, other);
-        figures_add(&found->ratio, one / other);
+        double rate = run_hub(&hub, batch, &found->hub);
+        figures_add(&found->ratio, rate / run_floor(&floor, batch, &found->floor));
     }
     hub_side_close(&hub);
     floor_side_close(&floor);
@@ -129,22 +158,23 @@ static void measure_shape(const struct options *options, const struct shape *sha
     free_batch(batch);
 }
 
-static void print_side(const struct options *options, const struct shape *shape, const char *side,
-                       struct figures *rates)
+static void print_side(const struct options *options, const struct shape *shape, const char *name,
+                       struct side_found *side)
 {
-    double rate = figures_rank(rates, 0.5);
-    double least = figures_rank(rates, 0);
-    double most = figures_rank(rates, 1);
+    double rate = figures_rank(&side->rates, 0.5);
+    double least = figures_rank(&side->rates, 0);
+    double most = figures_rank(&side->rates, 1);
+    double work = figures_rank(&side->work, 0.5);
+    double updates = rate * (double)shape->updates;
     double megabytes = rate * (double)shape->bytes / 1e6;
     if (options->json) {
         (void)printf("{\"bench\":\"journal\",\"batch\":\"%s\",\"side\":\"%s\","
                      "\"batches_per_s\":%.0f,\"least\":%.0f,\"most\":%.0f,"
-                     "\"updates_per_s\":%.0f,\"megabytes_per_s\":%.2f}\n",
-                     shape->name, side, rate, least, most, rate * (double)shape->updates,
-                     megabytes);
+                     "\"updates_per_s\":%.0f,\"megabytes_per_s\":%.2f,\"cpu_us\":%.1f}\n",
+                     shape->name, name, rate, least, most, updates, megabytes, work);
     } else {
-        (void)printf("%-14s %-6s %9.0f (%6.0f-%6.0f) %11.0f %8.2f", shape->name, side, rate, least,
-                     most, rate * (double)shape->updates, megabytes);
+        (void)printf("%-14s %-6s %9.0f (%6.0f-%6.0f) %11.0f %8.2f %13.0f", shape->name, name, rate,
+                     least, most, updates, megabytes, work);
     }
 }
 
@@ -166,8 +196,8 @@ static void print_ratio(const struct options *options, const struct shape *shape
 static void measure_throughput(const struct options *options)
 {
     if (!options->json) {
-        (void)printf("%-14s %-6s %9s %15s %11s %8s   %s\n", "batch", "side", "batches/s",
-                     "(least-most)", "updates/s", "MB/s", "hub/floor (least-most)");
+        (void)printf("%-14s %-6s %9s %15s %11s %8s %13s   %s\n", "batch", "side", "batches/s",
+                     "(least-most)", "updates/s", "MB/s", "us of CPU", "hub/floor (least-most)");
     }
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct throughput found = {0};
@@ -176,8 +206,8 @@ static void measure_throughput(const struct options *options)
         (void)fputs(options->json ? "" : "\n", stdout);
         print_side(options, &shapes[i], "hub", &found.hub);
         print_ratio(options, &shapes[i], &found.ratio);
-        figures_finish(&found.hub);
-        figures_finish(&found.floor);
+        side_finish(&found.hub);
+        side_finish(&found.floor);
         figures_finish(&found.ratio);
     }
 }
