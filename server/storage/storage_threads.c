@@ -252,11 +252,21 @@ static void run_load(struct storage *storage, struct request *load)
     database_rollback(storage->reader);
 }
 
+static bool load_waits(void *context)
+{
+    struct storage *storage = context;
+    (void)pthread_mutex_lock(&storage->mutex);
+    bool waits = storage->loads.first != NULL;
+    (void)pthread_mutex_unlock(&storage->mutex);
+    return waits;
+}
+
 void *storage_read_loop(void *context)
 {
     struct storage *storage = context;
     struct request_queue finished = {0};
     struct request *load;
+    tables_yield_to(storage->reader_tables, load_waits, storage);
     while ((load = wait_for_load(storage)) != NULL) {
         run_load(storage, load);
         request_push(&finished, load);

@@ -36,6 +36,9 @@ STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows
  */
 STORAGE_CHECKED int tables_load(struct tables *tables, struct bytes request, struct buffer *rows);
 
+/* Whether another load waits: a walk through replicas then ends its step early. */
+void tables_yield_to(struct tables *tables, bool (*waits)(void *context), void *context);
+
 /* After tables_load: which row is damaged, in words; empty: none is. */
 const char *tables_damage(const struct tables *tables);
 

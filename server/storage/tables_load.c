@@ -195,4 +195,9 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     return rc == SQLITE_OK ? load_replicas(tables, &request, &writer) : rc;
 }
 
+void tables_yield_to(struct tables *tables, bool (*waits)(void *context), void *context)
+{
+    walk_yield_to(tables->walk, waits, context);
+}
+
 const char *tables_damage(const struct tables *tables) { return tables->damage; }

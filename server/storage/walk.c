@@ -7,13 +7,16 @@
 
 #include "protocol/limits.h"
 
-/* Some ten milliseconds of the reading thread, and as much as one batch of the journal likes. */
-enum { STEP_ROWS = 20000, STEP_FOUND = 1000, KEY_BYTES = 8 + REPLICA_BYTES };
+/* Some ten milliseconds of the reading thread, and as much as one batch of the journal likes. If
+ * something else waits, a step ends at a multiple of fewer: the walk goes on, if slowly. */
+enum { STEP_ROWS = 20000, YIELD_ROWS = 2000, STEP_FOUND = 1000, KEY_BYTES = 8 + REPLICA_BYTES };
 
 _Static_assert((int)KEY_BYTES <= (int)LIMIT_ROW_WALK_BYTES, "a walk goes on behind a row's key");
 
 struct walk {
     sqlite3_stmt *step;
+    walk_waits *waits; /* NULL: nothing ever does */
+    void *waits_context;
     uint64_t document; /* where the walk is */
     struct replica_id replica;
     uint64_t named; /* the document whose name was written last */
@@ -44,9 +47,16 @@ void walk_close(struct walk *walk)
     }
 }
 
+void walk_yield_to(struct walk *walk, walk_waits *waits, void *context)
+{
+    walk->waits = waits;
+    walk->waits_context = context;
+}
+
 static bool read_after(struct walk *walk, struct bytes after)
 {
-    *walk = (struct walk){.step = walk->step};
+    *walk = (struct walk){
+        .step = walk->step, .waits = walk->waits, .waits_context = walk->waits_context};
     if (after.length == 0) {
         return true;
     }
@@ -113,7 +123,9 @@ static bool look_at_row(struct walk *walk, uint64_t before_ms, struct writer *wr
 
 static bool is_step_done(const struct walk *walk)
 {
-    return walk->rows >= STEP_ROWS || walk->found >= STEP_FOUND;
+    bool yields = walk->waits != NULL && walk->rows > 0 && walk->rows % YIELD_ROWS == 0;
+    return walk->rows >= STEP_ROWS || walk->found >= STEP_FOUND ||
+           (yields && walk->waits(walk->waits_context));
 }
 
 int walk_silent(struct walk *walk, const struct row_request *request, struct writer *writer,

@@ -15,6 +15,11 @@ struct walk;
 struct walk *walk_open(sqlite3 *database);
 void walk_close(struct walk *walk);
 
+/* Whether something else waits, so that a step should end soon; asked now and then. Without it none
+ * does. */
+typedef bool walk_waits(void *context);
+void walk_yield_to(struct walk *walk, walk_waits *waits, void *context);
+
 /*
  * One step behind `request->after`: each document with silent replicas as a DOCUMENT row of nothing
  * but its name, with a SILENT row for each, and a WALKED row at the end. SQLITE_CORRUPT: `damage`
