@@ -9,11 +9,11 @@
  * node tests/bench/snapshot.mjs [--json] [runs]
  */
 import assert from 'node:assert/strict';
+import { decodeMessage } from 'syncline/internal/protocol/every';
 import { startHub, until } from '../e2e/support.mjs';
 import { ask, change, createScope, memory } from './databases.mjs';
 import { printTable, summary } from './table.mjs';
-import { delta, dial, newReplica, openFresh } from './wire.mjs';
-import { decodeMessage } from 'syncline/internal/protocol/every';
+import { delta, dial, openFresh } from './wire.mjs';
 
 const json = process.argv.includes('--json');
 const RUNS = Number(process.argv.slice(2).find((argument) => argument !== '--json') ?? 7);
