@@ -11,7 +11,8 @@ import { statSync } from 'node:fs';
 import { decodeMulti } from '@msgpack/msgpack';
 import { WebSocket } from 'ws';
 import { postSchema, until } from '../e2e/support.mjs';
-import { ask, change, createScope, forgetPages, hubWithTemplate, memory, multiply } from './databases.mjs';
+import { ask, change, forgetPages, hubWithTemplate, memory, multiply } from './databases.mjs';
+import { createScope } from './scope.mjs';
 import { printTable, summary } from './table.mjs';
 import { delta, dial, newReplica, openFresh } from './wire.mjs';
 

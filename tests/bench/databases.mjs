@@ -4,15 +4,6 @@ import { readFileSync } from 'node:fs';
 import { startHub } from '../e2e/support.mjs';
 import { delta, dial, newReplica } from './wire.mjs';
 
-/** What ends with the run, the last begun first: the `t` of tests/e2e/support.mjs. */
-export function createScope() {
-  const ends = [];
-  return {
-    after: (end) => void ends.unshift(end),
-    async end() { for (const end of ends.splice(0)) await end(); },
-  };
-}
-
 /** Not while the hub runs. */
 export function change(hub, sql) {
   execFileSync('sqlite3', ['-bail', hub.data], { input: sql, maxBuffer: 1 << 26 });

@@ -16,7 +16,7 @@ import { mintReplica, webRandom } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { startHub } from '../e2e/support.mjs';
 import { openBrowser, openTab, servePage } from './browser.mjs';
-import { createScope } from './servers.mjs';
+import { createScope } from './scope.mjs';
 import { printTable, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 7);

@@ -1,6 +1,7 @@
 /** Plays loads against several targets, round by round, so that what else the machine does meets all alike. */
 import { writePlan } from './plan.mjs';
-import { createScope, load } from './servers.mjs';
+import { createScope } from './scope.mjs';
+import { load } from './servers.mjs';
 import { summary } from './table.mjs';
 
 /** One load of a fresh server: `clients(target)` are what its clients say, `options` the generator's. */

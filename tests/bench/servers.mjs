@@ -5,17 +5,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { bin, folder, startHub as startPlainHub } from '../e2e/support.mjs';
 
-/** What ends with it, the last begun first: the `t` of tests/e2e/support.mjs. */
-export function createScope() {
-  const ends = [];
-  const scope = {
-    after: (end) => void ends.unshift(end),
-    folder: () => folder(scope),
-    async end() { for (const end of ends.splice(0)) await end(); },
-  };
-  return scope;
-}
-
 export const pinned = ['taskset', '-c', '0'];
 
 /** The hub with nothing that would slow a load down on purpose. */

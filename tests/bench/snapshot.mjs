@@ -11,7 +11,8 @@
 import assert from 'node:assert/strict';
 import { decodeMessage } from 'syncline/internal/protocol/every';
 import { startHub, until } from '../e2e/support.mjs';
-import { ask, change, createScope, memory } from './databases.mjs';
+import { ask, change, memory } from './databases.mjs';
+import { createScope } from './scope.mjs';
 import { printTable, summary } from './table.mjs';
 import { delta, dial, openFresh } from './wire.mjs';
 
