@@ -3,20 +3,46 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { CAPACITY_MIN = 8 };
+enum { CAPACITY_MIN = 8, DOUBLED_MAX = 4096 };
 
 static size_t home_of(const struct hash_index *index, uint32_t hash)
 {
-    return hash & (index->capacity - 1);
+    return (size_t)((uint64_t)hash * index->capacity >> 32);
 }
 
-static bool has_room(size_t capacity, size_t length) { return length <= capacity - capacity / 4; }
+static size_t next(const struct hash_index *index, size_t at)
+{
+    return at + 1 == index->capacity ? 0 : at + 1;
+}
 
+/* How far what stands at `at` is from its home; the array is a ring. */
+static size_t distance_at(const struct hash_index *index, size_t at)
+{
+    size_t home = home_of(index, index->places[at].hash);
+    return at >= home ? at - home : at + index->capacity - home;
+}
+
+static bool is_free(const struct hash_index *index, size_t at)
+{
+    return index->places[at].slot == HASH_INDEX_NONE;
+}
+
+/* At least one place stays free, where every search ends. */
+static bool has_room(size_t capacity, size_t length) { return length <= capacity - capacity / 8; }
+
+/* Whoever is further from home goes before whoever is nearer. */
 static void place(struct hash_index *index, struct hash_index_place entry)
 {
     size_t at = home_of(index, entry.hash);
-    while (index->places[at].slot != HASH_INDEX_NONE) {
-        at = (at + 1) & (index->capacity - 1);
+    for (size_t distance = 0; !is_free(index, at); distance++) {
+        size_t there = distance_at(index, at);
+        if (there < distance) {
+            struct hash_index_place moved = index->places[at];
+            index->places[at] = entry;
+            entry = moved;
+            distance = there;
+        }
+        at = next(index, at);
     }
     index->places[at] = entry;
 }
@@ -27,29 +53,35 @@ void hash_index_finish(struct hash_index *index)
     *index = (struct hash_index){0};
 }
 
-enum crdt_status hash_index_reserve(struct hash_index *index, size_t more)
+/* A large array grows by a quarter: it would be half empty most of the time. */
+static size_t grown_capacity(const struct hash_index *index, size_t length)
 {
     size_t capacity = index->capacity == 0 ? CAPACITY_MIN : index->capacity;
-    while (!has_room(capacity, index->length + more)) {
-        if (capacity > SIZE_MAX / 2 / sizeof *index->places) {
-            return CRDT_NO_MEMORY;
-        }
-        capacity *= 2;
+    while (capacity <= UINT32_MAX && !has_room(capacity, length)) {
+        capacity += capacity < DOUBLED_MAX ? capacity : capacity / 4;
     }
-    if (capacity == index->capacity) {
+    return capacity;
+}
+
+enum crdt_status hash_index_reserve(struct hash_index *index, size_t more)
+{
+    if (index->capacity != 0 && has_room(index->capacity, index->length + more)) {
         return CRDT_OK;
     }
-    struct hash_index grown = {.places = malloc(capacity * sizeof *grown.places),
-                               .capacity = capacity,
+    struct hash_index grown = {.capacity = grown_capacity(index, index->length + more),
                                .length = index->length};
+    if (grown.capacity > UINT32_MAX) {
+        return CRDT_NO_MEMORY;
+    }
+    grown.places = malloc(grown.capacity * sizeof *grown.places);
     if (grown.places == NULL) {
         return CRDT_NO_MEMORY;
     }
-    for (size_t i = 0; i < capacity; i++) {
+    for (size_t i = 0; i < grown.capacity; i++) {
         grown.places[i].slot = HASH_INDEX_NONE;
     }
     for (size_t i = 0; i < index->capacity; i++) {
-        if (index->places[i].slot != HASH_INDEX_NONE) {
+        if (!is_free(index, i)) {
             place(&grown, index->places[i]);
         }
     }
@@ -65,12 +97,13 @@ uint32_t hash_index_find(const struct hash_index *index, uint64_t hash, const vo
         return HASH_INDEX_NONE;
     }
     size_t at = home_of(index, (uint32_t)hash);
-    while (index->places[at].slot != HASH_INDEX_NONE) {
+    for (size_t distance = 0; !is_free(index, at) && distance_at(index, at) >= distance;
+         distance++) {
         const struct hash_index_place *entry = &index->places[at];
         if (entry->hash == (uint32_t)hash && match(context, entry->slot, key)) {
             return entry->slot;
         }
-        at = (at + 1) & (index->capacity - 1);
+        at = next(index, at);
     }
     return HASH_INDEX_NONE;
 }
@@ -86,20 +119,16 @@ void hash_index_insert(struct hash_index *index, uint64_t hash, uint32_t slot)
 void hash_index_remove(struct hash_index *index, uint64_t hash, uint32_t slot)
 {
     assert(index->length > 0);
-    size_t mask = index->capacity - 1;
     size_t hole = home_of(index, (uint32_t)hash);
     while (index->places[hole].slot != slot) {
-        assert(index->places[hole].slot != HASH_INDEX_NONE);
-        hole = (hole + 1) & mask;
+        assert(!is_free(index, hole));
+        hole = next(index, hole);
     }
-    /* Move back every later entry of the run whose home does not lie behind the hole. */
-    for (size_t at = (hole + 1) & mask; index->places[at].slot != HASH_INDEX_NONE;
-         at = (at + 1) & mask) {
-        size_t home = home_of(index, index->places[at].hash);
-        if (((at - home) & mask) >= ((at - hole) & mask)) {
-            index->places[hole] = index->places[at];
-            hole = at;
-        }
+    /* Everybody behind, up to one who is at home, moves one place nearer to it. */
+    for (size_t at = next(index, hole); !is_free(index, at) && distance_at(index, at) > 0;
+         at = next(index, at)) {
+        index->places[hole] = index->places[at];
+        hole = at;
     }
     index->places[hole].slot = HASH_INDEX_NONE;
     index->length--;

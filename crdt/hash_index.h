@@ -1,10 +1,13 @@
 /*
  * Hash index: finds the slot of a key among items that its owner keeps elsewhere.
  *
- * The index holds pairs of a 32-bit hash and a slot number, in one open-addressed array with linear
- * probing and backward-shift deletion (Knuth, TAOCP 3, 6.4, Algorithm R). The owner compares keys;
- * the index knows none. Eight bytes a place, at most three quarters full. Room is reserved before
- * it is used, so an insertion cannot fail half-way.
+ * The index holds pairs of a 32-bit hash and a slot number, in one open-addressed array. A hash's
+ * home is its share of the array, so the pairs stand in the order of their hashes, with gaps: a
+ * search ends where a greater hash stands, growing is one pass from left to right, and the array
+ * may have any length. (Linear probing in order: Amble, Knuth, Computer Journal 17 (1974), known as
+ * Robin Hood hashing; deletion shifts back.) The owner compares keys; the index knows none. Eight
+ * bytes a place, at most seven eighths full. Room is reserved before it is used, so an insertion
+ * cannot fail half-way.
  */
 #ifndef CRDT_HASH_INDEX_H
 #define CRDT_HASH_INDEX_H
@@ -25,7 +28,7 @@ struct hash_index_place {
 /* `{0}` is the empty index. */
 struct hash_index {
     struct hash_index_place *places;
-    size_t capacity; /* 0 or a power of two */
+    size_t capacity;
     size_t length;
 };
 
@@ -37,7 +40,7 @@ void hash_index_finish(struct hash_index *index);
 /* Makes room for `more` insertions. CRDT_NO_MEMORY: unchanged. */
 CRDT_CHECKED enum crdt_status hash_index_reserve(struct hash_index *index, size_t more);
 
-/* The slot of the key with that hash, or HASH_INDEX_NONE. */
+/* The slot of the key with that hash, or HASH_INDEX_NONE. All 32 low bits must be well mixed. */
 uint32_t hash_index_find(const struct hash_index *index, uint64_t hash, const void *key,
                          hash_index_match *match, const void *context);
 
