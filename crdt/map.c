@@ -119,12 +119,8 @@ struct crdt_field *map_take_field(struct crdt_map *map, uint32_t slot, uint64_t 
 /* The key's slot, made if there is none. CRDT_NO_MEMORY: unchanged. */
 enum crdt_status map_take_slot(struct crdt_map *map, struct bytes key, uint32_t *slot)
 {
-    *slot = orset_table_find(map->keys, key);
-    if (*slot != HASH_INDEX_NONE) {
-        return CRDT_OK;
-    }
-    enum crdt_status status = orset_table_insert(map->keys, key, slot);
-    if (status == CRDT_OK && !reserve_values(map)) {
+    enum crdt_status status = orset_table_take(map->keys, key, slot);
+    if (status == CRDT_OK && orset_table_is_new(map->keys, *slot) && !reserve_values(map)) {
         orset_table_remove(map->keys, *slot);
         return CRDT_NO_MEMORY;
     }
@@ -135,7 +131,7 @@ enum crdt_status map_take_slot(struct crdt_map *map, struct bytes key, uint32_t 
  */
 void map_touch(struct crdt_map *map, uint32_t slot, uint64_t position)
 {
-    if (map->keys->elements[slot].dot_count == 0) {
+    if (map->keys->elements[slot].dotted == ORSET_NO_DOT) {
         map_drop_field(map, slot);
     }
     orset_table_touch(map->keys, slot, position);
@@ -154,8 +150,10 @@ static enum crdt_status copy_key(struct crdt_map *copy, const struct crdt_map *s
     if (made == NULL) {
         return CRDT_NO_MEMORY;
     }
-    enum crdt_status status = crdt_map_put_field(copy, crdt_orset_bytes(key), key->dots,
-                                                 key->dot_count, key->position, made);
+    struct crdt_dot one;
+    enum crdt_status status =
+        crdt_map_put_field(copy, crdt_orset_bytes(key), crdt_orset_dots(key, &one),
+                           crdt_orset_dot_count(key), key->position, made);
     if (status == CRDT_OK) {
         crdt_map_begin(copy, crdt_orset_bytes(key), value->begun);
     }

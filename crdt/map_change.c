@@ -38,12 +38,12 @@ struct crdt_change *map_change_create(const struct crdt_type *type)
 /* The key's edit, made if there is none; NULL: no memory. */
 static struct crdt_map_edit *take_edit(struct crdt_map_change *change, struct bytes key)
 {
-    uint32_t slot = orset_table_find(change->keys, key);
-    if (slot != HASH_INDEX_NONE) {
-        return &change->edits[slot];
-    }
-    if (orset_table_insert(change->keys, key, &slot) != CRDT_OK) {
+    uint32_t slot;
+    if (orset_table_take(change->keys, key, &slot) != CRDT_OK) {
         return NULL;
+    }
+    if (!orset_table_is_new(change->keys, slot)) {
+        return &change->edits[slot];
     }
     orset_table_touch(change->keys, slot, 1);
     if (change->keys->capacity > change->capacity) {

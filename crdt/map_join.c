@@ -27,16 +27,6 @@ static void other_finish(struct other *other)
     }
 }
 
-static bool has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot)
-{
-    for (uint32_t i = 0; element != NULL && i < element->dot_count; i++) {
-        if (element->dots[i].replica == dot->replica && element->dots[i].seq == dot->seq) {
-            return true;
-        }
-    }
-    return false;
-}
-
 struct removed_there {
     const struct crdt_join *join;
     const struct crdt_orset_element *theirs;
@@ -45,7 +35,8 @@ struct removed_there {
 static bool covered_there(const void *context, const struct crdt_dot *dot)
 {
     const struct removed_there *there = context;
-    return !has_dot(there->theirs, dot) && crdt_context_covers(&there->join->source, dot);
+    return !crdt_orset_has_dot(there->theirs, dot) &&
+           crdt_context_covers(&there->join->source, dot);
 }
 
 static enum crdt_status arrive(struct crdt_map *map, uint32_t slot,
@@ -53,9 +44,10 @@ static enum crdt_status arrive(struct crdt_map *map, uint32_t slot,
                                const struct crdt_join *join, bool *changed)
 {
     enum crdt_status status = CRDT_OK;
-    for (uint32_t i = 0; theirs != NULL && i < theirs->dot_count && status == CRDT_OK; i++) {
-        struct crdt_dot dot = theirs->dots[i];
-        if (!has_dot(&map->keys->elements[slot], &dot) &&
+    uint32_t count = theirs == NULL ? 0 : crdt_orset_dot_count(theirs);
+    for (uint32_t i = 0; i < count && status == CRDT_OK; i++) {
+        struct crdt_dot dot = crdt_orset_dot(theirs, i);
+        if (!crdt_orset_has_dot(&map->keys->elements[slot], &dot) &&
             !crdt_context_covers(&join->target, &dot)) {
             dot.position = join->position;
             status = orset_table_push_dot(map->keys, slot, &dot);
@@ -86,7 +78,7 @@ static enum crdt_status join_slot(struct crdt_map *map, uint32_t slot,
     }
     if (changed || field->position != position) {
         map_touch(map, slot, join->position);
-    } else if (map->keys->elements[slot].dot_count == 0) {
+    } else if (map->keys->elements[slot].dotted == ORSET_NO_DOT) {
         map_drop_field(map, slot);
     }
     return status;
@@ -100,7 +92,7 @@ static enum crdt_status join_new(struct crdt_map *map, const struct crdt_map *th
     const struct crdt_orset_element *key = crdt_orset_since(theirs->keys, &theirs->keys->live, 0);
     for (; key != NULL && status == CRDT_OK; key = crdt_orset_next(theirs->keys, key)) {
         uint32_t slot = orset_table_find(map->keys, crdt_orset_bytes(key));
-        if (slot != HASH_INDEX_NONE && map->keys->elements[slot].dot_count > 0) {
+        if (slot != HASH_INDEX_NONE && map->keys->elements[slot].dotted != ORSET_NO_DOT) {
             continue;
         }
         bool is_new = slot == HASH_INDEX_NONE;
@@ -108,7 +100,7 @@ static enum crdt_status join_new(struct crdt_map *map, const struct crdt_map *th
         if (status == CRDT_OK) {
             status = join_slot(map, slot, theirs, join);
         }
-        if (status == CRDT_OK && is_new && map->keys->elements[slot].dot_count == 0) {
+        if (status == CRDT_OK && is_new && map->keys->elements[slot].dotted == ORSET_NO_DOT) {
             map_drop_field(map, slot);
             orset_table_remove(map->keys, slot);
         }

@@ -16,22 +16,31 @@ static void touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
     set->field.position = position;
 }
 
-static bool has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot)
+bool crdt_orset_has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot)
 {
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        if (element->dots[i].replica == dot->replica && element->dots[i].seq == dot->seq) {
+    uint32_t count = element == NULL ? 0 : crdt_orset_dot_count(element);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot held = crdt_orset_dot(element, i);
+        if (held.replica == dot->replica && held.seq == dot->seq) {
             return true;
         }
     }
     return false;
 }
 
+static void set_init(struct crdt_orset *set, const struct crdt_type *type, uint64_t seed)
+{
+    set->field = (struct crdt_field){.type = type};
+    set->nested = false;
+    set->disable_wins = false;
+    orset_table_init(set, seed);
+}
+
 static struct crdt_orset *set_create(const struct crdt_type *type, uint64_t seed)
 {
-    struct crdt_orset *set = calloc(1, sizeof *set);
+    struct crdt_orset *set = malloc(sizeof *set);
     if (set != NULL) {
-        set->field.type = type;
-        orset_table_init(set, seed);
+        set_init(set, type, seed);
     }
     return set;
 }
@@ -60,15 +69,14 @@ void crdt_orset_destroy(struct crdt_field *field) { set_destroy((struct crdt_ors
 static enum crdt_status copy_list(struct crdt_orset *copy, const struct crdt_orset *source,
                                   const struct crdt_orset_list *list)
 {
+    enum crdt_status status = CRDT_OK;
     const struct crdt_orset_element *element = crdt_orset_since(source, list, 0);
-    for (; element != NULL; element = crdt_orset_next(source, element)) {
-        enum crdt_status status = crdt_orset_put(copy, crdt_orset_bytes(element), element->dots,
-                                                 element->dot_count, element->position);
-        if (status != CRDT_OK) {
-            return status;
-        }
+    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(source, element)) {
+        struct crdt_dot one;
+        status = crdt_orset_put(copy, crdt_orset_bytes(element), crdt_orset_dots(element, &one),
+                                crdt_orset_dot_count(element), element->position);
     }
-    return CRDT_OK;
+    return status;
 }
 
 struct crdt_field *crdt_orset_copy(const struct crdt_field *field)
@@ -100,37 +108,31 @@ void crdt_orset_change_destroy(struct crdt_change *base)
 {
     struct crdt_orset_change *change = (struct crdt_orset_change *)base;
     if (change != NULL) {
-        set_destroy(change->added);
-        set_destroy(change->removed);
+        orset_table_finish(&change->added);
+        orset_table_finish(&change->removed);
         free(change);
     }
 }
 
 struct crdt_change *crdt_orset_change_create(const struct crdt_type *type)
 {
-    struct crdt_orset_change *change = calloc(1, sizeof *change);
+    struct crdt_orset_change *change = malloc(sizeof *change);
     if (change == NULL) {
         return NULL;
     }
     change->change.type = type;
-    change->added = set_create(type, 0);
-    change->removed = set_create(type, 0);
-    if (change->added == NULL || change->removed == NULL) {
-        crdt_orset_change_destroy(&change->change);
-        return NULL;
-    }
+    change->clear = false;
+    set_init(&change->added, type, 0);
+    set_init(&change->removed, type, 0);
     return &change->change;
 }
 
 /* A change's sets are in the order of their edits: no position, no dots. */
 static enum crdt_status name_element(struct crdt_orset *set, struct bytes element)
 {
-    if (orset_table_find(set, element) != HASH_INDEX_NONE) {
-        return CRDT_OK;
-    }
     uint32_t slot;
-    enum crdt_status status = orset_table_insert(set, element, &slot);
-    if (status == CRDT_OK) {
+    enum crdt_status status = orset_table_take(set, element, &slot);
+    if (status == CRDT_OK && orset_table_is_new(set, slot)) {
         orset_table_touch(set, slot, 1);
     }
     return status;
@@ -138,28 +140,26 @@ static enum crdt_status name_element(struct crdt_orset *set, struct bytes elemen
 
 enum crdt_status crdt_orset_add(struct crdt_orset_change *change, struct bytes element)
 {
-    crdt_orset_forget(change->removed, element);
-    return name_element(change->added, element);
+    crdt_orset_forget(&change->removed, element);
+    return name_element(&change->added, element);
 }
 
 enum crdt_status crdt_orset_remove(struct crdt_orset_change *change, struct bytes element)
 {
-    crdt_orset_forget(change->added, element);
-    return change->clear ? CRDT_OK : name_element(change->removed, element);
+    crdt_orset_forget(&change->added, element);
+    return change->clear ? CRDT_OK : name_element(&change->removed, element);
 }
 
 static void forget_all(struct crdt_orset *set)
 {
-    uint64_t seed = set->seed;
     orset_table_finish(set);
-    *set = (struct crdt_orset){.field = {.type = set->field.type}};
-    orset_table_init(set, seed);
+    set_init(set, set->field.type, set->seed);
 }
 
 void crdt_orset_clear(struct crdt_orset_change *change)
 {
-    forget_all(change->added);
-    forget_all(change->removed);
+    forget_all(&change->added);
+    forget_all(&change->removed);
     change->clear = true;
 }
 
@@ -176,13 +176,13 @@ enum crdt_status crdt_orset_gather(struct crdt_change *base, const struct crdt_c
         crdt_orset_clear(change);
     }
     enum crdt_status status = CRDT_OK;
-    const struct crdt_orset_element *element = first(next->removed);
+    const struct crdt_orset_element *element = first(&next->removed);
     for (; element != NULL && status == CRDT_OK;
-         element = crdt_orset_next(next->removed, element)) {
+         element = crdt_orset_next(&next->removed, element)) {
         status = crdt_orset_remove(change, crdt_orset_bytes(element));
     }
-    element = first(next->added);
-    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(next->added, element)) {
+    element = first(&next->added);
+    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(&next->added, element)) {
         status = crdt_orset_add(change, crdt_orset_bytes(element));
     }
     return status;
@@ -224,8 +224,8 @@ static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
 {
     struct crdt_dot dot = {
         .seq = update->last, .position = update->position, .replica = update->replica};
-    uint32_t slot = orset_table_find(set, element);
-    if (slot == HASH_INDEX_NONE && orset_table_insert(set, element, &slot) != CRDT_OK) {
+    uint32_t slot;
+    if (orset_table_take(set, element, &slot) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
     orset_table_drop_dots(set, slot, covered_by_update, update);
@@ -243,14 +243,14 @@ enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *e
     if (change->clear) {
         apply_clear(set, update);
     }
-    const struct crdt_orset_element *element = first(change->removed);
-    for (; element != NULL; element = crdt_orset_next(change->removed, element)) {
+    const struct crdt_orset_element *element = first(&change->removed);
+    for (; element != NULL; element = crdt_orset_next(&change->removed, element)) {
         (void)crdt_orset_drop_seen(set, crdt_orset_bytes(element), update);
     }
     enum crdt_status status = CRDT_OK;
-    element = first(change->added);
+    element = first(&change->added);
     for (; element != NULL && status == CRDT_OK;
-         element = crdt_orset_next(change->added, element)) {
+         element = crdt_orset_next(&change->added, element)) {
         status = apply_add(set, crdt_orset_bytes(element), update);
     }
     return status;
@@ -264,8 +264,7 @@ struct removed_there {
 static bool covered_there(const void *context, const struct crdt_dot *dot)
 {
     const struct removed_there *there = context;
-    bool held = there->theirs != NULL && has_dot(there->theirs, dot);
-    return !held && crdt_context_covers(there->source, dot);
+    return !crdt_orset_has_dot(there->theirs, dot) && crdt_context_covers(there->source, dot);
 }
 
 static void drop_what_they_removed(struct crdt_orset *set, const struct crdt_orset *state,
@@ -292,14 +291,15 @@ static enum crdt_status take_new_dots(struct crdt_orset *set,
                                       const struct crdt_join *join)
 {
     struct bytes element = crdt_orset_bytes(theirs);
-    for (uint32_t i = 0; i < theirs->dot_count; i++) {
-        struct crdt_dot dot = theirs->dots[i];
-        uint32_t slot = orset_table_find(set, element);
-        bool ours = slot != HASH_INDEX_NONE && has_dot(&set->elements[slot], &dot);
-        if (ours || crdt_context_covers(&join->target, &dot)) {
+    uint32_t count = crdt_orset_dot_count(theirs);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(theirs, i);
+        if (crdt_orset_has_dot(crdt_orset_find(set, element), &dot) ||
+            crdt_context_covers(&join->target, &dot)) {
             continue; /* known here: still live, or removed since */
         }
-        if (slot == HASH_INDEX_NONE && orset_table_insert(set, element, &slot) != CRDT_OK) {
+        uint32_t slot;
+        if (orset_table_take(set, element, &slot) != CRDT_OK) {
             return CRDT_NO_MEMORY;
         }
         dot.position = join->position;
@@ -388,26 +388,16 @@ const struct crdt_type crdt_orset = {
 enum crdt_status crdt_orset_put(struct crdt_orset *set, struct bytes element,
                                 const struct crdt_dot *dots, size_t count, uint64_t position)
 {
-    uint32_t slot = orset_table_find(set, element);
-    bool is_new = slot == HASH_INDEX_NONE;
-    if (is_new && orset_table_insert(set, element, &slot) != CRDT_OK) {
+    uint32_t slot;
+    if (orset_table_take(set, element, &slot) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
-    uint32_t had = set->elements[slot].dot_count;
-    for (size_t i = 0; i < count; i++) {
-        if (orset_table_push_dot(set, slot, &dots[i]) != CRDT_OK) {
-            orset_table_cut_dots(set, slot, had);
-            if (is_new) {
-                orset_table_remove(set, slot);
-            }
-            return CRDT_NO_MEMORY;
+    if (orset_table_set_dots(set, slot, dots, count) != CRDT_OK) {
+        if (orset_table_is_new(set, slot)) {
+            orset_table_remove(set, slot);
         }
+        return CRDT_NO_MEMORY;
     }
-    struct crdt_orset_element *put = &set->elements[slot];
-    for (size_t i = 0; i < count; i++) {
-        put->dots[i] = put->dots[had + i];
-    }
-    orset_table_cut_dots(set, slot, (uint32_t)count);
     touch(set, slot, position);
     return CRDT_OK;
 }
@@ -423,7 +413,7 @@ void crdt_orset_forget(struct crdt_orset *set, struct bytes element)
 bool crdt_orset_contains(const struct crdt_orset *set, struct bytes element)
 {
     uint32_t slot = orset_table_find(set, element);
-    return slot != HASH_INDEX_NONE && set->elements[slot].dot_count > 0;
+    return slot != HASH_INDEX_NONE && set->elements[slot].dotted != ORSET_NO_DOT;
 }
 
 const struct crdt_orset_element *crdt_orset_find(const struct crdt_orset *set, struct bytes element)
@@ -433,11 +423,6 @@ const struct crdt_orset_element *crdt_orset_find(const struct crdt_orset *set, s
 }
 
 size_t crdt_orset_length(const struct crdt_orset *set) { return set->live.length; }
-
-struct bytes crdt_orset_bytes(const struct crdt_orset_element *element)
-{
-    return (struct bytes){.data = element->data, .length = element->length};
-}
 
 const struct crdt_orset_element *
 crdt_orset_since(const struct crdt_orset *set, const struct crdt_orset_list *list, uint64_t since)

@@ -22,17 +22,41 @@
 #include "crdt/field.h"
 #include "crdt/hash_index.h"
 
-struct crdt_orset_element {
-    uint8_t *data;         /* the element's canonical bytes; NULL: a free slot */
-    struct crdt_dot *dots; /* `one` while there is one */
-    struct crdt_dot one;
-    uint64_t position; /* that last changed it */
-    uint32_t length;   /* of data */
-    uint32_t dot_count;
-    uint32_t older; /* neighbours in its list, by position; HASH_INDEX_NONE at the ends */
-    uint32_t newer;
-    enum { ORSET_UNLISTED, ORSET_LIVE, ORSET_REMOVED } listed;
+enum { CRDT_ORSET_INLINED = 16 };
+
+/* An element's dots when they are more than one. */
+struct crdt_orset_dots {
+    uint32_t count; /* there is room for the power of two at or above it */
+    struct crdt_dot dots[];
 };
+
+/*
+ * Small, because a set may hold millions: short bytes and a single dot stand in the element itself.
+ * Read it through the functions below.
+ */
+struct crdt_orset_element {
+    uint64_t position; /* that last changed it */
+    union {
+        uint8_t inlined[CRDT_ORSET_INLINED];
+        uint8_t *outside; /* where they are longer */
+    } data;               /* the element's canonical bytes */
+    union {
+        struct {
+            uint64_t seq;
+            uint64_t position;
+        } one;
+        struct crdt_orset_dots *many;
+    } dots;
+    crdt_replica_id replica; /* of the one dot */
+    uint32_t older;          /* neighbours in its list, by position; HASH_INDEX_NONE at the ends */
+    uint32_t newer;
+    uint32_t length : 28; /* of the data */
+    uint32_t dotted : 2;
+    uint32_t listed : 2;
+};
+
+enum { ORSET_NO_DOT, ORSET_ONE_DOT, ORSET_MANY_DOTS };          /* dotted */
+enum { ORSET_FREE, ORSET_UNLISTED, ORSET_LIVE, ORSET_REMOVED }; /* listed */
 
 /* The slots of elements, oldest change first. */
 struct crdt_orset_list {
@@ -43,7 +67,7 @@ struct crdt_orset_list {
 
 struct crdt_orset {
     struct crdt_field field;
-    struct hash_index index;
+    struct hash_index index; /* empty while the set is small: see orset_table.c */
     struct crdt_orset_element *elements;
     uint32_t capacity;
     uint32_t used; /* slots ever used */
@@ -51,7 +75,7 @@ struct crdt_orset {
     struct crdt_orset_list live;
     struct crdt_orset_list removed;
     uint64_t seed;
-    size_t bytes; /* held for elements and dots */
+    size_t bytes; /* held outside the slots, for data and dots */
     bool nested;  /* as declared */
     bool disable_wins;
 };
@@ -59,8 +83,8 @@ struct crdt_orset {
 struct crdt_orset_change {
     struct crdt_change change;
     bool clear;
-    struct crdt_orset *added;   /* used as a plain set: its elements have no dots */
-    struct crdt_orset *removed; /* disjoint from `added` */
+    struct crdt_orset added;   /* used as a plain set: its elements have no dots */
+    struct crdt_orset removed; /* disjoint from `added` */
 };
 
 extern const struct crdt_type crdt_orset;
@@ -131,7 +155,39 @@ const struct crdt_orset_element *crdt_orset_find(const struct crdt_orset *set,
 
 size_t crdt_orset_length(const struct crdt_orset *set);
 
-struct bytes crdt_orset_bytes(const struct crdt_orset_element *element);
+/* Borrowed until the set changes: a set that grows moves what is inlined. */
+static inline struct bytes crdt_orset_bytes(const struct crdt_orset_element *element)
+{
+    bool inlined = element->length <= CRDT_ORSET_INLINED;
+    return (struct bytes){.data = inlined ? element->data.inlined : element->data.outside,
+                          .length = element->length};
+}
+
+static inline uint32_t crdt_orset_dot_count(const struct crdt_orset_element *element)
+{
+    return element->dotted == ORSET_MANY_DOTS ? element->dots.many->count : element->dotted;
+}
+
+static inline struct crdt_dot crdt_orset_dot(const struct crdt_orset_element *element, uint32_t at)
+{
+    if (element->dotted == ORSET_MANY_DOTS) {
+        return element->dots.many->dots[at];
+    }
+    return (struct crdt_dot){.seq = element->dots.one.seq,
+                             .position = element->dots.one.position,
+                             .replica = element->replica};
+}
+
+/* All of them; a single one is copied to `one`, which is the caller's. */
+static inline const struct crdt_dot *crdt_orset_dots(const struct crdt_orset_element *element,
+                                                     struct crdt_dot *one)
+{
+    *one = crdt_orset_dot(element, 0);
+    return element->dotted == ORSET_MANY_DOTS ? element->dots.many->dots : one;
+}
+
+/* Whether the element, or NULL, has that dot, wherever it was merged. */
+bool crdt_orset_has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot);
 
 /*
  * Walks a list from the first change after position `since` on, oldest first:

@@ -4,38 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ELEMENTS_MIN = 4 };
+enum {
+    ELEMENTS_MIN = 4,
+    DOUBLED_MAX = 1024,
+    SCANNED_MAX = 8, /* slots that are looked through without an index: most sets are flags,
+                        registers and changes */
+    LENGTH_MAX = (1 << 28) - 1
+};
 
 static const struct crdt_orset_list empty_list = {HASH_INDEX_NONE, HASH_INDEX_NONE, 0};
 
-static bool matches(const void *context, uint32_t slot, const void *key)
-{
-    const struct crdt_orset *set = context;
-    return bytes_equal(crdt_orset_bytes(&set->elements[slot]), *(const struct bytes *)key);
-}
-
-/* An element's single dot lives in the element itself, which moves when the array grows. */
-static enum crdt_status grow(struct crdt_orset *set)
-{
-    uint32_t capacity = set->capacity == 0 ? ELEMENTS_MIN : set->capacity * 2;
-    if (capacity > UINT32_MAX / 4) {
-        return CRDT_NO_MEMORY;
-    }
-    struct crdt_orset_element *grown = malloc(capacity * sizeof *grown);
-    if (grown == NULL) {
-        return CRDT_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < set->used; i++) {
-        grown[i] = set->elements[i];
-        if (set->elements[i].dots == &set->elements[i].one) {
-            grown[i].dots = &grown[i].one;
-        }
-    }
-    free(set->elements);
-    set->elements = grown;
-    set->capacity = capacity;
-    return CRDT_OK;
-}
+/* --- lists --- */
 
 static struct crdt_orset_list *list_of(struct crdt_orset *set,
                                        const struct crdt_orset_element *element)
@@ -67,7 +46,7 @@ static void unlink_slot(struct crdt_orset *set, uint32_t slot)
 static void link_newest(struct crdt_orset *set, uint32_t slot)
 {
     struct crdt_orset_element *element = &set->elements[slot];
-    element->listed = element->dot_count > 0 ? ORSET_LIVE : ORSET_REMOVED;
+    element->listed = element->dotted == ORSET_NO_DOT ? ORSET_REMOVED : ORSET_LIVE;
     struct crdt_orset_list *list = list_of(set, element);
     element->older = list->newest;
     element->newer = HASH_INDEX_NONE;
@@ -81,148 +60,347 @@ static void link_newest(struct crdt_orset *set, uint32_t slot)
     list->length++;
 }
 
+void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
+{
+    unlink_slot(set, slot);
+    set->elements[slot].position = position;
+    link_newest(set, slot);
+}
+
+/* --- slots --- */
+
 void orset_table_init(struct crdt_orset *set, uint64_t seed)
 {
-    set->seed = seed;
+    set->index = (struct hash_index){0};
+    set->elements = NULL;
+    set->capacity = 0;
+    set->used = 0;
     set->free = HASH_INDEX_NONE;
     set->live = empty_list;
     set->removed = empty_list;
+    set->seed = seed;
+    set->bytes = 0;
 }
 
-static void finish_element(struct crdt_orset_element *element)
+static bool is_inlined(size_t length) { return length <= CRDT_ORSET_INLINED; }
+
+static size_t dots_bytes(size_t capacity)
 {
-    free(element->data);
-    if (element->dots != &element->one) {
-        free(element->dots);
+    return sizeof(struct crdt_orset_dots) + capacity * sizeof(struct crdt_dot);
+}
+
+static size_t dots_capacity(size_t count)
+{
+    size_t capacity = 2;
+    while (capacity < count) {
+        capacity *= 2;
     }
+    return capacity;
+}
+
+static void free_dots(struct crdt_orset *set, struct crdt_orset_element *element)
+{
+    if (element->dotted == ORSET_MANY_DOTS) {
+        set->bytes -= dots_bytes(dots_capacity(element->dots.many->count));
+        free(element->dots.many);
+    }
+    element->dotted = ORSET_NO_DOT;
+}
+
+static void free_element(struct crdt_orset *set, struct crdt_orset_element *element)
+{
+    free_dots(set, element);
+    if (!is_inlined(element->length)) {
+        set->bytes -= element->length;
+        free(element->data.outside);
+    }
+    element->listed = ORSET_FREE;
 }
 
 void orset_table_finish(struct crdt_orset *set)
 {
     for (uint32_t i = 0; i < set->used; i++) {
-        if (set->elements[i].data != NULL) {
-            finish_element(&set->elements[i]);
+        if (set->elements[i].listed != ORSET_FREE) {
+            free_element(set, &set->elements[i]);
         }
     }
     free(set->elements);
     hash_index_finish(&set->index);
 }
 
-uint32_t orset_table_find(const struct crdt_orset *set, struct bytes element)
+/* By an eighth where it is large: the slack of doubling would cost more than moving now and then,
+ * which for an array of many pages moves no bytes. */
+static enum crdt_status reserve_slot(struct crdt_orset *set)
 {
-    return hash_index_find(&set->index, bytes_hash(element, set->seed), &element, matches, set);
+    if (set->free != HASH_INDEX_NONE || set->used < set->capacity) {
+        return CRDT_OK;
+    }
+    uint32_t more = set->capacity < DOUBLED_MAX ? set->capacity : set->capacity / 8;
+    uint32_t capacity = set->capacity == 0 ? ELEMENTS_MIN : set->capacity + more;
+    if (capacity > UINT32_MAX / 4) {
+        return CRDT_NO_MEMORY;
+    }
+    struct crdt_orset_element *grown = realloc(set->elements, capacity * sizeof *grown);
+    if (grown == NULL) {
+        return CRDT_NO_MEMORY;
+    }
+    set->elements = grown;
+    set->capacity = capacity;
+    return CRDT_OK;
 }
 
-enum crdt_status orset_table_insert(struct crdt_orset *set, struct bytes element, uint32_t *slot)
+static uint32_t take_slot(struct crdt_orset *set)
 {
-    if (element.length > UINT32_MAX || hash_index_reserve(&set->index, 1) != CRDT_OK) {
+    uint32_t slot = set->free;
+    if (slot == HASH_INDEX_NONE) {
+        return set->used++;
+    }
+    set->free = set->elements[slot].newer;
+    return slot;
+}
+
+/* --- lookup --- */
+
+static bool is_indexed(const struct crdt_orset *set) { return set->index.capacity != 0; }
+
+static uint64_t hash_of(const struct crdt_orset *set, struct bytes element)
+{
+    return bytes_hash(element, set->seed);
+}
+
+static bool matches(const void *context, uint32_t slot, const void *key)
+{
+    const struct crdt_orset *set = context;
+    return bytes_equal(crdt_orset_bytes(&set->elements[slot]), *(const struct bytes *)key);
+}
+
+static uint32_t scan(const struct crdt_orset *set, struct bytes element)
+{
+    for (uint32_t slot = 0; slot < set->used; slot++) {
+        if (set->elements[slot].listed != ORSET_FREE && matches(set, slot, &element)) {
+            return slot;
+        }
+    }
+    return HASH_INDEX_NONE;
+}
+
+uint32_t orset_table_find(const struct crdt_orset *set, struct bytes element)
+{
+    return is_indexed(set)
+               ? hash_index_find(&set->index, hash_of(set, element), &element, matches, set)
+               : scan(set, element);
+}
+
+static enum crdt_status reserve_index(struct crdt_orset *set)
+{
+    if (is_indexed(set)) {
+        return hash_index_reserve(&set->index, 1);
+    }
+    if (set->used < SCANNED_MAX || set->free != HASH_INDEX_NONE) {
+        return CRDT_OK;
+    }
+    if (hash_index_reserve(&set->index, (size_t)set->used + 1) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
-    bool reused = set->free != HASH_INDEX_NONE;
-    if (!reused && set->used == set->capacity && grow(set) != CRDT_OK) {
+    for (uint32_t slot = 0; slot < set->used; slot++) {
+        uint64_t hash = hash_of(set, crdt_orset_bytes(&set->elements[slot]));
+        hash_index_insert(&set->index, hash, slot);
+    }
+    return CRDT_OK;
+}
+
+static enum crdt_status insert(struct crdt_orset *set, struct bytes element, uint64_t hash,
+                               uint32_t *slot)
+{
+    if (element.length > LENGTH_MAX || reserve_slot(set) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
-    uint8_t *data = malloc(element.length == 0 ? 1 : element.length);
-    if (data == NULL) {
+    uint8_t *outside = is_inlined(element.length) ? NULL : malloc(element.length);
+    if (outside == NULL && !is_inlined(element.length)) {
         return CRDT_NO_MEMORY;
+    }
+    *slot = take_slot(set);
+    struct crdt_orset_element *made = &set->elements[*slot];
+    *made = (struct crdt_orset_element){.length = (uint32_t)element.length & LENGTH_MAX,
+                                        .listed = ORSET_UNLISTED};
+    if (outside != NULL) {
+        made->data.outside = outside;
+        set->bytes += element.length;
     }
     if (element.length > 0) {
-        memcpy(data, element.data, element.length);
+        memcpy(outside == NULL ? made->data.inlined : outside, element.data, element.length);
     }
-    uint32_t taken = reused ? set->free : set->used++;
-    struct crdt_orset_element *made = &set->elements[taken];
-    if (reused) {
-        set->free = made->newer;
+    if (is_indexed(set)) {
+        hash_index_insert(&set->index, hash, *slot);
     }
-    *made = (struct crdt_orset_element){.data = data,
-                                        .length = (uint32_t)element.length,
-                                        .dots = &made->one,
-                                        .older = HASH_INDEX_NONE,
-                                        .newer = HASH_INDEX_NONE};
-    hash_index_insert(&set->index, bytes_hash(element, set->seed), taken);
-    set->bytes += element.length;
-    *slot = taken;
     return CRDT_OK;
+}
+
+enum crdt_status orset_table_take(struct crdt_orset *set, struct bytes element, uint32_t *slot)
+{
+    if (!is_indexed(set)) {
+        *slot = scan(set, element);
+        if (*slot != HASH_INDEX_NONE) {
+            return CRDT_OK;
+        }
+    }
+    if (reserve_index(set) != CRDT_OK) {
+        return CRDT_NO_MEMORY;
+    }
+    uint64_t hash = is_indexed(set) ? hash_of(set, element) : 0;
+    *slot = hash_index_find(&set->index, hash, &element, matches, set);
+    return *slot == HASH_INDEX_NONE ? insert(set, element, hash, slot) : CRDT_OK;
+}
+
+bool orset_table_is_new(const struct crdt_orset *set, uint32_t slot)
+{
+    return set->elements[slot].listed == ORSET_UNLISTED;
 }
 
 void orset_table_remove(struct crdt_orset *set, uint32_t slot)
 {
     struct crdt_orset_element *element = &set->elements[slot];
     unlink_slot(set, slot);
-    orset_table_cut_dots(set, slot, 0);
-    set->bytes -= element->length;
-    hash_index_remove(&set->index, bytes_hash(crdt_orset_bytes(element), set->seed), slot);
-    finish_element(element);
-    element->data = NULL;
+    if (is_indexed(set)) {
+        hash_index_remove(&set->index, hash_of(set, crdt_orset_bytes(element)), slot);
+    }
+    free_element(set, element);
     element->newer = set->free;
     set->free = slot;
+}
+
+/* --- dots --- */
+
+static void put_one(struct crdt_orset_element *element, const struct crdt_dot *dot)
+{
+    element->dots.one.seq = dot->seq;
+    element->dots.one.position = dot->position;
+    element->replica = dot->replica;
+    element->dotted = ORSET_ONE_DOT;
+}
+
+static void put_many(struct crdt_orset *set, struct crdt_orset_element *element,
+                     struct crdt_orset_dots *many)
+{
+    set->bytes += dots_bytes(dots_capacity(many->count));
+    element->dots.many = many;
+    element->dotted = ORSET_MANY_DOTS;
+}
+
+enum crdt_status orset_table_set_dots(struct crdt_orset *set, uint32_t slot,
+                                      const struct crdt_dot *dots, size_t count)
+{
+    struct crdt_orset_element *element = &set->elements[slot];
+    struct crdt_orset_dots *many = NULL;
+    if (count > UINT32_MAX / 2) {
+        return CRDT_NO_MEMORY;
+    }
+    if (count > 1) {
+        many = malloc(dots_bytes(dots_capacity(count)));
+        if (many == NULL) {
+            return CRDT_NO_MEMORY;
+        }
+        many->count = (uint32_t)count;
+        memcpy(many->dots, dots, count * sizeof *dots);
+    }
+    free_dots(set, element);
+    if (many != NULL) {
+        put_many(set, element, many);
+    } else if (count == 1) {
+        put_one(element, dots);
+    }
+    return CRDT_OK;
+}
+
+/* Room for one more than there are; they are as many as there was room for. */
+static enum crdt_status grow_dots(struct crdt_orset *set, struct crdt_orset_element *element)
+{
+    uint32_t count = element->dots.many->count;
+    struct crdt_orset_dots *grown = realloc(element->dots.many, dots_bytes((size_t)count * 2));
+    if (grown == NULL) {
+        return CRDT_NO_MEMORY;
+    }
+    set->bytes += dots_bytes((size_t)count * 2) - dots_bytes(count);
+    element->dots.many = grown;
+    return CRDT_OK;
 }
 
 enum crdt_status orset_table_push_dot(struct crdt_orset *set, uint32_t slot,
                                       const struct crdt_dot *dot)
 {
     struct crdt_orset_element *element = &set->elements[slot];
-    if (element->dot_count == 0) {
-        element->one = *dot;
-        element->dot_count = 1;
+    if (element->dotted == ORSET_NO_DOT) {
+        put_one(element, dot);
         return CRDT_OK;
     }
-    /* The array holds a power of two, so its capacity need not be kept. */
-    if ((element->dot_count & (element->dot_count - 1)) == 0) {
-        bool inline_dot = element->dots == &element->one;
-        size_t capacity = (size_t)element->dot_count * 2;
-        struct crdt_dot *grown =
-            realloc(inline_dot ? NULL : element->dots, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return CRDT_NO_MEMORY;
-        }
-        if (inline_dot) {
-            grown[0] = element->one;
-        }
-        element->dots = grown;
-        set->bytes += (capacity - element->dot_count) * sizeof *grown;
+    if (element->dotted == ORSET_ONE_DOT) {
+        struct crdt_dot both[2] = {crdt_orset_dot(element, 0), *dot};
+        return orset_table_set_dots(set, slot, both, 2);
     }
-    element->dots[element->dot_count++] = *dot;
+    uint32_t count = element->dots.many->count;
+    if (dots_capacity(count) == count && grow_dots(set, element) != CRDT_OK) {
+        return CRDT_NO_MEMORY;
+    }
+    element->dots.many->dots[count] = *dot;
+    element->dots.many->count = count + 1;
     return CRDT_OK;
 }
 
-/* Rebuilds the invariant that the array holds the power of two at or above the count. */
-void orset_table_cut_dots(struct crdt_orset *set, uint32_t slot, uint32_t count)
+/* Gives back the room that is left over; where that fails, it stays. */
+static void shrink_dots(struct crdt_orset *set, struct crdt_orset_element *element, uint32_t kept)
 {
-    struct crdt_orset_element *element = &set->elements[slot];
-    assert(count <= element->dot_count);
-    while (element->dot_count > count) {
-        uint32_t left = element->dot_count - 1;
-        element->dot_count = left;
-        if (left > 0 && (left & (left - 1)) == 0) {
-            set->bytes -= left * sizeof *element->dots;
+    struct crdt_orset_dots *many = element->dots.many;
+    size_t had = dots_capacity(many->count);
+    size_t left = dots_capacity(kept);
+    many->count = kept;
+    set->bytes -= dots_bytes(had) - dots_bytes(left);
+    struct crdt_orset_dots *shrunk = left < had ? realloc(many, dots_bytes(left)) : NULL;
+    if (shrunk != NULL) {
+        element->dots.many = shrunk;
+    }
+}
+
+static void keep_dots(struct crdt_orset *set, struct crdt_orset_element *element, uint32_t kept)
+{
+    if (kept > 1) {
+        shrink_dots(set, element, kept);
+        return;
+    }
+    struct crdt_dot first = element->dots.many->dots[0];
+    free_dots(set, element);
+    if (kept == 1) {
+        put_one(element, &first);
+    }
+}
+
+static bool drop_many(struct crdt_orset *set, struct crdt_orset_element *element,
+                      orset_table_covered *covered, const void *context)
+{
+    struct crdt_orset_dots *many = element->dots.many;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < many->count; i++) {
+        if (!covered(context, &many->dots[i])) {
+            many->dots[kept++] = many->dots[i];
         }
     }
-    if (count <= 1 && element->dots != &element->one) {
-        element->one = element->dots[0];
-        free(element->dots);
-        element->dots = &element->one;
+    if (kept == many->count) {
+        return false;
     }
+    keep_dots(set, element, kept);
+    return true;
 }
 
 bool orset_table_drop_dots(struct crdt_orset *set, uint32_t slot, orset_table_covered *covered,
                            const void *context)
 {
     struct crdt_orset_element *element = &set->elements[slot];
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        if (!covered(context, &element->dots[i])) {
-            element->dots[kept++] = element->dots[i];
-        }
+    if (element->dotted == ORSET_MANY_DOTS) {
+        return drop_many(set, element, covered, context);
     }
-    bool changed = kept != element->dot_count;
-    orset_table_cut_dots(set, slot, kept);
-    return changed;
-}
-
-void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
-{
-    unlink_slot(set, slot);
-    set->elements[slot].position = position;
-    link_newest(set, slot);
+    struct crdt_dot dot = crdt_orset_dot(element, 0);
+    if (element->dotted == ORSET_NO_DOT || !covered(context, &dot)) {
+        return false;
+    }
+    element->dotted = ORSET_NO_DOT;
+    return true;
 }

@@ -13,9 +13,12 @@ void orset_table_finish(struct crdt_orset *set);
 /* The element's slot, or HASH_INDEX_NONE. */
 uint32_t orset_table_find(const struct crdt_orset *set, struct bytes element);
 
-/* A slot for an element that is not there yet: no dots, in no list. CRDT_NO_MEMORY: unchanged. */
-CRDT_CHECKED enum crdt_status orset_table_insert(struct crdt_orset *set, struct bytes element,
-                                                 uint32_t *slot);
+/* The element's slot; if it was not there, it is new: no dots, in no list. The bytes are not the
+ * set's own. CRDT_NO_MEMORY: unchanged. */
+CRDT_CHECKED enum crdt_status orset_table_take(struct crdt_orset *set, struct bytes element,
+                                               uint32_t *slot);
+
+bool orset_table_is_new(const struct crdt_orset *set, uint32_t slot);
 
 /* Takes the slot out of table and list. */
 void orset_table_remove(struct crdt_orset *set, uint32_t slot);
@@ -24,8 +27,9 @@ void orset_table_remove(struct crdt_orset *set, uint32_t slot);
 CRDT_CHECKED enum crdt_status orset_table_push_dot(struct crdt_orset *set, uint32_t slot,
                                                    const struct crdt_dot *dot);
 
-/* Keeps the first `count` dots. */
-void orset_table_cut_dots(struct crdt_orset *set, uint32_t slot, uint32_t count);
+/* Puts these dots in the place of those there are. CRDT_NO_MEMORY: unchanged. */
+CRDT_CHECKED enum crdt_status orset_table_set_dots(struct crdt_orset *set, uint32_t slot,
+                                                   const struct crdt_dot *dots, size_t count);
 
 /* Drops the dots that `covered` holds of; says whether any went. */
 typedef bool orset_table_covered(const void *context, const struct crdt_dot *dot);

@@ -84,10 +84,11 @@ static bool is_before(const struct stamp *a, const struct stamp *b)
 static struct stamp stamp_of(const struct crdt_orset_element *element)
 {
     struct stamp greatest = {0};
-    assert(element->dot_count > 0);
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        struct stamp stamp = {crdt_orset_bytes(element), element->dots[i].replica,
-                              element->dots[i].seq};
+    uint32_t count = crdt_orset_dot_count(element);
+    assert(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(element, i);
+        struct stamp stamp = {crdt_orset_bytes(element), dot.replica, dot.seq};
         if (i == 0 || is_before(&greatest, &stamp)) {
             greatest = stamp;
         }
@@ -125,7 +126,7 @@ struct bytes crdt_lww_register_value(const struct crdt_field *field)
 
 static bool is_ahead(const struct crdt_change *base, uint64_t now_ms)
 {
-    const struct crdt_orset *added = ((const struct crdt_orset_change *)base)->added;
+    const struct crdt_orset *added = &((const struct crdt_orset_change *)base)->added;
     const struct crdt_orset_element *entry = crdt_orset_since(added, &added->removed, 0);
     return entry != NULL &&
            crdt_lww_register_clock(crdt_orset_bytes(entry)).ms > now_ms + CRDT_CLOCK_LEEWAY_MS;
@@ -151,7 +152,7 @@ static enum crdt_status stamp(struct crdt_change *base, const struct crdt_field 
 {
     struct crdt_orset_change *change = (struct crdt_orset_change *)base;
     const struct crdt_orset_element *entry =
-        crdt_orset_since(change->added, &change->added->removed, 0);
+        crdt_orset_since(&change->added, &change->added.removed, 0);
     const struct crdt_orset_element *seen =
         field == NULL ? NULL : greatest_of((const struct crdt_orset *)field);
     struct crdt_clock clock = {.ms = now_ms};
@@ -181,10 +182,11 @@ static bool is_replaced(const void *context, const struct crdt_dot *dot)
 
 static bool is_late(const struct crdt_orset_element *element, const struct meeting *meeting)
 {
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        const struct crdt_dot *dot = &element->dots[i];
-        struct stamp there = {meeting->entry, dot->replica, dot->seq};
-        if (crdt_update_covers(meeting->update, dot) && is_before(&meeting->set, &there)) {
+    uint32_t count = crdt_orset_dot_count(element);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(element, i);
+        struct stamp there = {meeting->entry, dot.replica, dot.seq};
+        if (crdt_update_covers(meeting->update, &dot) && is_before(&meeting->set, &there)) {
             return true;
         }
     }
@@ -262,8 +264,8 @@ static enum crdt_status put(struct crdt_orset *set, struct bytes entry,
 {
     struct crdt_dot dot = {
         .seq = update->last, .position = update->position, .replica = update->replica};
-    uint32_t slot = orset_table_find(set, entry);
-    if (slot == HASH_INDEX_NONE && orset_table_insert(set, entry, &slot) != CRDT_OK) {
+    uint32_t slot;
+    if (orset_table_take(set, entry, &slot) != CRDT_OK) {
         return CRDT_NO_MEMORY;
     }
     enum crdt_status status = orset_table_push_dot(set, slot, &dot);
@@ -277,7 +279,7 @@ static enum crdt_status lww_apply(struct crdt_field *field, struct crdt_entry *e
 {
     (void)entry;
     struct crdt_orset *set = (struct crdt_orset *)field;
-    const struct crdt_orset *added = ((const struct crdt_orset_change *)base)->added;
+    const struct crdt_orset *added = &((const struct crdt_orset_change *)base)->added;
     const struct crdt_orset_element *made = crdt_orset_since(added, &added->removed, 0);
     if (made == NULL) {
         return CRDT_OK;
@@ -317,8 +319,10 @@ const struct crdt_type crdt_lww_register = {
 static bool is_seen(const struct crdt_orset_element *element, const struct crdt_update *update)
 {
     bool seen = true;
-    for (uint32_t i = 0; i < element->dot_count; i++) {
-        seen = seen && crdt_update_covers(update, &element->dots[i]);
+    uint32_t count = crdt_orset_dot_count(element);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(element, i);
+        seen = seen && crdt_update_covers(update, &dot);
     }
     return seen;
 }
@@ -340,8 +344,10 @@ static enum crdt_status mv_check(const struct crdt_field *field, const struct cr
 static bool arrives(const struct crdt_orset_element *theirs, const struct crdt_join *join)
 {
     bool arrives = false;
-    for (uint32_t i = 0; i < theirs->dot_count; i++) {
-        arrives = arrives || !crdt_context_covers(&join->target, &theirs->dots[i]);
+    uint32_t count = crdt_orset_dot_count(theirs);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(theirs, i);
+        arrives = arrives || !crdt_context_covers(&join->target, &dot);
     }
     return arrives;
 }
@@ -351,8 +357,10 @@ static bool is_removed_there(const struct crdt_orset_element *ours,
                              const struct crdt_orset_element *theirs, const struct crdt_join *join)
 {
     bool removed = theirs == NULL;
-    for (uint32_t i = 0; i < ours->dot_count; i++) {
-        removed = removed && crdt_context_covers(&join->source, &ours->dots[i]);
+    uint32_t count = crdt_orset_dot_count(ours);
+    for (uint32_t i = 0; i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(ours, i);
+        removed = removed && crdt_context_covers(&join->source, &dot);
     }
     return removed;
 }

@@ -68,7 +68,8 @@ enum crdt_status crdt_twophase_shows(const struct crdt_orset *set, struct bytes 
 {
     const struct crdt_orset_element *other = NULL;
     enum crdt_status status = crdt_twophase_other(set, entry, &other);
-    *shows = entry.data[0] == CRDT_TWOPHASE_ADDED && (other == NULL || other->dot_count == 0);
+    *shows =
+        entry.data[0] == CRDT_TWOPHASE_ADDED && (other == NULL || crdt_orset_dot_count(other) == 0);
     return status;
 }
 

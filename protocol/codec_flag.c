@@ -31,7 +31,7 @@ static struct bytes read_entry(struct reader *reader, enum element_of of, struct
 
 static void write_change(struct writer *writer, const struct crdt_change *change)
 {
-    const struct crdt_orset *added = ((const struct crdt_orset_change *)change)->added;
+    const struct crdt_orset *added = &((const struct crdt_orset_change *)change)->added;
     write_entry(writer, crdt_orset_bytes(crdt_orset_since(added, &added->removed, 0)));
 }
 

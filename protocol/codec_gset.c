@@ -13,7 +13,7 @@ static struct crdt_change *read_change(struct reader *reader, const struct decla
 
 static void write_change(struct writer *writer, const struct crdt_change *change)
 {
-    codec_orset_write_elements(writer, ((const struct crdt_orset_change *)change)->added);
+    codec_orset_write_elements(writer, &((const struct crdt_orset_change *)change)->added);
 }
 
 const struct protocol_codec codec_gset = {

@@ -106,7 +106,8 @@ static void write_live_key(struct writer *writer, const struct crdt_map *map,
     const struct crdt_map_value *value = crdt_map_value_of(map, key);
     bool fresh = since < value->begun || since < value->field->horizon;
     write_array(writer, 4);
-    codec_write_dots(writer, key->dots, key->dot_count);
+    struct crdt_dot one;
+    codec_write_dots(writer, crdt_orset_dots(key, &one), crdt_orset_dot_count(key));
     write_string(writer, crdt_orset_bytes(key));
     write_bool(writer, fresh);
     if (fresh || value->field->position > since) {
@@ -225,7 +226,9 @@ static void write_state(struct writer *writer, const struct crdt_field *field,
     write_array(writer, map->keys->live.length);
     for (; key != NULL; key = crdt_orset_next(map->keys, key)) {
         write_array(writer, 3);
-        codec_write_named_dots(writer, key->dots, key->dot_count, names);
+        struct crdt_dot one;
+        codec_write_named_dots(writer, crdt_orset_dots(key, &one), crdt_orset_dot_count(key),
+                               names);
         write_string(writer, crdt_orset_bytes(key));
         inner_of(map)->write_state(writer, crdt_map_value_of(map, key)->field, names);
     }
@@ -245,7 +248,8 @@ static void write_key_row(struct writer *writer, const struct crdt_map *map,
     inner_of(map)->write_json(&json, value->field);
     struct writer whole = writer_to(&detail);
     write_array(&whole, 3);
-    codec_write_dots(&whole, key->dots, key->dot_count);
+    struct crdt_dot one;
+    codec_write_dots(&whole, crdt_orset_dots(key, &one), crdt_orset_dot_count(key));
     write_uint(&whole, value->begun);
     inner_of(map)->write_content(&whole, value->field, 0);
     struct row row = {.kind = ROW_ENTRY,

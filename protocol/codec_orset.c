@@ -78,15 +78,18 @@ static void write_change(struct writer *writer, const struct crdt_change *base)
     const struct crdt_orset_change *change = (const struct crdt_orset_change *)base;
     write_array(writer, 3);
     write_bool(writer, change->clear);
-    codec_orset_write_elements(writer, change->added);
-    codec_orset_write_elements(writer, change->removed);
+    codec_orset_write_elements(writer, &change->added);
+    codec_orset_write_elements(writer, &change->removed);
 }
 
 static bool same_dots(const struct crdt_orset_element *a, const struct crdt_orset_element *b)
 {
-    bool same = a->dot_count == b->dot_count;
-    for (uint32_t i = 0; same && i < a->dot_count; i++) {
-        same = a->dots[i].replica == b->dots[i].replica && a->dots[i].seq == b->dots[i].seq;
+    uint32_t count = crdt_orset_dot_count(a);
+    bool same = count == crdt_orset_dot_count(b);
+    for (uint32_t i = 0; same && i < count; i++) {
+        struct crdt_dot dot = crdt_orset_dot(a, i);
+        struct crdt_dot other = crdt_orset_dot(b, i);
+        same = dot.replica == other.replica && dot.seq == other.seq;
     }
     return same;
 }
@@ -158,7 +161,9 @@ static void write_groups(struct writer *writer, const struct crdt_orset *set,
     const struct protocol_codec *codec = protocol_codec_of(set->field.type);
     while (element != NULL) {
         write_array(writer, 2);
-        write_dots(writer, element->dots, element->dot_count, dot, context);
+        struct crdt_dot one;
+        write_dots(writer, crdt_orset_dots(element, &one), crdt_orset_dot_count(element), dot,
+                   context);
         size_t length = group_length(set, element);
         write_array(writer, length);
         for (size_t i = 0; i < length; i++) {
@@ -358,7 +363,8 @@ static void write_entry_row(struct writer *writer, const struct crdt_orset_eleme
 {
     buffer_clear(detail);
     struct writer dots = writer_to(detail);
-    codec_write_dots(&dots, element->dots, element->dot_count);
+    struct crdt_dot one;
+    codec_write_dots(&dots, crdt_orset_dots(element, &one), crdt_orset_dot_count(element));
     struct row row = {.kind = ROW_ENTRY,
                       .field = number,
                       .key = crdt_orset_bytes(element),

@@ -26,7 +26,7 @@ static struct crdt_change *read_mv_change(struct reader *reader, const struct de
 
 static void write_mv_change(struct writer *writer, const struct crdt_change *change)
 {
-    codec_orset_write_elements(writer, ((const struct crdt_orset_change *)change)->added);
+    codec_orset_write_elements(writer, &((const struct crdt_orset_change *)change)->added);
 }
 
 static struct bytes read_mv_entry(struct reader *reader, enum element_of of, struct buffer *scratch)
@@ -111,7 +111,7 @@ static struct bytes read_lww_entry(struct reader *reader, enum element_of of,
 
 static void write_lww_change(struct writer *writer, const struct crdt_change *change)
 {
-    const struct crdt_orset *added = ((const struct crdt_orset_change *)change)->added;
+    const struct crdt_orset *added = &((const struct crdt_orset_change *)change)->added;
     write_lww_entry(writer, crdt_orset_bytes(crdt_orset_since(added, &added->removed, 0)));
 }
 

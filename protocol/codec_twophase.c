@@ -27,20 +27,21 @@ static void write_elements(struct writer *writer, const struct crdt_orset *added
     size_t length = 0;
     const struct crdt_orset_element *entry = crdt_orset_since(added, &added->removed, 0);
     for (; entry != NULL; entry = crdt_orset_next(added, entry)) {
-        length += entry->data[0] == first;
+        length += crdt_orset_bytes(entry).data[0] == first;
     }
     write_array(writer, length);
     entry = crdt_orset_since(added, &added->removed, 0);
     for (; entry != NULL; entry = crdt_orset_next(added, entry)) {
-        if (entry->data[0] == first) {
-            write_raw(writer, (struct bytes){entry->data + 1, entry->length - 1});
+        struct bytes bytes = crdt_orset_bytes(entry);
+        if (bytes.data[0] == first) {
+            write_raw(writer, (struct bytes){bytes.data + 1, bytes.length - 1});
         }
     }
 }
 
 static void write_change(struct writer *writer, const struct crdt_change *base)
 {
-    const struct crdt_orset *added = ((const struct crdt_orset_change *)base)->added;
+    const struct crdt_orset *added = &((const struct crdt_orset_change *)base)->added;
     write_array(writer, 2);
     write_elements(writer, added, CRDT_TWOPHASE_ADDED);
     write_elements(writer, added, CRDT_TWOPHASE_REMOVED);
@@ -75,8 +76,9 @@ static bool list(const struct crdt_orset *set, const struct crdt_orset_element *
                  struct bytes *value)
 {
     bool shows = false;
-    *value = (struct bytes){element->data + 1, element->length - 1};
-    return crdt_twophase_shows(set, crdt_orset_bytes(element), &shows) == CRDT_OK && shows;
+    struct bytes entry = crdt_orset_bytes(element);
+    *value = (struct bytes){entry.data + 1, entry.length - 1};
+    return crdt_twophase_shows(set, entry, &shows) == CRDT_OK && shows;
 }
 
 static void write_json(struct writer *writer, const struct crdt_field *field)
