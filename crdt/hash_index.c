@@ -108,6 +108,26 @@ uint32_t hash_index_find(const struct hash_index *index, uint64_t hash, const vo
     return HASH_INDEX_NONE;
 }
 
+void hash_index_fetch(const struct hash_index *index, uint64_t hash)
+{
+    if (index->capacity != 0) {
+        __builtin_prefetch(&index->places[home_of(index, (uint32_t)hash)]);
+    }
+}
+
+static bool any(const void *context, uint32_t slot, const void *key)
+{
+    (void)context;
+    (void)slot;
+    (void)key;
+    return true;
+}
+
+uint32_t hash_index_foresee(const struct hash_index *index, uint64_t hash)
+{
+    return hash_index_find(index, hash, NULL, any, NULL);
+}
+
 void hash_index_insert(struct hash_index *index, uint64_t hash, uint32_t slot)
 {
     assert(slot != HASH_INDEX_NONE);

@@ -44,6 +44,11 @@ CRDT_CHECKED enum crdt_status hash_index_reserve(struct hash_index *index, size_
 uint32_t hash_index_find(const struct hash_index *index, uint64_t hash, const void *key,
                          hash_index_match *match, const void *context);
 
+/* For whoever knows what is to be found next: the memory where that begins is slow to come, so ask
+ * for it in time; and, when it has come, the slot that will be found, as far as the hash says. */
+void hash_index_fetch(const struct hash_index *index, uint64_t hash);
+uint32_t hash_index_foresee(const struct hash_index *index, uint64_t hash);
+
 /* Adds a slot whose key is not in the index; there must be reserved room. */
 void hash_index_insert(struct hash_index *index, uint64_t hash, uint32_t slot);
 

@@ -219,6 +219,13 @@ bool crdt_orset_drop_seen(struct crdt_orset *set, struct bytes element,
     return dropped;
 }
 
+static enum crdt_status apply_remove(struct crdt_orset *set, struct bytes element,
+                                     const struct crdt_update *update)
+{
+    (void)crdt_orset_drop_seen(set, element, update);
+    return CRDT_OK;
+}
+
 static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
                                   const struct crdt_update *update)
 {
@@ -234,6 +241,49 @@ static enum crdt_status apply_add(struct crdt_orset *set, struct bytes element,
     return status;
 }
 
+enum { PLACES_AHEAD = 8, SLOTS_AHEAD = 4 };
+
+typedef void scout_ask(const struct crdt_orset *set, struct bytes element);
+
+/* Asks for what a change's element at `at` will need in the set; answers the one behind it. */
+static const struct crdt_orset_element *scout(const struct crdt_orset *set,
+                                              const struct crdt_orset *named,
+                                              const struct crdt_orset_element *at, scout_ask *ask)
+{
+    if (at == NULL) {
+        return NULL;
+    }
+    ask(set, crdt_orset_bytes(at));
+    return crdt_orset_next(named, at);
+}
+
+typedef enum crdt_status apply_one(struct crdt_orset *set, struct bytes element,
+                                   const struct crdt_update *update);
+
+/* A set of millions is far larger than a processor's caches: what an element needs is asked for
+ * while those before it are dealt with. */
+static enum crdt_status apply_all(struct crdt_orset *set, const struct crdt_orset *named,
+                                  const struct crdt_update *update, apply_one *apply)
+{
+    const struct crdt_orset_element *element = first(named);
+    const struct crdt_orset_element *place =
+        element == NULL ? NULL : crdt_orset_next(named, element);
+    const struct crdt_orset_element *slot = place;
+    for (int i = 0; i < PLACES_AHEAD && place != NULL; i++) {
+        place = scout(set, named, place, orset_table_fetch_place);
+    }
+    for (int i = 0; i < SLOTS_AHEAD && slot != NULL; i++) {
+        slot = scout(set, named, slot, orset_table_fetch_slot);
+    }
+    enum crdt_status status = CRDT_OK;
+    for (; element != NULL && status == CRDT_OK; element = crdt_orset_next(named, element)) {
+        place = scout(set, named, place, orset_table_fetch_place);
+        slot = scout(set, named, slot, orset_table_fetch_slot);
+        status = apply(set, crdt_orset_bytes(element), update);
+    }
+    return status;
+}
+
 enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *entry,
                                   const struct crdt_change *base, const struct crdt_update *update)
 {
@@ -243,17 +293,8 @@ enum crdt_status crdt_orset_apply(struct crdt_field *field, struct crdt_entry *e
     if (change->clear) {
         apply_clear(set, update);
     }
-    const struct crdt_orset_element *element = first(&change->removed);
-    for (; element != NULL; element = crdt_orset_next(&change->removed, element)) {
-        (void)crdt_orset_drop_seen(set, crdt_orset_bytes(element), update);
-    }
-    enum crdt_status status = CRDT_OK;
-    element = first(&change->added);
-    for (; element != NULL && status == CRDT_OK;
-         element = crdt_orset_next(&change->added, element)) {
-        status = apply_add(set, crdt_orset_bytes(element), update);
-    }
-    return status;
+    enum crdt_status status = apply_all(set, &change->removed, update, apply_remove);
+    return status == CRDT_OK ? apply_all(set, &change->added, update, apply_add) : status;
 }
 
 struct removed_there {
@@ -336,7 +377,7 @@ enum crdt_status crdt_orset_join(struct crdt_field *field, const struct crdt_fie
 void crdt_orset_forget_removed(struct crdt_orset *set)
 {
     while (set->removed.length > 0) {
-        orset_table_remove(set, set->removed.oldest);
+        orset_table_forget_oldest(set);
     }
 }
 
@@ -372,7 +413,7 @@ void crdt_orset_trim(struct crdt_field *field, size_t removals_max)
            (set->removed.length > 0 &&
             set->elements[set->removed.oldest].position <= field->horizon)) {
         field->horizon = set->elements[set->removed.oldest].position;
-        orset_table_remove(set, set->removed.oldest);
+        orset_table_forget_oldest(set);
     }
 }
 

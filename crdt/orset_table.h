@@ -13,6 +13,11 @@ void orset_table_finish(struct crdt_orset *set);
 /* The element's slot, or HASH_INDEX_NONE. */
 uint32_t orset_table_find(const struct crdt_orset *set, struct bytes element);
 
+/* Asks for the memory that finding the element will need, which is far away in a large set: first
+ * where the index says the slot, and, when that has come, the slot. */
+void orset_table_fetch_place(const struct crdt_orset *set, struct bytes element);
+void orset_table_fetch_slot(const struct crdt_orset *set, struct bytes element);
+
 /* The element's slot; if it was not there, it is new: no dots, in no list. The bytes are not the
  * set's own. CRDT_NO_MEMORY: unchanged. */
 CRDT_CHECKED enum crdt_status orset_table_take(struct crdt_orset *set, struct bytes element,
@@ -22,6 +27,9 @@ bool orset_table_is_new(const struct crdt_orset *set, uint32_t slot);
 
 /* Takes the slot out of table and list. */
 void orset_table_remove(struct crdt_orset *set, uint32_t slot);
+
+/* The same for the oldest of the removed, asking for the memory that the next will need. */
+void orset_table_forget_oldest(struct crdt_orset *set);
 
 /* Appends a dot. CRDT_NO_MEMORY: unchanged. */
 CRDT_CHECKED enum crdt_status orset_table_push_dot(struct crdt_orset *set, uint32_t slot,
