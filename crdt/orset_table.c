@@ -12,6 +12,8 @@ enum {
     LENGTH_MAX = (1 << 28) - 1
 };
 
+static_assert(sizeof(struct crdt_orset_element) == 56, "as docs/code.md says");
+
 static const struct crdt_orset_list empty_list = {HASH_INDEX_NONE, HASH_INDEX_NONE, 0};
 
 /* --- lists --- */
