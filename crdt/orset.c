@@ -468,6 +468,9 @@ size_t crdt_orset_length(const struct crdt_orset *set) { return set->live.length
 const struct crdt_orset_element *
 crdt_orset_since(const struct crdt_orset *set, const struct crdt_orset_list *list, uint64_t since)
 {
+    if (list->length > 0 && set->elements[list->oldest].position > since) {
+        return &set->elements[list->oldest]; /* all of it */
+    }
     const struct crdt_orset_element *found = NULL;
     for (uint32_t slot = list->newest; slot != HASH_INDEX_NONE; slot = set->elements[slot].older) {
         if (set->elements[slot].position <= since) {

@@ -195,7 +195,7 @@ bool crdt_orset_has_dot(const struct crdt_orset_element *element, const struct c
 /*
  * Walks a list from the first change after position `since` on, oldest first:
  *     for (e = crdt_orset_since(set, &set->live, since); e != NULL; e = crdt_orset_next(set, e))
- * Finding the first costs O(changes since).
+ * Finding the first costs O(changes since), and O(1) where that is the whole list.
  */
 const struct crdt_orset_element *
 crdt_orset_since(const struct crdt_orset *set, const struct crdt_orset_list *list, uint64_t since);
