@@ -61,8 +61,8 @@ static uint64_t random_below(uint64_t bound)
 
 static void explain(struct link *link, const char *what, const char *detail)
 {
-    (void)snprintf(link->why, sizeof link->why, "%s%s%s", what, detail[0] == '\0' ? "" : ": ",
-                   detail);
+    (void)snprintf(link->why, sizeof link->why, "%.96s%s%.150s", what,
+                   detail[0] == '\0' ? "" : ": ", detail);
 }
 
 static void give_up(struct link *link, const char *what, const char *detail)
