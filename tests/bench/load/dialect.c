@@ -37,6 +37,10 @@ static void hear_packet(const struct packet *packet, struct heard *heard)
     case PACKET_UPDATE:
         heard->updates++;
         heard->position = packet->content.to;
+        heard->joined -= packet->content.fields.data == NULL;
+        return;
+    case PACKET_END:
+        heard->joined++;
         return;
     case PACKET_ACK:
         add_ack(heard, &(struct heard_ack){packet->id, packet->ack.seq, packet->ack.position});
@@ -136,7 +140,8 @@ void dialect_hear(enum dialect dialect, struct bytes message, struct heard *hear
     if (is_last(heard, message)) {
         return;
     }
-    heard->joined = heard->updates = heard->confirmed = 0;
+    heard->joined = 0;
+    heard->updates = heard->confirmed = 0;
     heard->ack_length = heard->answer_length = 0;
     heard->position = heard->refused = 0;
     keep(heard, message);

@@ -12,7 +12,7 @@ struct heard_ack {
 };
 
 struct heard {
-    size_t joined;     /* answers to what joins */
+    int joined;        /* answers to what joins, less those whose rest is still to come */
     size_t updates;    /* delivered, where they are not told by position */
     size_t confirmed;  /* updates, in the order sent */
     uint64_t position; /* the state that the message leads to; 0: none */

@@ -46,7 +46,7 @@ struct options {
 struct client {
     struct socket socket;
     const struct plan_client *plan;
-    size_t joined;
+    int joined;
     bool ready;
     size_t sent;
     size_t acked;
@@ -91,6 +91,7 @@ struct load {
     struct marks positions; /* the one writer's: position, updates acknowledged with it */
     uint64_t messages;
     uint64_t bytes;
+    uint64_t join_bytes; /* what came until all had joined */
     uint64_t refused;
     uint64_t memory_start;
     uint64_t memory_ready;
@@ -193,7 +194,7 @@ static void on_frame(void *context, struct bytes payload)
     note_reached(client, heard);
     client->joined += heard->joined;
     /* The hub answers with WELCOME and an OPENED for each document. */
-    size_t answers = load.plan.dialect == DIALECT_SYNCLINE ? load.options.streams + 1 : 1;
+    int answers = load.plan.dialect == DIALECT_SYNCLINE ? (int)load.options.streams + 1 : 1;
     if (!client->ready && client->joined >= answers) {
         make_ready(client);
     }
@@ -360,6 +361,7 @@ static void begin_sending(void)
 {
     load.memory_ready = process_memory_kib(load.options.pid);
     load.cpu_ready = process_cpu_ns(load.options.pid);
+    load.join_bytes = load.bytes;
     load.messages = load.bytes = 0;
     if (load.plan.dialect != DIALECT_SYNCLINE) {
         memset(load.reached, 0, load.plan.length * sizeof *load.reached);
@@ -455,11 +457,11 @@ static void report(void)
                  load.plan.length, (double)(load.send_ns - load.start_ns) / 1e6,
                  (double)(load.end_ns - load.send_ns) / 1e9, load.sent, load.acked, load.everywhere,
                  is_complete() ? "true" : "false", load.refused);
-    (void)printf(",\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"join_cpu_ms\":%.3f"
-                 ",\"cpu_ms\":%.3f,\"own_cpu_ms\":%.3f",
-                 load.messages, load.bytes, (double)(load.cpu_ready - load.cpu_start) / 1e6,
-                 (double)(load.cpu_end - load.cpu_ready) / 1e6,
-                 (double)process_cpu_ns((int)getpid()) / 1e6);
+    (void)printf(
+        ",\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"join_bytes\":%" PRIu64
+        ",\"join_cpu_ms\":%.3f,\"cpu_ms\":%.3f,\"own_cpu_ms\":%.3f",
+        load.messages, load.bytes, load.join_bytes, (double)(load.cpu_ready - load.cpu_start) / 1e6,
+        (double)(load.cpu_end - load.cpu_ready) / 1e6, (double)process_cpu_ns((int)getpid()) / 1e6);
     (void)printf(",\"memory_kib\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", load.memory_start,
                  load.memory_ready, process_memory_kib(load.options.pid));
     latencies_print(&load.ack_latencies, "ack_ms");
