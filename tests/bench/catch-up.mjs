@@ -1,0 +1,206 @@
+/**
+ * What the hub spends on clients that come back with a cursor: by how much they missed, and by how large the document is.
+ *
+ * Each round, 200 clients connect at once and open the document at 200 different cursors, so that nothing is shared, or all at
+ * the same. `us`: the hub's processor time for one of them beyond what it takes for a client that has missed nothing; `ns`: the same
+ * for one missed change; `bytes`: what one is sent beyond that, for one change; `least`: the bytes of what changed alone, without the
+ * dots that tell which add it was. Each change is an update of its own.
+ *
+ * node tests/bench/catch-up.mjs [rounds] [kinds]
+ */
+import { on, once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
+import { encodeValue } from 'syncline/internal/protocol/values';
+import { WebSocket } from 'ws';
+import { folder, sleep } from '../e2e/support.mjs';
+import { createScope } from './browser.mjs';
+import { delta, hubClient, writePlan } from './plan.mjs';
+import { load, startHub } from './servers.mjs';
+import { printTable, summary } from './table.mjs';
+
+const ROUNDS = Number(process.argv[2] ?? 5);
+const KINDS_ASKED = (process.argv[3] ?? 'set,map,tally').split(',');
+const CLIENTS = 200;
+/** Of one size what is missed grows; of the others it stands still. */
+const GROWING = 100000;
+const GROWTH = [100, 1000, 4000, 16000];
+const SIZES = { set: [1000, 10000, GROWING, 400000], map: [1000, 10000, GROWING], tally: [1000, GROWING] };
+const BATCH = 2000;
+const WINDOW = 256;
+
+const keyOf = (i) => `element ${String((i * 7919) % 1000003).padStart(7, '0')}`;
+const valueOf = (key) => `value of ${key}`;
+const KINDS = {
+  set: {
+    schema: 'set: {items: {type: or-set, of: string}}',
+    add: (keys) => [false, keys, []],
+    remove: (keys) => [false, [], keys],
+    least: (key) => encodeValue(key).length,
+  },
+  map: {
+    schema: 'map: {items: {type: map, of: lww-register}}',
+    add: (keys) => keys.map((key) => [key, false, [Date.now(), 0, valueOf(key)]]),
+    remove: (keys) => keys.map((key) => [key, true, null]),
+    least: (key) => encodeValue([key, Date.now(), 0, valueOf(key)]).length,
+  },
+  tally: {
+    schema: 'tally: {items: {type: map, of: pn-counter}}',
+    add: (keys) => keys.map((key) => [key, false, 1]),
+    remove: (keys) => keys.map((key) => [key, true, null]),
+    least: (key) => encodeValue([key, 1]).length,
+  },
+};
+
+const scope = createScope();
+
+/** A client that writes a document, and knows the position that each update had. */
+async function openWriter(hub, name) {
+  const socket = new WebSocket(hub.url, 'syncline.v1');
+  const writer = { socket, name, first: 1, acked: 0, position: 0, journal: undefined, opened: false };
+  const messages = on(socket, 'message');
+  const hear = (packet) => {
+    if (packet.type === 'WELCOME') writer.journal = packet.journal;
+    if (packet.type === 'ACK') Object.assign(writer, { acked: packet.seq, position: packet.position });
+    if (packet.type === 'SNAPSHOT') writer.opened = true;
+    if (packet.type === 'CHUNK') socket.send(encodePacket({ type: 'CREDIT', id: packet.id, bytes: packet.bytes.length }));
+    if (packet.type === 'REJECT' || packet.type === 'ERROR') throw new Error(JSON.stringify(packet));
+  };
+  writer.until = async (holds) => {
+    while (!holds()) {
+      const { value: [data] } = await messages.next();
+      decodeMessage(new Uint8Array(data)).forEach(hear);
+    }
+  };
+  await once(socket, 'open');
+  for (const packet of hubClient([name]).join) socket.send(packet);
+  await writer.until(() => writer.opened);
+  return writer;
+}
+
+/** Sends changes, each an update that has seen all that was acknowledged; at most `window` are under way. */
+async function write(writer, changes, window = WINDOW) {
+  for (const change of changes) {
+    writer.socket.send(delta({ first: writer.first++, change, position: writer.position }));
+    await writer.until(() => writer.first - 1 - writer.acked < window);
+  }
+  await writer.until(() => writer.acked === writer.first - 1);
+}
+
+function* batches(kind, size) {
+  for (let i = 0; i < size; i += BATCH) {
+    yield KINDS[kind].add(Array.from({ length: Math.min(BATCH, size - i) }, (_, j) => keyOf(i + j)));
+  }
+}
+
+const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
+
+/**
+ * Fills a document, then changes elements spread over all of it, one by one; answers for each mark `missed` the positions of the 200
+ * updates that end where so many are left, and how many elements were changed since each.
+ */
+async function prepare(hub, { kind, size, marks, edit = 'add' }) {
+  const name = `${kind}/${edit} ${size}`;
+  const writer = await openWriter(hub, name);
+  await write(writer, batches(kind, size), 8);
+  const total = Math.max(...marks) + CLIENTS;
+  const step = size % 7 === 0 ? 11 : 7;
+  const changes = (from, to) => range(from, to).map((i) => KINDS[kind][edit]([keyOf((i * step) % size)]));
+  const cursors = {};
+  let done = 0;
+  for (const mark of [...marks].sort((a, b) => b - a)) {
+    const stop = total - mark;
+    await write(writer, changes(done, Math.max(done, stop - CLIENTS)));
+    cursors[mark] = [];
+    for (done = Math.max(done, stop - CLIENTS); done < stop; done++) {
+      await write(writer, changes(done, done + 1), 1);
+      cursors[mark].push({ position: writer.position, missed: Math.min(size, total - done - 1) });
+    }
+  }
+  await write(writer, changes(done, total));
+  writer.socket.close();
+  return { name, kind, size, edit, cursors, journal: writer.journal, end: { position: writer.position, missed: 0 } };
+}
+
+function cpuMs(pid) {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(join(tasks, task, 'schedstat'), 'utf8').split(' ')[0]), 0) / 1e6;
+}
+
+/** Until the rows of what was written are stored, and nothing else goes on. */
+async function quiet({ pid }) {
+  for (let before = -1, now = cpuMs(pid); now - before > 2; ) {
+    before = now;
+    await sleep(700);
+    now = cpuMs(pid);
+  }
+}
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+async function play(hub, document, cursors) {
+  const clients = cursors.map(({ position }) => hubClient([document.name], [], { cursor: [document.journal, position] }));
+  const file = writePlan(join(hub.plans, 'plan'), 'syncline', clients);
+  const found = await load(hub, file, { storm: true });
+  if (!found.complete || found.refused > 0) throw new Error(`${document.name}: ${JSON.stringify(found)}`);
+  return { us: found.join_cpu_ms * 1000 / CLIENTS, bytes: found.join_bytes / CLIENTS, missed: sum(cursors.map((cursor) => cursor.missed)) / CLIENTS };
+}
+
+const same = (cursor) => Array.from({ length: CLIENTS }, () => cursor);
+
+async function measure(hub, document) {
+  const idle = await play(hub, document, same(document.end));
+  for (const { mark, shared, figures } of document.cases) {
+    const cursors = document.cursors[mark];
+    const { us, bytes, missed } = await play(hub, document, shared ? same(cursors[CLIENTS - 1]) : cursors);
+    figures.push({ us: us - idle.us, ns: (us - idle.us) * 1000 / missed, bytes: (bytes - idle.bytes) / missed, missed });
+  }
+}
+
+const told = (values, digits = 0) => {
+  const { median, least, most } = summary(values);
+  return `${median.toFixed(digits)} (${least.toFixed(digits)}-${most.toFixed(digits)})`;
+};
+
+function rowOf({ kind, size, edit }, { shared, figures }) {
+  const of = (name) => figures.map((one) => one[name]);
+  const least = edit === 'remove' ? encodeValue(keyOf(1)).length : KINDS[kind].least(keyOf(1));
+  return [
+    `${kind} of ${size}${edit === 'remove' ? ', removed' : ''}${shared ? ', one cursor' : ''}`,
+    String(Math.round(figures[0].missed)), told(of('us')), told(of('ns')), summary(of('bytes')).median.toFixed(1), String(least),
+  ];
+}
+
+async function prepareAll(hub) {
+  const documents = [];
+  for (const kind of KINDS_ASKED) {
+    for (const size of SIZES[kind]) documents.push(await prepare(hub, { kind, size, marks: size === GROWING ? GROWTH : [1000] }));
+    documents.push(await prepare(hub, { kind, size: GROWING, marks: [1000], edit: 'remove' }));
+  }
+  for (const document of documents) {
+    document.cases = Object.keys(document.cursors).map((mark) => ({ mark, shared: false, figures: [] }));
+    if (document.cases.length > 1) document.cases.push({ mark: 1000, shared: true, figures: [] });
+  }
+  await quiet(hub);
+  return documents;
+}
+
+async function main() {
+  const schemas = Object.values(KINDS).map(({ schema }) => schema).join('\n  ');
+  const hub = await startHub(scope, { schemas, config: 'durability: relaxed' });
+  hub.plans = folder(scope);
+  const documents = await prepareAll(hub);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const document of documents) await measure(hub, document);
+  }
+  const rows = documents.flatMap((document) => document.cases.map((one) => rowOf(document, one)));
+  console.log(`one client of ${CLIENTS}: median (least-most) of ${ROUNDS} rounds`);
+  printTable([['document', 'missed', 'us', 'ns/change', 'bytes/change', 'least'], ...rows]);
+}
+
+try {
+  await main();
+} finally {
+  await scope.end();
+}
