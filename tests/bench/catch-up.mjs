@@ -8,17 +8,14 @@
  *
  * node tests/bench/catch-up.mjs [rounds] [kinds]
  */
-import { on, once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { encodeValue } from 'syncline/internal/protocol/values';
-import { WebSocket } from 'ws';
-import { folder, sleep } from '../e2e/support.mjs';
+import { folder } from '../e2e/support.mjs';
 import { createScope } from './browser.mjs';
-import { delta, hubClient, writePlan } from './plan.mjs';
+import { hubClient, writePlan } from './plan.mjs';
 import { load, startHub } from './servers.mjs';
 import { printTable, summary } from './table.mjs';
+import { openWriter, quiet, write } from './writer.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
 const KINDS_ASKED = (process.argv[3] ?? 'set,map,tally').split(',');
@@ -28,7 +25,6 @@ const GROWING = 100000;
 const GROWTH = [100, 1000, 4000, 16000];
 const SIZES = { set: [1000, 10000, GROWING, 400000], map: [1000, 10000, GROWING], tally: [1000, GROWING] };
 const BATCH = 2000;
-const WINDOW = 256;
 
 const keyOf = (i) => `element ${String((i * 7919) % 1000003).padStart(7, '0')}`;
 const valueOf = (key) => `value of ${key}`;
@@ -54,39 +50,6 @@ const KINDS = {
 };
 
 const scope = createScope();
-
-/** A client that writes a document, and knows the position that each update had. */
-async function openWriter(hub, name) {
-  const socket = new WebSocket(hub.url, 'syncline.v1');
-  const writer = { socket, name, first: 1, acked: 0, position: 0, journal: undefined, opened: false };
-  const messages = on(socket, 'message');
-  const hear = (packet) => {
-    if (packet.type === 'WELCOME') writer.journal = packet.journal;
-    if (packet.type === 'ACK') Object.assign(writer, { acked: packet.seq, position: packet.position });
-    if (packet.type === 'SNAPSHOT') writer.opened = true;
-    if (packet.type === 'CHUNK') socket.send(encodePacket({ type: 'CREDIT', id: packet.id, bytes: packet.bytes.length }));
-    if (packet.type === 'REJECT' || packet.type === 'ERROR') throw new Error(JSON.stringify(packet));
-  };
-  writer.until = async (holds) => {
-    while (!holds()) {
-      const { value: [data] } = await messages.next();
-      decodeMessage(new Uint8Array(data)).forEach(hear);
-    }
-  };
-  await once(socket, 'open');
-  for (const packet of hubClient([name]).join) socket.send(packet);
-  await writer.until(() => writer.opened);
-  return writer;
-}
-
-/** Sends changes, each an update that has seen all that was acknowledged; at most `window` are under way. */
-async function write(writer, changes, window = WINDOW) {
-  for (const change of changes) {
-    writer.socket.send(delta({ first: writer.first++, change, position: writer.position }));
-    await writer.until(() => writer.first - 1 - writer.acked < window);
-  }
-  await writer.until(() => writer.acked === writer.first - 1);
-}
 
 function* batches(kind, size) {
   for (let i = 0; i < size; i += BATCH) {
@@ -121,20 +84,6 @@ async function prepare(hub, { kind, size, marks, edit = 'add' }) {
   await write(writer, changes(done, total));
   writer.socket.close();
   return { name, kind, size, edit, cursors, journal: writer.journal, end: { position: writer.position, missed: 0 } };
-}
-
-function cpuMs(pid) {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(join(tasks, task, 'schedstat'), 'utf8').split(' ')[0]), 0) / 1e6;
-}
-
-/** Until the rows of what was written are stored, and nothing else goes on. */
-async function quiet({ pid }) {
-  for (let before = -1, now = cpuMs(pid); now - before > 2; ) {
-    before = now;
-    await sleep(700);
-    now = cpuMs(pid);
-  }
 }
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);

@@ -11,6 +11,7 @@
  *     --edits E      edits in one update, as the hub counts them
  *     --storm        each client sends as soon as it has joined
  *     --hold S       no updates: stay connected so long
+ *     --nap MS       who sends nothing reads until it is up to date, and then not for so long
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ struct options {
     size_t edits;
     bool storm;
     double hold;
+    uint64_t nap_ns;
 };
 
 struct client {
@@ -48,6 +50,8 @@ struct client {
     const struct plan_client *plan;
     int joined;
     bool ready;
+    uint64_t wakes_ns;
+    uint64_t goal; /* reads up to here, and sleeps */
     size_t sent;
     size_t acked;
     uint64_t *sent_ns;
@@ -210,6 +214,33 @@ static void on_opened(void *context)
     }
 }
 
+/* --- clients that are slow --- */
+
+static bool naps(const struct client *client)
+{
+    return load.options.nap_ns > 0 && client->plan->updates.length == 0;
+}
+
+static void fall_asleep(struct client *client)
+{
+    if (naps(client) && load.phase >= PHASE_SEND &&
+        load.reached[client - load.clients] >= client->goal) {
+        client->wakes_ns = load.now_ns + load.options.nap_ns;
+        socket_sleep(&client->socket, true);
+    }
+}
+
+static void wake_those_due(void)
+{
+    for (size_t i = 0; load.options.nap_ns > 0 && i < load.plan.length; i++) {
+        struct client *client = &load.clients[i];
+        if (client->socket.asleep && load.now_ns >= client->wakes_ns) {
+            client->goal = load.last_position;
+            socket_sleep(&client->socket, false);
+        }
+    }
+}
+
 static void find_lowest(void)
 {
     load.lowest = UINT64_MAX;
@@ -322,7 +353,8 @@ static void connect_more(void)
 {
     while (load.connected < load.plan.length && load.connecting < CONNECTING_MAX) {
         struct client *client = &load.clients[load.connected];
-        socket_connect(&client->socket, load.epoll, address_of(), load.connected, client);
+        socket_connect(&client->socket, load.epoll, address_of(), load.connected, naps(client),
+                       client);
         load.connected++;
         load.connecting++;
     }
@@ -421,6 +453,7 @@ static void handle(const struct epoll_event *event)
         !socket_read(&client->socket, client, on_opened, on_frame)) {
         fail("the server has closed a connection after %zu of %zu updates", load.acked, load.sent);
     }
+    fall_asleep(client);
 }
 
 /* Never asleep: to be woken costs whoever sends, and takes a while. */
@@ -442,6 +475,7 @@ static void run(void)
     enter(PHASE_JOIN);
     while (load.phase != PHASE_OVER) {
         advance();
+        wake_those_due();
         take_events();
         load.now_ns = now_ns();
         follow();
@@ -472,12 +506,19 @@ static void report(void)
 static struct options parse(int count, char **arguments)
 {
     static const struct option names[] = {
-        {"plan", required_argument, NULL, 'p'},  {"port", required_argument, NULL, 'P'},
-        {"pid", required_argument, NULL, 'i'},   {"seconds", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'},  {"window", required_argument, NULL, 'w'},
-        {"until", required_argument, NULL, 'u'}, {"streams", required_argument, NULL, 'S'},
-        {"edits", required_argument, NULL, 'e'}, {"storm", no_argument, NULL, 't'},
-        {"hold", required_argument, NULL, 'h'},  {0},
+        {"plan", required_argument, NULL, 'p'},
+        {"port", required_argument, NULL, 'P'},
+        {"pid", required_argument, NULL, 'i'},
+        {"seconds", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},
+        {"window", required_argument, NULL, 'w'},
+        {"until", required_argument, NULL, 'u'},
+        {"streams", required_argument, NULL, 'S'},
+        {"edits", required_argument, NULL, 'e'},
+        {"storm", no_argument, NULL, 't'},
+        {"hold", required_argument, NULL, 'h'},
+        {"nap", required_argument, NULL, 'n'},
+        {0},
     };
     struct options options = {.window = 1, .streams = 1, .edits = 1};
     for (int name; (name = getopt_long(count, arguments, "", names, NULL)) != -1;) {
@@ -514,6 +555,9 @@ static struct options parse(int count, char **arguments)
             break;
         case 'h':
             options.hold = atof(optarg);
+            break;
+        case 'n':
+            options.nap_ns = (uint64_t)atol(optarg) * 1000000U;
             break;
         default:
             fail("there is no such option");

@@ -14,6 +14,8 @@
 
 enum {
     RECEIVE_BYTES = 1 << 18,
+    NARROW_BYTES = 1 << 16,
+    NARROW_SEGMENT = 1400,
     PER_SOURCE = 20000,
     OPCODE_BINARY = 2,
     OPCODE_CLOSE = 8,
@@ -24,7 +26,8 @@ enum {
 
 static void watch(struct socket *client, int operation, bool output)
 {
-    struct epoll_event event = {.events = EPOLLIN | (output ? (uint32_t)EPOLLOUT : 0U),
+    uint32_t input = client->asleep ? 0U : EPOLLIN;
+    struct epoll_event event = {.events = input | (output ? (uint32_t)EPOLLOUT : 0U),
                                 .data.ptr = client->data};
     if (epoll_ctl(client->epoll, operation, client->file, &event) != 0) {
         fail("epoll: %s", strerror(errno));
@@ -32,7 +35,25 @@ static void watch(struct socket *client, int operation, bool output)
     client->watches_output = output;
 }
 
-void socket_connect(struct socket *client, int epoll, struct address to, size_t index, void *data)
+void socket_sleep(struct socket *client, bool asleep)
+{
+    client->asleep = asleep;
+    watch(client, EPOLL_CTL_MOD, client->watches_output);
+}
+
+/* On loopback a segment has 64 KiB, and the sender's kernel room for 20 of them. */
+static void make_narrow(int file)
+{
+    int segment = NARROW_SEGMENT;
+    int room = NARROW_BYTES;
+    if (setsockopt(file, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) != 0 ||
+        setsockopt(file, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) != 0) {
+        fail("a narrow socket: %s", strerror(errno));
+    }
+}
+
+void socket_connect(struct socket *client, int epoll, struct address to, size_t index, bool narrow,
+                    void *data)
 {
     int on = 1;
     *client = (struct socket){.epoll = epoll, .status = SOCKET_CONNECTING, .data = data};
@@ -46,6 +67,9 @@ void socket_connect(struct socket *client, int epoll, struct address to, size_t 
     server.sin_addr.s_addr = htonl(to.host);
     (void)setsockopt(client->file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(client->file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (narrow) {
+        make_narrow(client->file);
+    }
     if (bind(client->file, (struct sockaddr *)&from, sizeof from) != 0 ||
         (connect(client->file, (struct sockaddr *)&server, sizeof server) != 0 &&
          errno != EINPROGRESS)) {

@@ -13,6 +13,7 @@ struct socket {
     void *data;
     enum socket_status status;
     bool watches_output;
+    bool asleep; /* nothing is read */
     uint8_t *unsent;
     size_t unsent_length;
     uint8_t *partial; /* a frame, or an answer to the upgrade, that is not all here */
@@ -25,8 +26,12 @@ struct address {
 };
 
 /* Connects from 127.0.0.n, n by `index`: one source address has 28,000 ports. `data` comes back in
- * epoll's events. */
-void socket_connect(struct socket *client, int epoll, struct address to, size_t index, void *data);
+ * epoll's events. `narrow`: with segments as on a network, and little room for what is not read. */
+void socket_connect(struct socket *client, int epoll, struct address to, size_t index, bool narrow,
+                    void *data);
+
+/* Stops reading, or goes on. */
+void socket_sleep(struct socket *client, bool asleep);
 
 void socket_upgrade(struct socket *client, struct address to, const struct plan_client *plan);
 
