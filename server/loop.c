@@ -157,6 +157,14 @@ static void queue(struct loop *loop, const struct hub_event *event)
         memcpy(queued->bytes, event->bytes.data, event->bytes.length);
     }
     queued->event.bytes.data = queued->bytes;
+    /* A step at any other event may send. What is sent to a blocked socket libwebsockets keeps,
+     * from the second message on without a frame's header. */
+    if (event->kind == EVENT_BLOCKED) {
+        queued->next = loop->first;
+        loop->first = queued;
+        loop->last = loop->last == NULL ? queued : loop->last;
+        return;
+    }
     if (loop->last == NULL) {
         loop->first = queued;
     } else {

@@ -251,7 +251,11 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     batch_pump(hub);
     connections_sweep(hub);
     documents_wake(hub);
-    connections_flush(hub);
+    /* Others may have blocked at the same message: nothing is sent before they have been told of.
+     */
+    if (event->kind != EVENT_BLOCKED) {
+        connections_flush(hub);
+    }
     store_pump(hub);
     documents_evict(hub);
     *effects = (struct hub_effects){.wake_ms = next_wake(hub),
