@@ -24,7 +24,8 @@ enum protocol_status buffer_reserve(struct buffer *buffer, size_t more)
     if (needed <= buffer->capacity) {
         return PROTOCOL_OK;
     }
-    size_t capacity = buffer->capacity == 0 ? CAPACITY_MIN : buffer->capacity;
+    size_t least = buffer->limit < CAPACITY_MIN ? buffer->limit : CAPACITY_MIN;
+    size_t capacity = buffer->capacity == 0 ? least : buffer->capacity;
     while (capacity < needed) {
         capacity = capacity > buffer->limit / 2 ? buffer->limit : capacity * 2;
     }

@@ -8,8 +8,8 @@
 struct buffer {
     uint8_t *data;
     size_t length;
-    size_t capacity;
-    size_t limit; /* the greatest length ever allowed */
+    size_t capacity; /* at most the limit */
+    size_t limit;    /* the greatest length ever allowed */
 };
 
 void buffer_init(struct buffer *buffer, size_t limit);

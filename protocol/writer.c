@@ -1,81 +1,71 @@
 #include "protocol/writer.h"
 
-#include <msgpack.h>
+#include <msgpack/pack_define.h>
+#include <msgpack/timestamp.h>
 #include <string.h>
 
-static int append(void *context, const char *data, size_t length)
+static inline int append(struct writer *writer, const void *data, size_t length)
 {
-    struct writer *writer = context;
-    if (writer->status == PROTOCOL_OK) {
-        writer->status = buffer_append(writer->buffer, data, length);
+    struct buffer *buffer = writer->buffer;
+    if (writer->status == PROTOCOL_OK && length > buffer->capacity - buffer->length) {
+        writer->status = buffer_reserve(buffer, length);
     }
-    return writer->status == PROTOCOL_OK ? 0 : -1;
+    if (writer->status != PROTOCOL_OK) {
+        return -1;
+    }
+    if (length > 0) {
+        memcpy(buffer->data + buffer->length, data, length);
+        buffer->length += length;
+    }
+    return 0;
 }
 
-static msgpack_packer packer_of(struct writer *writer)
-{
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, writer, append);
-    return packer;
-}
+/* msgpack-c's packer is a template. Made with our own `append`, which the compiler can put in its
+ * place, it takes half the time of the one that calls back for each piece of each value. */
+#define msgpack_pack_inline_func(name) static inline int pack##name
+#define msgpack_pack_inline_func_cint(name) static inline int pack##name
+#define msgpack_pack_inline_func_fixint(name) static inline int pack_fix##name
+#define msgpack_pack_user struct writer *
+#define msgpack_pack_append_buffer(user, data, length) return append(user, data, length)
+#include <msgpack/pack_template.h>
 
 struct writer writer_to(struct buffer *buffer)
 {
     return (struct writer){.buffer = buffer, .status = PROTOCOL_OK};
 }
 
-void write_nil(struct writer *writer)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_nil(&packer);
-}
+void write_nil(struct writer *writer) { (void)pack_nil(writer); }
 
 void write_bool(struct writer *writer, bool value)
 {
-    msgpack_packer packer = packer_of(writer);
-    value ? msgpack_pack_true(&packer) : msgpack_pack_false(&packer);
+    value ? (void)pack_true(writer) : (void)pack_false(writer);
 }
 
-void write_uint(struct writer *writer, uint64_t value)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_uint64(&packer, value);
-}
+void write_uint(struct writer *writer, uint64_t value) { (void)pack_uint64(writer, value); }
 
-void write_int(struct writer *writer, int64_t value)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_int64(&packer, value);
-}
+void write_int(struct writer *writer, int64_t value) { (void)pack_int64(writer, value); }
 
 void write_wide(struct writer *writer, int64_t value)
 {
-    msgpack_packer packer = packer_of(writer);
     if (value >= 0) {
-        msgpack_pack_fix_uint64(&packer, (uint64_t)value);
+        (void)pack_fix_uint64(writer, (uint64_t)value);
     } else {
-        msgpack_pack_fix_int64(&packer, value);
+        (void)pack_fix_int64(writer, value);
     }
 }
 
-void write_float(struct writer *writer, double value)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_double(&packer, value);
-}
+void write_float(struct writer *writer, double value) { (void)pack_double(writer, value); }
 
 void write_bin(struct writer *writer, struct bytes bytes)
 {
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_bin(&packer, bytes.length);
-    msgpack_pack_bin_body(&packer, bytes.data, bytes.length);
+    (void)pack_bin(writer, bytes.length);
+    (void)pack_bin_body(writer, bytes.data, bytes.length);
 }
 
 void write_string(struct writer *writer, struct bytes text)
 {
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_str(&packer, text.length);
-    msgpack_pack_str_body(&packer, text.data, text.length);
+    (void)pack_str(writer, text.length);
+    (void)pack_str_body(writer, text.data, text.length);
 }
 
 void write_text(struct writer *writer, const char *text)
@@ -83,17 +73,9 @@ void write_text(struct writer *writer, const char *text)
     write_string(writer, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
-void write_array(struct writer *writer, size_t length)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_array(&packer, length);
-}
+void write_array(struct writer *writer, size_t length) { (void)pack_array(writer, length); }
 
-void write_map(struct writer *writer, size_t length)
-{
-    msgpack_packer packer = packer_of(writer);
-    msgpack_pack_map(&packer, length);
-}
+void write_map(struct writer *writer, size_t length) { (void)pack_map(writer, length); }
 
 void write_raw(struct writer *writer, struct bytes bytes)
 {

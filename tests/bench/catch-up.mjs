@@ -11,7 +11,7 @@
 import { join } from 'node:path';
 import { encodeValue } from 'syncline/internal/protocol/values';
 import { folder } from '../e2e/support.mjs';
-import { createScope } from './browser.mjs';
+import { createScope } from './scope.mjs';
 import { hubClient, writePlan } from './plan.mjs';
 import { load, startHub } from './servers.mjs';
 import { printTable, summary } from './table.mjs';

@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path';
 import { folder } from '../e2e/support.mjs';
-import { createScope } from './browser.mjs';
+import { createScope } from './scope.mjs';
 import { delta, hubClient, writePlan } from './plan.mjs';
 import { load, startHub } from './servers.mjs';
 import { printTable, summary } from './table.mjs';
