@@ -14,7 +14,7 @@
 #include "server/net/session.h"
 
 enum {
-    RECEIVE_BYTES = 2048, /* per connection, for its whole life: small */
+    RECEIVE_BYTES = 512,  /* per connection, for its whole life: small */
     SEND_BYTES = 1 << 20, /* one lws_write hands the kernel at most this much */
     HANDSHAKE_SECONDS = 10,
     CLOSE_RETRY_USECS = 20000,
@@ -221,6 +221,12 @@ static bool open_context(struct net *net)
     return net->context != NULL;
 }
 
+/*
+ * The hub pings by itself (EFFECT_SEND), so libwebsockets needs no timer of its own for that: all
+ * of them stand in one list, sorted by a walk, which each new connection would walk to its end.
+ */
+static const lws_retry_bo_t no_pings = {0};
+
 static bool open_vhost(struct net *net)
 {
     struct lws_context_creation_info info = {
@@ -228,6 +234,7 @@ static bool open_vhost(struct net *net)
         .protocols = protocols,
         .vhost_name = "syncline",
         .timeout_secs = HANDSHAKE_SECONDS,
+        .retry_and_idle_policy = &no_pings,
         .user = net,
     };
     net->vhost = lws_create_vhost(net->context, &info);

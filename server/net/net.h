@@ -72,6 +72,7 @@ void net_stop_listening(struct net *net);
 
 /* Sends one binary message; HUB_HEADROOM bytes before it are written over. */
 void net_send(struct net *net, uint64_t connection, struct bytes message);
+/* `text` lives as long as the program. */
 void net_close_connection(struct net *net, uint64_t connection, uint16_t code, const char *text);
 void net_pause(struct net *net, uint64_t connection, bool paused);
 

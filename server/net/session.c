@@ -57,7 +57,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
         return;
     }
     session->close_code = code;
-    (void)snprintf(session->close_text, sizeof session->close_text, "%s", text);
+    session->close_text = text;
     buffer_finish(&session->message);
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
     lws_set_timer_usecs(session->wsi, 1);

@@ -16,7 +16,7 @@ struct net_session {
     uint64_t id;
     struct buffer message;
     uint16_t close_code; /* 0: stay open; otherwise what arrives is not taken any more */
-    char close_text[124];
+    const char *close_text;
     bool blocked;
 };
 
@@ -43,7 +43,8 @@ void session_wake(struct net_session *session);
 
 /*
  * Closes with code and reason once what was sent before is gone, from TIMER (net.c); a peer that
- * does not read gets no reason, and is cut off. Does nothing to a session that closes already.
+ * does not read gets no reason, and is cut off. The text must stay. Does nothing to a session that
+ * closes already.
  */
 void session_close(struct net_session *session, uint16_t code, const char *text);
 
