@@ -1,5 +1,6 @@
 /* Table: items found by key, in one dense array; the items belong to their owner. `{.match = f}` is
- * the empty table. */
+ * the empty table. Most tables of a hub hold one item: a few are looked through, without an index.
+ */
 #ifndef HUB_TABLE_H
 #define HUB_TABLE_H
 
