@@ -80,8 +80,6 @@ void connection_connected(struct hub *hub, uint64_t id)
     list_init(&connection->streams);
     list_init(&connection->dirty_streams);
     buffer_init(&connection->answers, ANSWERS_BYTES_MAX);
-    buffer_init(&connection->agent, LIMIT_AGENT_BYTES);
-    buffer_init(&connection->client, LIMIT_AGENT_BYTES);
     connection_token_init(hub, &connection->token);
     connections_sweep_by(hub, hub->now_ms + SWEEP_MS);
 }
@@ -102,8 +100,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     roster_remove(&hub->roster, connection->id);
     table_finish(&connection->stream_table);
     buffer_finish(&connection->answers);
-    buffer_finish(&connection->agent);
-    buffer_finish(&connection->client);
+    free(connection->greeting);
     connection_token_finish(&connection->token);
     free(connection);
 }
@@ -428,7 +425,7 @@ static void flush(struct hub *hub, struct connection *connection)
     size_t start;
     struct writer writer = effect_begin(hub, &start);
     write_raw(&writer, buffer_bytes(&connection->answers));
-    buffer_clear(&connection->answers);
+    buffer_finish(&connection->answers); /* most connections only ever have WELCOME */
     connection_resume(hub, connection, PAUSE_ANSWERS);
     while (!list_empty(&connection->dirty_streams) &&
            hub->arena.length - start < MESSAGE_BYTES_SOFT && writer.status == PROTOCOL_OK) {

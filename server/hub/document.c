@@ -163,10 +163,16 @@ void documents_wake(struct hub *hub)
     }
 }
 
+static size_t row_bytes(const struct document *document)
+{
+    return sizeof(struct ledger_row) + document->schema->length * sizeof(struct crdt_entry);
+}
+
 void document_weigh(struct hub *hub, struct document *document)
 {
     size_t memory = sizeof *document + document->name_length + document->rejected.capacity +
-                    document->ledger.length * sizeof(struct ledger_row) + document->presence_bytes;
+                    document->ledger.length * row_bytes(document) + document->rejection_bytes +
+                    document->presence_bytes;
     for (size_t i = 0; i < document->schema->length; i++) {
         memory += document->fields[i]->type->memory(document->fields[i]);
     }
@@ -219,19 +225,10 @@ void documents_evict(struct hub *hub)
     }
 }
 
-static bool is_loading(const struct hub *hub, const struct document *document)
+struct load *document_load(struct hub *hub, struct document *document,
+                           const struct replica_id *replicas, size_t length, size_t *loads)
 {
-    const struct load *load = document->loads == 0 ? NULL : hub->loads;
-    while (load != NULL && (load->document != document || !load->rows)) {
-        load = load->next;
-    }
-    return load != NULL;
-}
-
-uint64_t document_load(struct hub *hub, struct document *document,
-                       const struct replica_id *replicas, size_t length, size_t *loads)
-{
-    bool ask_document = !document->ready && !is_loading(hub, document);
+    bool ask_document = !document->ready && !document->loading;
     buffer_clear(&hub->scratch);
     size_t missing = 0;
     struct writer writer = writer_to(&hub->scratch);
@@ -242,7 +239,7 @@ uint64_t document_load(struct hub *hub, struct document *document,
         }
     }
     if (!ask_document && missing == 0 && document->ready) {
-        return 0;
+        return NULL;
     }
     struct row_request request = {.name = document_name(document),
                                   .document = ask_document,
@@ -256,6 +253,7 @@ uint64_t document_load(struct hub *hub, struct document *document,
     if (writer.status != PROTOCOL_OK) {
         hub_fail(hub, HUB_NO_MEMORY);
     }
-    effect->request = load_ask(hub, document, ask_document, loads);
-    return effect->request;
+    struct load *load = load_ask(hub, document, ask_document, loads);
+    effect->request = load == NULL ? 0 : load->request;
+    return load;
 }

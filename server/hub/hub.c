@@ -86,6 +86,7 @@ struct hub *hub_create(const struct hub_config *config)
     hub->position = config->position;
     hub->connections.match = connection_matches;
     hub->documents.match = document_matches;
+    hub->loads.match = load_matches;
     hub->next_sweep_ms = UINT64_MAX;
     hub->next_store_ms = UINT64_MAX;
     list_init(&hub->dirty_connections);

@@ -140,7 +140,7 @@ struct hub_effect {
     uint64_t position;
     uint64_t request;
     uint16_t code;    /* WebSocket close code */
-    const char *text; /* WebSocket close reason */
+    const char *text; /* WebSocket close reason; lives as long as the program */
     struct bytes bytes;
 };
 

@@ -5,6 +5,8 @@
 
 #include "server/hub/state.h"
 
+enum { REJECTION_BYTES = LIMIT_REJECTIONS * sizeof(struct rejection) };
+
 bool ledger_row_matches(const void *item, const void *key)
 {
     return replica_id_equal(&((const struct ledger_row *)item)->replica, key);
@@ -53,10 +55,17 @@ static bool may_evict(const struct hub *hub, const struct document *document)
     return document->loads == 0 && hub->replay_first == NULL;
 }
 
+static void free_row(struct document *document, struct ledger_row *row)
+{
+    document->rejection_bytes -= row->rejections == NULL ? 0 : REJECTION_BYTES;
+    free(row->rejections);
+    free(row);
+}
+
 void ledger_forget(struct document *document, struct ledger_row *row)
 {
     table_remove(&document->ledger, hash_of(&row->replica), row);
-    free(row);
+    free_row(document, row);
 }
 
 void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row)
@@ -85,13 +94,22 @@ void ledger_evict(struct hub *hub, struct document *document)
 void ledger_finish(struct document *document)
 {
     for (uint32_t i = 0; i < document->ledger.length; i++) {
-        free(document->ledger.places[i].item);
+        free_row(document, document->ledger.places[i].item);
     }
     table_finish(&document->ledger);
 }
 
-void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uint32_t field)
+void ledger_reject(struct hub *hub, struct document *document, struct ledger_row *row, uint64_t seq,
+                   enum hub_code code, uint32_t field)
 {
+    if (row->rejections == NULL) {
+        row->rejections = calloc(LIMIT_REJECTIONS, sizeof *row->rejections);
+        if (row->rejections == NULL) {
+            hub_fail(hub, HUB_NO_MEMORY);
+            return;
+        }
+        document->rejection_bytes += REJECTION_BYTES;
+    }
     row->rejections[row->rejects % LIMIT_REJECTIONS] =
         (struct rejection){.seq = seq, .code = code, .field = field};
     row->rejects++;

@@ -21,14 +21,15 @@ static void read_entries(struct reader *reader, const struct document *document,
     }
 }
 
-static void read_rejections(struct reader *reader, struct ledger_row *row)
+static void read_rejections(struct hub *hub, struct document *document, struct reader *reader,
+                            struct ledger_row *row)
 {
     size_t length = read_array(reader, LIMIT_REJECTIONS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
         (void)read_tuple(reader, 3);
         uint64_t seq = read_uint(reader);
         enum hub_code code = hub_code_find(read_string(reader, LIMIT_CODE_BYTES));
-        ledger_reject(row, seq, code, (uint32_t)read_uint(reader));
+        ledger_reject(hub, document, row, seq, code, (uint32_t)read_uint(reader));
     }
 }
 
@@ -50,7 +51,7 @@ static void load_replica(struct hub *hub, struct document *document, const struc
     made->at_ms = row->at_ms;
     (void)read_tuple(&reader, 2);
     read_entries(&reader, document, made);
-    read_rejections(&reader, made);
+    read_rejections(hub, document, &reader, made);
     if (!reader_ok(&reader) || (document->ready && row->index >= document->next_index)) {
         ledger_forget(document, made);
         reader_fail(rows, PROTOCOL_MALFORMED);
@@ -103,63 +104,60 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
     }
 }
 
-uint64_t load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads)
+bool load_matches(const void *item, const void *key)
 {
+    return ((const struct load *)item)->request == *(const uint64_t *)key;
+}
+
+static uint64_t hash_of(uint64_t request)
+{
+    return bytes_hash((struct bytes){(const uint8_t *)&request, sizeof request}, 0);
+}
+
+struct load *load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads)
+{
+    uint64_t request = ++hub->last_request;
     struct load *load = malloc(sizeof *load);
-    if (load == NULL) {
+    if (load == NULL || !table_add(&hub->loads, hash_of(request), load)) {
+        free(load);
         hub_fail(hub, HUB_NO_MEMORY);
-        return 0;
+        return NULL;
     }
-    *load = (struct load){.next = hub->loads,
-                          .document = document,
-                          .request = ++hub->last_request,
-                          .rows = rows,
-                          .loads = loads};
+    *load = (struct load){.document = document, .request = request, .rows = rows, .loads = loads};
     if (loads != NULL) {
         ++*loads;
     }
-    hub->loads = load;
     document->loads++;
-    return load->request;
+    document->loading = document->loading || rows;
+    return load;
 }
 
-/* Takes the request off the list; false: there is none. */
+/* Takes the request out of those under way; false: there is none. */
 static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
 {
-    for (struct load **at = &hub->loads; *at != NULL; at = &(*at)->next) {
-        if ((*at)->request == request) {
-            struct load *found = *at;
-            *taken = *found;
-            *at = found->next;
-            free(found);
-            taken->document->loads--;
-            if (taken->loads != NULL) {
-                --*taken->loads;
-            }
-            return true;
-        }
+    struct load *found = table_find(&hub->loads, hash_of(request), &request);
+    if (found == NULL) {
+        return false;
     }
-    return false;
-}
-
-static struct stream *waiting_stream(const struct load *load)
-{
-    LIST_FOR_EACH(at, &load->document->streams)
-    {
-        struct stream *stream = CONTAINER(at, struct stream, in_document);
-        if (stream->request == load->request) {
-            return stream;
-        }
+    *taken = *found;
+    table_remove(&hub->loads, hash_of(request), found);
+    free(found);
+    taken->document->loads--;
+    taken->document->loading = taken->document->loading && !taken->rows;
+    if (taken->loads != NULL) {
+        --*taken->loads;
     }
-    return NULL;
+    if (taken->stream != NULL) {
+        taken->stream->load = NULL;
+    }
+    return true;
 }
 
 /* The stream may have closed meanwhile; what was loaded stays until the document is idle. */
 static void wake(struct hub *hub, const struct load *load)
 {
-    struct stream *stream = waiting_stream(load);
-    if (stream != NULL) {
-        stream_loaded(hub, stream);
+    if (load->stream != NULL) {
+        stream_loaded(hub, load->stream);
     }
     if (load->rows) {
         document_touch(hub, load->document);
@@ -174,9 +172,8 @@ static void end_streams(struct hub *hub, const struct load *load)
     while (load->rows && !list_empty(streams)) {
         stream_end(hub, CONTAINER(streams->next, struct stream, in_document), CODE_UNAVAILABLE);
     }
-    struct stream *stream = load->rows ? NULL : waiting_stream(load);
-    if (stream != NULL) {
-        stream_end(hub, stream, CODE_UNAVAILABLE);
+    if (!load->rows && load->stream != NULL) {
+        stream_end(hub, load->stream, CODE_UNAVAILABLE);
     }
 }
 
@@ -234,9 +231,8 @@ void load_failed(struct hub *hub, uint64_t request)
 
 void loads_finish(struct hub *hub)
 {
-    while (hub->loads != NULL) {
-        struct load *load = hub->loads;
-        hub->loads = load->next;
-        free(load);
+    for (uint32_t i = 0; i < hub->loads.length; i++) {
+        free(hub->loads.places[i].item);
     }
+    table_finish(&hub->loads);
 }

@@ -74,7 +74,7 @@ static void write_rejected_row(const struct merge *merge, enum hub_code code)
 static void reject(const struct merge *merge, enum hub_code code, uint32_t field)
 {
     settle_row(merge, merge->row, merge->update.last);
-    ledger_reject(merge->row, merge->update.last, code, field);
+    ledger_reject(merge->hub, merge->document, merge->row, merge->update.last, code, field);
     write_rejected_row(merge, code);
     operator_refused(merge->hub, merge->document, merge->row, merge->at_ms);
     merge->hub->counters.rejected++;

@@ -1,6 +1,7 @@
 /* An operator's calls: who may make them, what their parameters are, and the form of an answer. */
 #include "server/hub/operator.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -69,13 +70,30 @@ static struct bytes cut(struct bytes text)
     return text;
 }
 
+static void copy(uint8_t *to, struct bytes text)
+{
+    if (text.length > 0) {
+        memcpy(to, text.data, text.length);
+    }
+}
+
 void operator_greeted(struct connection *connection, const struct packet_hello *hello)
 {
     struct bytes agent = cut(hello->agent);
     struct bytes client = cut(hello->client);
-    /* For people only: without memory they are not shown. */
-    (void)!buffer_append(&connection->agent, agent.data, agent.length);
-    (void)!buffer_append(&connection->client, client.data, client.length);
+    _Static_assert(LIMIT_AGENT_BYTES <= UINT8_MAX, "lengths are bytes");
+    if (agent.length + client.length == 0) {
+        return;
+    }
+    struct greeting *greeting = malloc(sizeof *greeting + agent.length + client.length);
+    if (greeting == NULL) {
+        return; /* without memory it is not shown */
+    }
+    greeting->agent_length = (uint8_t)agent.length;
+    greeting->client_length = (uint8_t)client.length;
+    copy(greeting->texts, agent);
+    copy(greeting->texts + agent.length, client);
+    connection->greeting = greeting;
 }
 
 /* --- parameters --- */

@@ -66,6 +66,18 @@ static size_t count_behind(const struct connection *connection, size_t *looks)
 
 enum { CONNECTION_PAIRS = 13 };
 
+static void write_greeting(struct writer *writer, const struct greeting *greeting)
+{
+    struct bytes agent = {0};
+    struct bytes client = {0};
+    if (greeting != NULL) {
+        agent = (struct bytes){greeting->texts, greeting->agent_length};
+        client = (struct bytes){greeting->texts + greeting->agent_length, greeting->client_length};
+    }
+    write_pair_text(writer, "agent", agent);
+    write_pair_text(writer, "client", client);
+}
+
 /* But for its number of streams. */
 static void write_connection(struct writer *writer, const struct hub *hub,
                              const struct connection *connection, size_t *looks)
@@ -73,8 +85,7 @@ static void write_connection(struct writer *writer, const struct hub *hub,
     write_pair_uint(writer, "id", connection->id);
     write_pair_uint(writer, "connected_ms", connection->connected_ms);
     write_pair_uint(writer, "heard_ms", connection->heard_ms);
-    write_pair_text(writer, "agent", buffer_bytes(&connection->agent));
-    write_pair_text(writer, "client", buffer_bytes(&connection->client));
+    write_greeting(writer, connection->greeting);
     write_pair_bool(writer, "blocked", connection->blocked);
     write_pair_bool(writer, "paused", connection->paused != 0);
     write_pair_uint(writer, "updates", connection->updates);

@@ -263,7 +263,7 @@ static bool publish_transfer(struct stream *stream, struct writer *writer)
 
 bool stream_publish(struct hub *hub, struct stream *stream, struct writer *writer)
 {
-    if (!stream->document->ready || stream->request != 0) {
+    if (!stream->document->ready || stream->load != NULL) {
         return true; /* LOADED brings it back */
     }
     if (stream->transfer.id != 0) {

@@ -52,10 +52,10 @@ struct ledger_row {
     bool retired;  /* forgotten, and to be taken out of the rows */
     uint64_t acks; /* counts answers due: streams compare with what they have told */
     uint64_t gaps;
-    uint64_t rejects; /* rejections ever; the last ones are kept */
-    struct rejection rejections[LIMIT_REJECTIONS];
-    struct stream *owner;        /* the stream whose own replica it is, or NULL */
-    struct crdt_entry entries[]; /* one for each field of the schema */
+    uint64_t rejects;             /* rejections ever; the last ones are kept */
+    struct rejection *rejections; /* LIMIT_REJECTIONS of them; NULL: there were none */
+    struct stream *owner;         /* the stream whose own replica it is, or NULL */
+    struct crdt_entry entries[];  /* one for each field of the schema */
 };
 
 /* Encoded once, shared by every stream that needs it. */
@@ -101,10 +101,12 @@ struct document {
     uint64_t dirty_after; /* the same, once the STORE under way is done; 0: nothing */
     uint64_t due_ms;      /* when the first such thing ends; UINT64_MAX: never */
     uint64_t idle_since_ms;
-    size_t pins;  /* records in batches, and opening streams */
-    size_t loads; /* requests under way */
+    size_t pins;            /* records in batches, and opening streams */
+    size_t loads;           /* requests under way */
+    size_t rejection_bytes; /* of the ledger's rows */
     size_t memory;
     bool ready;          /* its rows are here */
+    bool loading;        /* they are asked for */
     bool expiring;       /* a record that ends what is due is on its way */
     struct body *update; /* the last ones encoded, or NULL */
     struct body *snapshot;
@@ -143,12 +145,19 @@ struct stream {
     bool presence; /* its client wants to know who is here */
     uint64_t presence_told;
     struct presence *own_presence; /* NULL: none */
-    uint64_t request;              /* the LOAD it waits for; 0: none */
+    struct load *load;             /* that it waits for, or NULL */
     struct transfer transfer;
     struct backlog backlog;
-    struct stream_replica *replicas;
+    struct stream_replica *replicas; /* behind `named` */
     size_t length;
     struct replica_id named[]; /* as OPEN listed them */
+};
+
+/* What HELLO said of its sender, for people: each text cut, one behind the other. */
+struct greeting {
+    uint8_t agent_length;
+    uint8_t client_length;
+    uint8_t texts[];
 };
 
 enum pause_reason { PAUSE_BATCH = 1, PAUSE_RATE = 2, PAUSE_ANSWERS = 4, PAUSE_TOKEN = 8 };
@@ -184,8 +193,7 @@ struct connection {
     bool greeted; /* WELCOME was sent */
     bool blocked;
     bool closing;
-    struct buffer agent; /* as HELLO said, cut */
-    struct buffer client;
+    struct greeting *greeting; /* NULL: none */
     struct backlog backlog;
     uint64_t updates;  /* that entered a batch */
     uint64_t rejected; /* REJECTs that it was sent */
@@ -221,11 +229,11 @@ struct replay {
 
 /* A LOAD of a document's rows under way. */
 struct load {
-    struct load *next;
     struct document *document;
     uint64_t request;
-    bool rows;     /* the document's own rows are part of it */
-    size_t *loads; /* counts what somebody waits for; NULL: a stream that knows the request */
+    bool rows;             /* the document's own rows are part of it */
+    struct stream *stream; /* that waits for it; NULL: none, or it has closed meanwhile */
+    size_t *loads;         /* counts what somebody else waits for, or NULL */
 };
 
 /* A walk through all replicas, to find the silent ones. */
@@ -295,7 +303,7 @@ struct hub {
     size_t replay_loads; /* requests the first one waits for */
     bool replay_asked;
 
-    struct load *loads;
+    struct table loads; /* of struct load */
     struct retirement retirement;
     struct refusals *refusals; /* NULL: there were none */
     struct operator_request *operator_requests;
@@ -441,11 +449,12 @@ struct document *document_take(struct hub *hub, struct bytes name);
 /* Makes room for one more document. False: there is none. */
 bool documents_make_room(struct hub *hub);
 void documents_evict(struct hub *hub);
-/* Asks for the document's rows, unless it has them, and for the replicas that are not in memory. 0:
- * nothing to ask. `loads` is raised until the rows are here, or cannot be had; NULL: the caller is
- * a stream. */
-uint64_t document_load(struct hub *hub, struct document *document,
-                       const struct replica_id *replicas, size_t length, size_t *loads);
+/* Asks for the document's rows, unless it has them, and for the replicas that are not in memory.
+ * NULL: nothing to ask. `loads`, if it is given, is raised until the rows are here, or cannot be
+ * had.
+ */
+struct load *document_load(struct hub *hub, struct document *document,
+                           const struct replica_id *replicas, size_t length, size_t *loads);
 
 /* ledger.c */
 struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica);
@@ -461,7 +470,8 @@ void ledger_release(struct hub *hub, struct document *document, struct ledger_ro
 /* Lets every row leave that nobody holds and that is stored. */
 void ledger_evict(struct hub *hub, struct document *document);
 void ledger_finish(struct document *document);
-void ledger_reject(struct ledger_row *row, uint64_t seq, enum hub_code code, uint32_t field);
+void ledger_reject(struct hub *hub, struct document *document, struct ledger_row *row, uint64_t seq,
+                   enum hub_code code, uint32_t field);
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
@@ -537,10 +547,11 @@ void store_failed(struct hub *hub);
 void store_mark(struct hub *hub, struct document *document, uint64_t position);
 
 /* load.c */
-/* Notes a request and answers its number; 0: no memory. */
-uint64_t load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads);
+/* Notes a request, with a number of its own; NULL: no memory. */
+struct load *load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads);
 void load_done(struct hub *hub, uint64_t request, struct bytes rows);
 void load_failed(struct hub *hub, uint64_t request);
+table_match load_matches;
 void loads_finish(struct hub *hub);
 
 #endif

@@ -66,11 +66,9 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
         connection_error(hub, connection, packet->id, CODE_BAD_REPLICA, 0);
         return NULL;
     }
-    struct stream *stream = calloc(1, sizeof *stream + length * sizeof stream->named[0]);
-    struct stream_replica *replicas = calloc(length, sizeof *replicas);
-    if (stream == NULL || replicas == NULL) {
-        free(stream);
-        free(replicas);
+    struct stream *stream =
+        calloc(1, sizeof *stream + length * (sizeof *stream->replicas + sizeof *stream->named));
+    if (stream == NULL) {
         connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
         return NULL;
     }
@@ -78,8 +76,8 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
     stream->id = packet->id;
     stream->once = packet->open.once;
     stream->presence = packet->open.presence;
-    stream->replicas = replicas;
     stream->length = length;
+    stream->replicas = (struct stream_replica *)(void *)&stream->named[length];
     bool good = true;
     for (size_t i = 0; i < length; i++) {
         stream->named[i] = packet_read_replica(&left);
@@ -88,7 +86,6 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
     }
     if (!good || !reader_ok(&left)) {
         connection_error(hub, connection, packet->id, CODE_BAD_REPLICA, 0);
-        free(replicas);
         free(stream);
         return NULL;
     }
@@ -137,7 +134,6 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     if (stream == NULL || !table_add(&connection->stream_table, hash_of(stream->id), stream)) {
         if (stream != NULL) {
             connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
-            free(stream->replicas);
             free(stream);
         }
         document_unpin(hub, document);
@@ -148,9 +144,11 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
     document->stream_count++;
-    stream->request = document_load(hub, document, stream->named, stream->length, NULL);
-    if (stream->request == 0) {
+    stream->load = document_load(hub, document, stream->named, stream->length, NULL);
+    if (stream->load == NULL) {
         stream_loaded(hub, stream);
+    } else {
+        stream->load->stream = stream;
     }
 }
 
@@ -168,7 +166,7 @@ static void take_ownership(struct hub *hub, struct stream *stream)
 
 void stream_loaded(struct hub *hub, struct stream *stream)
 {
-    stream->request = 0;
+    stream->load = NULL;
     for (size_t i = 0; i < stream->length; i++) {
         struct ledger_row *row = ledger_take(hub, stream->document, &stream->named[i]);
         if (row == NULL) {
@@ -200,6 +198,9 @@ void stream_close(struct hub *hub, struct stream *stream)
         }
         ledger_release(hub, document, row);
     }
+    if (stream->load != NULL) {
+        stream->load->stream = NULL;
+    }
     presence_stream_closed(hub, stream);
     stream_drop_transfer(stream);
     list_remove(&stream->dirty);
@@ -208,7 +209,6 @@ void stream_close(struct hub *hub, struct stream *stream)
     table_remove(&stream->connection->stream_table, hash_of(stream->id), stream);
     hub->stream_count--;
     document->stream_count--;
-    free(stream->replicas);
     free(stream);
     document_unpin(hub, document);
 }
