@@ -1,4 +1,4 @@
-/* Connections: packets in, one message out at a time, pauses, pings, and the end. */
+/* Connections: packets in, pauses, pings, and the end. What goes out is turn.c's. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,7 @@ enum {
     CLOSE_TRY_LATER = 1013,
     ANSWERS_PAUSE_BYTES =
         16 << 10, /* answers waiting for a blocked client: read no more of its calls */
-    ANSWERS_BYTES_MAX = 4 << 20,   /* what one message can call forth at the most */
-    MESSAGE_BYTES_SOFT = 32 << 10, /* a message out is closed once it is this long */
-    ARENA_BYTES_SOFT = 4 << 20,    /* a step sends this much, then lets others have a turn */
-    MESSAGES_SOFT = 64,            /* or so many: half a millisecond of the kernel's time */
+    ANSWERS_BYTES_MAX = 4 << 20, /* what one message can call forth at the most */
     SWEEP_MS = 1000,
     GOAWAY_MIN_MS = 500,
     GOAWAY_MAX_MS = 5000
@@ -95,7 +92,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
 {
     close_streams(hub, connection);
     hub->paused_count -= connection->paused != 0;
-    list_remove(&connection->dirty);
+    connection_untouch(hub, connection);
     table_remove(&hub->connections, hash_of(connection->id), connection);
     roster_remove(&hub->roster, connection->id);
     table_finish(&connection->stream_table);
@@ -123,15 +120,8 @@ void connection_close(struct hub *hub, struct connection *connection, uint16_t c
     }
     connection->closing = true;
     close_streams(hub, connection);
-    list_remove(&connection->dirty);
+    connection_untouch(hub, connection);
     refuse(hub, connection->id, code, text);
-}
-
-void connection_touch(struct hub *hub, struct connection *connection)
-{
-    if (!connection->closing) {
-        list_push(&hub->dirty_connections, &connection->dirty);
-    }
 }
 
 void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason)
@@ -416,65 +406,6 @@ void connection_writable(struct hub *hub, uint64_t id)
     }
 }
 
-/* One message: the answers, then what each stream's client lacks, as far as it fits. */
-static void flush(struct hub *hub, struct connection *connection)
-{
-    struct hub_effect *effect = effect_add(hub, EFFECT_SEND);
-    effect->connection = connection->id;
-    size_t at = hub->effect_count - 1;
-    size_t start;
-    struct writer writer = effect_begin(hub, &start);
-    write_raw(&writer, buffer_bytes(&connection->answers));
-    buffer_finish(&connection->answers); /* most connections only ever have WELCOME */
-    connection_resume(hub, connection, PAUSE_ANSWERS);
-    while (!list_empty(&connection->dirty_streams) &&
-           hub->arena.length - start < MESSAGE_BYTES_SOFT && writer.status == PROTOCOL_OK) {
-        struct link *first = connection->dirty_streams.next;
-        struct stream *stream = CONTAINER(first, struct stream, dirty);
-        list_remove(first);
-        if (!stream_publish(hub, stream, &writer)) {
-            list_push(&connection->dirty_streams, first);
-        }
-    }
-    effect_end(hub, &writer, start, &hub->effects[at]);
-    size_t sent = hub->arena.length - start;
-    if (sent == 0) {
-        hub->effects[at].kind = EFFECT_NONE;
-    }
-    connection->bytes_out += sent;
-    hub->counters.bytes_out += sent;
-    hub->counters.messages_out += sent > 0;
-    if (list_empty(&connection->dirty_streams)) {
-        list_remove(&connection->dirty);
-    }
-}
-
-void connections_flush(struct hub *hub)
-{
-    struct link blocked;
-    size_t messages = 0;
-    list_init(&blocked);
-    while (!list_empty(&hub->dirty_connections) && hub->arena.length < ARENA_BYTES_SOFT &&
-           messages < MESSAGES_SOFT && hub->status == HUB_OK) {
-        struct connection *connection =
-            CONTAINER(hub->dirty_connections.next, struct connection, dirty);
-        list_remove(&connection->dirty);
-        if (connection->blocked) {
-            continue; /* WRITABLE brings it back */
-        }
-        flush(hub, connection);
-        messages++;
-        if (!list_empty(&connection->dirty_streams)) {
-            list_push(&blocked, &connection->dirty); /* one message a step: it may block now */
-        }
-    }
-    while (!list_empty(&blocked)) {
-        struct link *first = blocked.next;
-        list_remove(first);
-        list_push(&hub->dirty_connections, first);
-    }
-}
-
 /* Without its streams: what they hold is not for this client any more. */
 void connection_expel(struct hub *hub, struct connection *connection, enum hub_code code,
                       uint16_t close_code)
@@ -482,7 +413,7 @@ void connection_expel(struct hub *hub, struct connection *connection, enum hub_c
     connection_error(hub, connection, 0, code, 0);
     close_streams(hub, connection);
     if (!connection->closing && !connection->blocked) {
-        flush(hub, connection);
+        connection_flush(hub, connection);
     }
     connection_close(hub, connection, close_code, hub_code_name(code));
 }

@@ -5,6 +5,8 @@
 
 #include "server/hub/state.h"
 
+enum { CROWD_STREAMS = 64 };
+
 struct bytes document_name(const struct document *document)
 {
     return (struct bytes){document->name, document->name_length};
@@ -150,15 +152,40 @@ void document_touch(struct hub *hub, struct document *document)
     list_push(&hub->touched_documents, &document->touched);
 }
 
+static void wake(struct hub *hub, struct document *document)
+{
+    bool crowded = document->stream_count > CROWD_STREAMS;
+    LIST_FOR_EACH(at, &document->streams)
+    {
+        struct stream *stream = CONTAINER(at, struct stream, in_document);
+        if (crowded) {
+            stream_touch_later(hub, stream);
+        } else {
+            stream_touch(hub, stream);
+        }
+    }
+}
+
+/*
+ * While a crowd is being told, each of its members gets the newest state when its turn comes. To
+ * put those who have had it at the end again, for each batch, would cost a walk, and change
+ * nothing.
+ */
+static bool is_being_told(const struct hub *hub, const struct document *document)
+{
+    return document->stream_count > CROWD_STREAMS && hub->patient_left < document->woken;
+}
+
 void documents_wake(struct hub *hub)
 {
-    while (!list_empty(&hub->touched_documents)) {
-        struct link *first = hub->touched_documents.next;
-        struct document *document = CONTAINER(first, struct document, touched);
-        list_remove(first);
-        LIST_FOR_EACH(at, &document->streams)
-        {
-            stream_touch(hub, CONTAINER(at, struct stream, in_document));
+    struct link *next;
+    for (struct link *at = hub->touched_documents.next; at != &hub->touched_documents; at = next) {
+        struct document *document = CONTAINER(at, struct document, touched);
+        next = at->next;
+        if (!is_being_told(hub, document)) {
+            list_remove(at);
+            wake(hub, document);
+            document->woken = hub->patient_came;
         }
     }
 }

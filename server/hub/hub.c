@@ -90,6 +90,7 @@ struct hub *hub_create(const struct hub_config *config)
     hub->next_sweep_ms = UINT64_MAX;
     hub->next_store_ms = UINT64_MAX;
     list_init(&hub->dirty_connections);
+    list_init(&hub->patient_connections);
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
     list_init(&hub->due_documents);
@@ -251,16 +252,10 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     expire_pump(hub);
     batch_pump(hub);
     connections_sweep(hub);
-    documents_wake(hub);
-    /* Others may have blocked at the same message: nothing is sent before they have been told of.
-     */
-    if (event->kind != EVENT_BLOCKED) {
-        connections_flush(hub);
-    }
+    turn_take(hub, event->kind);
     store_pump(hub);
     documents_evict(hub);
-    *effects = (struct hub_effects){.wake_ms = next_wake(hub),
-                                    .more = !list_empty(&hub->dirty_connections)};
+    *effects = (struct hub_effects){.wake_ms = next_wake(hub), .more = hub->behind};
     effects_finish(hub, effects);
     return hub->status;
 }
@@ -268,7 +263,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
 void hub_stats(const struct hub *hub, struct hub_stats *stats)
 {
     bool idle = !hub->appending && hub->gathering.length == 0 && !hub->storing &&
-                list_empty(&hub->dirty_documents);
+                list_empty(&hub->dirty_documents) && !hub->behind;
     *stats = (struct hub_stats){
         .position = hub->position,
         .connections = hub->connections.length,

@@ -51,6 +51,9 @@ static void settle_row(const struct merge *merge, struct ledger_row *row, uint64
     row->position = merge->position;
     row->at_ms = merge->at_ms;
     row->acks++;
+    if (row->owner != NULL) {
+        stream_touch(merge->hub, row->owner); /* before all who only see it */
+    }
 }
 
 static void write_rejected_row(const struct merge *merge, enum hub_code code)

@@ -79,6 +79,7 @@ struct document {
     struct link dirty;             /* in hub->dirty while rows wait to be stored */
     struct link due;               /* in hub->due_documents while something in it ends by itself */
     struct link touched;           /* in hub->touched_documents while its streams are to be woken */
+    uint64_t woken;                /* the last of its crowd, as hub->patient_came counts */
     struct unstored_node unstored; /* in hub->unstored_documents while its rows are nowhere */
     struct link streams;           /* head */
     size_t stream_count;
@@ -173,7 +174,7 @@ struct connection_token {
 };
 
 struct connection {
-    struct link dirty;         /* in hub->dirty_connections */
+    struct link dirty;         /* in hub->dirty_connections, or in hub->patient_connections */
     struct link streams;       /* head */
     struct link dirty_streams; /* head */
     struct table stream_table;
@@ -193,6 +194,7 @@ struct connection {
     bool greeted; /* WELCOME was sent */
     bool blocked;
     bool closing;
+    bool patient;              /* whose turn comes later */
     struct greeting *greeting; /* NULL: none */
     struct backlog backlog;
     uint64_t updates;  /* that entered a batch */
@@ -272,7 +274,12 @@ struct hub {
 
     struct table connections;
     struct roster roster;
-    struct link dirty_connections;
+    struct link dirty_connections;   /* who has something to be sent, first to last (turn.c) */
+    struct link patient_connections; /* the same, after those */
+    uint64_t patient_came;           /* into it, ever */
+    uint64_t patient_left;
+    size_t heard; /* events since somebody was sent something */
+    bool behind;  /* not all could be sent: the next who sends is a TICK */
     size_t stream_count;
     size_t paused_count;
     uint64_t next_sweep_ms; /* when connections are looked at for PING, HELLO and rates */
@@ -361,14 +368,23 @@ void connection_expel(struct hub *hub, struct connection *connection, enum hub_c
                       uint16_t close_code);
 /* A message, or the rest of one that was held. */
 void connection_take(struct hub *hub, struct connection *connection, struct bytes message);
-void connection_touch(struct hub *hub, struct connection *connection);
 void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connection_resume(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connections_sweep(struct hub *hub);
 /* Looks at all connections at that time, or soon after it. */
 void connections_sweep_by(struct hub *hub, uint64_t at_ms);
-void connections_flush(struct hub *hub);
 void connections_drain(struct hub *hub);
+
+/* turn.c: whose turn it is to be sent something */
+void connection_touch(struct hub *hub, struct connection *connection);
+/* Nothing is to be sent to it. */
+void connection_untouch(struct hub *hub, struct connection *connection);
+/* Behind all others. */
+void connection_touch_later(struct hub *hub, struct connection *connection);
+/* One message: what the connection's client lacks, as far as it fits. */
+void connection_flush(struct hub *hub, struct connection *connection);
+/* Sends to some, unless the last step has left some and a TICK is to come. */
+void turn_take(struct hub *hub, enum hub_event_kind event);
 
 /* call.c: HELLO and CALL */
 void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet);
@@ -415,6 +431,7 @@ struct stream_replica *stream_replica_find(const struct stream *stream,
 void stream_end(struct hub *hub, struct stream *stream, enum hub_code code);
 void stream_loaded(struct hub *hub, struct stream *stream);
 void stream_touch(struct hub *hub, struct stream *stream);
+void stream_touch_later(struct hub *hub, struct stream *stream);
 void stream_credit(struct hub *hub, struct connection *connection, int64_t transfer,
                    uint64_t bytes);
 
@@ -439,7 +456,10 @@ void document_clear(struct hub *hub, struct document *document);
 void document_pin(struct document *document);
 void document_unpin(struct hub *hub, struct document *document);
 void document_touch(struct hub *hub, struct document *document); /* its streams have news */
-/* Wakes the streams of those that were touched: once, however many updates a batch had for them. */
+/*
+ * Wakes the streams of those that were touched: once, however many updates a batch had for them,
+ * and those of a crowd when the last one has been told.
+ */
 void documents_wake(struct hub *hub);
 void document_weigh(struct hub *hub, struct document *document);
 struct bytes document_name(const struct document *document);

@@ -37,6 +37,14 @@ void stream_touch(struct hub *hub, struct stream *stream)
     connection_touch(hub, stream->connection);
 }
 
+void stream_touch_later(struct hub *hub, struct stream *stream)
+{
+    if (!list_linked(&stream->dirty)) {
+        list_push(&stream->connection->dirty_streams, &stream->dirty);
+        connection_touch_later(hub, stream->connection);
+    }
+}
+
 /* A cursor beyond the restore point of its journal is none: its client has seen what is lost. */
 static void resolve_cursor(const struct hub *hub, struct stream *stream,
                            const struct packet_open *open)
