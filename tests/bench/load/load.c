@@ -8,6 +8,7 @@
  *     --window W     without a rate: so many updates of a writer may be under way
  *     --until all    under way means: not all have it (default: not acknowledged)
  *     --streams S    documents of one connection; updates go round them
+ *     --groups G     one document for each G-th client: it has what the others of its group sent
  *     --edits E      edits in one update, as the hub counts them
  *     --storm        each client sends as soon as it has joined
  *     --hold S       no updates: stay connected so long
@@ -39,6 +40,7 @@ struct options {
     size_t window;
     bool until_all;
     size_t streams;
+    size_t groups;
     size_t edits;
     bool storm;
     double hold;
@@ -89,10 +91,10 @@ struct load {
     uint64_t *reached; /* by client: the position it was brought to, or how many updates it has */
     uint64_t lowest;   /* what all subscribers have reached */
     size_t at_lowest;  /* how many have reached no more */
-    uint64_t last_position; /* of an acknowledgement */
-    size_t everywhere;      /* updates of the one writer that all have */
-    size_t told;            /* of `positions`, how many of those are everywhere */
-    struct marks positions; /* the one writer's: position, updates acknowledged with it */
+    uint64_t *last_positions; /* of an acknowledgement, by group */
+    size_t everywhere;        /* updates of the one writer that all have */
+    size_t told;              /* of `positions`, how many of those are everywhere */
+    struct marks positions;   /* the one writer's: position, updates acknowledged with it */
     uint64_t messages;
     uint64_t bytes;
     uint64_t join_bytes; /* what came until all had joined */
@@ -146,8 +148,10 @@ static void take_ack(struct client *client, const struct heard_ack *ack)
     for (; client->acked < rounds; client->acked++, load.acked++) {
         latencies_add(&load.ack_latencies, load.now_ns - client->sent_ns[client->acked]);
     }
-    if (ack->position > load.last_position) {
-        load.last_position = ack->position;
+    uint64_t *last_position =
+        &load.last_positions[(size_t)(client - load.clients) % load.options.groups];
+    if (ack->position > *last_position) {
+        *last_position = ack->position;
     }
     if (has_one_writer()) {
         marks_add(&load.positions, (struct mark){ack->position, client->acked});
@@ -235,7 +239,7 @@ static void wake_those_due(void)
     for (size_t i = 0; load.options.nap_ns > 0 && i < load.plan.length; i++) {
         struct client *client = &load.clients[i];
         if (client->socket.asleep && load.now_ns >= client->wakes_ns) {
-            client->goal = load.last_position;
+            client->goal = load.last_positions[i % load.options.groups];
             socket_sleep(&client->socket, false);
         }
     }
@@ -369,6 +373,18 @@ static size_t planned(void)
     return total;
 }
 
+/* What was acknowledged to anybody of a group has reached all of it. */
+static bool all_have_all(void)
+{
+    for (size_t i = 0; i < load.plan.length; i++) {
+        if (is_subscriber(&load.clients[i]) &&
+            load.reached[i] < load.last_positions[i % load.options.groups]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_complete(void)
 {
     bool acks = dialect_acknowledges(load.plan.dialect);
@@ -379,7 +395,7 @@ static bool is_complete(void)
         return true;
     }
     if (load.plan.dialect == DIALECT_SYNCLINE) {
-        return load.lowest >= load.last_position;
+        return all_have_all();
     }
     size_t own = has_one_writer() || dialect_echoes(load.plan.dialect)
                      ? 0
@@ -514,13 +530,14 @@ static struct options parse(int count, char **arguments)
         {"window", required_argument, NULL, 'w'},
         {"until", required_argument, NULL, 'u'},
         {"streams", required_argument, NULL, 'S'},
+        {"groups", required_argument, NULL, 'g'},
         {"edits", required_argument, NULL, 'e'},
         {"storm", no_argument, NULL, 't'},
         {"hold", required_argument, NULL, 'h'},
         {"nap", required_argument, NULL, 'n'},
         {0},
     };
-    struct options options = {.window = 1, .streams = 1, .edits = 1};
+    struct options options = {.window = 1, .streams = 1, .groups = 1, .edits = 1};
     for (int name; (name = getopt_long(count, arguments, "", names, NULL)) != -1;) {
         switch (name) {
         case 'p':
@@ -546,6 +563,9 @@ static struct options parse(int count, char **arguments)
             break;
         case 'S':
             options.streams = (size_t)atol(optarg);
+            break;
+        case 'g':
+            options.groups = (size_t)atol(optarg);
             break;
         case 'e':
             options.edits = (size_t)atol(optarg);
@@ -575,6 +595,7 @@ int main(int count, char **arguments)
     plan_read(&load.plan, load.options.plan);
     load.clients = allocate(load.plan.length * sizeof *load.clients);
     load.reached = allocate(load.plan.length * sizeof *load.reached);
+    load.last_positions = allocate(load.options.groups * sizeof *load.last_positions);
     for (size_t i = 0; i < load.plan.length; i++) {
         load.clients[i].plan = &load.plan.clients[i];
         load.clients[i].sent_ns = allocate(load.plan.clients[i].updates.length * sizeof(uint64_t));
@@ -588,6 +609,7 @@ int main(int count, char **arguments)
     }
     free(load.clients);
     free(load.reached);
+    free(load.last_positions);
     free(load.positions.items);
     latencies_finish(&load.ack_latencies);
     latencies_finish(&load.all_latencies);
