@@ -5,7 +5,12 @@
 
 #include "server/hub/state.h"
 
-enum { CROWD_STREAMS = 64 };
+enum {
+    CROWD_STREAMS = 64,
+    GATHERING_PART =
+        256, /* a crowd gathers, if more than this part of it has come since the last wake */
+    GATHERED_PER_MS = 32 /* so many add a millisecond to the wait between two */
+};
 
 struct bytes document_name(const struct document *document)
 {
@@ -167,13 +172,22 @@ static void wake(struct hub *hub, struct document *document)
 }
 
 /*
- * While a crowd is being told, each of its members gets the newest state when its turn comes. To
- * put those who have had it at the end again, for each batch, would cost a walk, and change
- * nothing.
+ * When the document's streams may be woken; now_ms or before: at once. While a crowd is being told,
+ * each of its members gets the newest state when its turn comes: to put those who have had it at
+ * the end again, for each batch, would cost a walk, and change nothing. And while a crowd gathers,
+ * who is there already is told of its edits in fewer and larger steps.
  */
-static bool is_being_told(const struct hub *hub, const struct document *document)
+static uint64_t wake_at_ms(const struct hub *hub, const struct document *document)
 {
-    return document->stream_count > CROWD_STREAMS && hub->patient_left < document->woken;
+    size_t crowd = document->stream_count;
+    if (crowd <= CROWD_STREAMS) {
+        return 0;
+    }
+    if (hub->patient_left < document->woken) {
+        return UINT64_MAX; /* a TICK comes then */
+    }
+    bool gathers = document->joined > crowd / GATHERING_PART;
+    return gathers ? document->woken_ms + crowd / GATHERED_PER_MS : 0;
 }
 
 void documents_wake(struct hub *hub)
@@ -182,12 +196,25 @@ void documents_wake(struct hub *hub)
     for (struct link *at = hub->touched_documents.next; at != &hub->touched_documents; at = next) {
         struct document *document = CONTAINER(at, struct document, touched);
         next = at->next;
-        if (!is_being_told(hub, document)) {
+        if (wake_at_ms(hub, document) <= hub->now_ms) {
             list_remove(at);
             wake(hub, document);
             document->woken = hub->patient_came;
+            document->woken_ms = hub->now_ms;
+            document->joined = 0;
         }
     }
+}
+
+uint64_t documents_wake_ms(const struct hub *hub)
+{
+    uint64_t first_ms = UINT64_MAX;
+    LIST_FOR_EACH(at, &hub->touched_documents)
+    {
+        uint64_t at_ms = wake_at_ms(hub, CONTAINER(at, struct document, touched));
+        first_ms = at_ms < first_ms ? at_ms : first_ms;
+    }
+    return first_ms;
 }
 
 static size_t row_bytes(const struct document *document)

@@ -223,6 +223,7 @@ static uint64_t next_wake(const struct hub *hub)
         wake_ms = earliest(wake_ms, hub->next_store_ms);
     }
     wake_ms = earliest(wake_ms, retire_wake_ms(hub));
+    wake_ms = earliest(wake_ms, documents_wake_ms(hub));
     if (!hub->read_only && !hub->draining && hub->replay_first == NULL) {
         wake_ms = earliest(wake_ms, hub->next_due_ms);
     }

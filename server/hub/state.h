@@ -80,6 +80,8 @@ struct document {
     struct link due;               /* in hub->due_documents while something in it ends by itself */
     struct link touched;           /* in hub->touched_documents while its streams are to be woken */
     uint64_t woken;                /* the last of its crowd, as hub->patient_came counts */
+    uint64_t woken_ms;             /* when its streams were woken */
+    size_t joined;                 /* streams opened since then */
     struct unstored_node unstored; /* in hub->unstored_documents while its rows are nowhere */
     struct link streams;           /* head */
     size_t stream_count;
@@ -461,6 +463,8 @@ void document_touch(struct hub *hub, struct document *document); /* its streams 
  * and those of a crowd when the last one has been told.
  */
 void documents_wake(struct hub *hub);
+/* When that is next worth a call; UINT64_MAX: not by time alone. */
+uint64_t documents_wake_ms(const struct hub *hub);
 void document_weigh(struct hub *hub, struct document *document);
 struct bytes document_name(const struct document *document);
 table_match document_matches;

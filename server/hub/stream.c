@@ -152,6 +152,7 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
     document->stream_count++;
+    document->joined++;
     stream->load = document_load(hub, document, stream->named, stream->length, NULL);
     if (stream->load == NULL) {
         stream_loaded(hub, stream);
