@@ -56,6 +56,7 @@ struct client {
     uint64_t goal; /* reads up to here, and sleeps */
     size_t sent;
     size_t acked;
+    size_t *acked_rounds; /* by stream */
     uint64_t *sent_ns;
 };
 
@@ -136,17 +137,17 @@ static bool has_one_writer(void)
 
 static void take_ack(struct client *client, const struct heard_ack *ack)
 {
-    size_t rounds = (size_t)ack->seq / load.options.edits;
-    size_t stream = load.options.streams == 1 ? 0 : (size_t)ack->stream - 1;
-    if (load.options.streams > 1) {
-        size_t index = (rounds - 1) * load.options.streams + stream;
+    size_t streams = load.options.streams;
+    size_t stream = streams == 1 ? 0 : (size_t)ack->stream - 1;
+    size_t *rounds = &client->acked_rounds[stream];
+    for (; *rounds < (size_t)ack->seq / load.options.edits; ++*rounds) {
+        size_t index = *rounds * streams + stream;
         latencies_add(&load.ack_latencies, load.now_ns - client->sent_ns[index]);
         client->acked++;
         load.acked++;
-        return;
     }
-    for (; client->acked < rounds; client->acked++, load.acked++) {
-        latencies_add(&load.ack_latencies, load.now_ns - client->sent_ns[client->acked]);
+    if (streams > 1) {
+        return;
     }
     uint64_t *last_position =
         &load.last_positions[(size_t)(client - load.clients) % load.options.groups];
@@ -599,6 +600,8 @@ int main(int count, char **arguments)
     for (size_t i = 0; i < load.plan.length; i++) {
         load.clients[i].plan = &load.plan.clients[i];
         load.clients[i].sent_ns = allocate(load.plan.clients[i].updates.length * sizeof(uint64_t));
+        load.clients[i].acked_rounds =
+            allocate(load.options.streams * sizeof *load.clients[i].acked_rounds);
     }
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     run();
@@ -606,6 +609,7 @@ int main(int count, char **arguments)
     for (size_t i = 0; i < load.plan.length; i++) {
         socket_close(&load.clients[i].socket);
         free(load.clients[i].sent_ns);
+        free(load.clients[i].acked_rounds);
     }
     free(load.clients);
     free(load.reached);
