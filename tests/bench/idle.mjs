@@ -8,7 +8,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { hubClient, writePlan } from './plan.mjs';
-import { createScope, load, startHub } from './servers.mjs';
+import { createScope } from './scope.mjs';
+import { load, startHub } from './servers.mjs';
 import { figure, printGoal, printTable, spread, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 3);

@@ -11,7 +11,8 @@ import { once } from 'node:events';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
 import { delta, hubClient, writePlan } from './plan.mjs';
-import { createScope, load, startHub } from './servers.mjs';
+import { createScope } from './scope.mjs';
+import { load, startHub } from './servers.mjs';
 import { figure, printGoal, printTable, spread, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 3);
