@@ -212,6 +212,9 @@ uint64_t documents_wake_ms(const struct hub *hub)
     LIST_FOR_EACH(at, &hub->touched_documents)
     {
         uint64_t at_ms = wake_at_ms(hub, CONTAINER(at, struct document, touched));
+        if (at_ms <= hub->now_ms) {
+            return at_ms; /* at once is soon enough: there may be thousands more */
+        }
         first_ms = at_ms < first_ms ? at_ms : first_ms;
     }
     return first_ms;
