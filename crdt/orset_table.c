@@ -71,6 +71,13 @@ void orset_table_touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
 
 /* --- slots --- */
 
+/* Changes and full states come with no seed of their own, and outsiders choose what is in them:
+ * where a set lies in memory is told to nobody, and no order by hashes shows anywhere. */
+static uint64_t own_seed(const struct crdt_orset *set, uint64_t seed)
+{
+    return bytes_hash((struct bytes){(const uint8_t *)&set, sizeof set}, seed);
+}
+
 void orset_table_init(struct crdt_orset *set, uint64_t seed)
 {
     set->index = (struct hash_index){0};
@@ -80,7 +87,7 @@ void orset_table_init(struct crdt_orset *set, uint64_t seed)
     set->free = HASH_INDEX_NONE;
     set->live = empty_list;
     set->removed = empty_list;
-    set->seed = seed;
+    set->seed = own_seed(set, seed);
     set->bytes = 0;
 }
 

@@ -2,7 +2,8 @@
  * Goal:   the OR-set's table and its index hold what was put into them, whatever was taken out in
  *         between: short bytes and long ones, no dot, one and many, few elements and thousands.
  * Method: random puts, removals, forgettings and trims, compared with plain arrays; a failure names
- *         its seed. The index alone: keys that share a hash.
+ *         its seed. The index alone: keys that share a hash. A change: elements that an outsider
+ *         chose to collide.
  */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -10,7 +11,15 @@
 
 #include "crdt/orset.h"
 
-enum { KEYS = 3000, KEY_BYTES_MAX = 40, DOTS_MAX = 9, STEPS = 20000, SEEDS = 6, COLLIDING = 500 };
+enum {
+    KEYS = 3000,
+    KEY_BYTES_MAX = 40,
+    DOTS_MAX = 9,
+    STEPS = 20000,
+    SEEDS = 6,
+    COLLIDING = 500,
+    CHOSEN = 2000
+};
 
 struct held {
     enum { ABSENT, REMOVED, LIVE } state;
@@ -187,6 +196,45 @@ Test(orset, holds_what_plain_arrays_hold)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         check_against_arrays(seed);
     }
+}
+
+static size_t longest_way(const struct hash_index *index)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < index->capacity; i++) {
+        size_t home = (size_t)((uint64_t)index->places[i].hash * index->capacity >> 32);
+        size_t way = i >= home ? i - home : i + index->capacity - home;
+        if (index->places[i].slot != HASH_INDEX_NONE && way > longest) {
+            longest = way;
+        }
+    }
+    return longest;
+}
+
+/* Adds keys that would all have their homes in one place if the set had no seed. */
+static void add_chosen(struct crdt_orset_change *change)
+{
+    size_t added = 0;
+    for (uint32_t i = 0; added < CHOSEN; i++) {
+        struct bytes key = {(const uint8_t *)&i, sizeof i};
+        if ((uint32_t)bytes_hash(key, 0) >> 24 == 0) {
+            cr_assert(crdt_orset_add(change, key) == CRDT_OK);
+            added++;
+        }
+    }
+}
+
+Test(orset, spreads_what_an_outsider_chose_to_collide)
+{
+    struct crdt_change *base = crdt_orset_change_create(&crdt_orset);
+    struct crdt_orset_change *change = (struct crdt_orset_change *)base;
+    cr_assert(change != NULL);
+    add_chosen(change);
+    cr_expect(longest_way(&change->added.index) < CHOSEN / 4);
+    crdt_orset_clear(change);
+    add_chosen(change);
+    cr_expect(longest_way(&change->added.index) < CHOSEN / 4);
+    crdt_orset_change_destroy(base);
 }
 
 static bool is_key(const void *context, uint32_t slot, const void *key)
