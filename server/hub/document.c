@@ -87,6 +87,7 @@ struct document *document_create(struct hub *hub, struct bytes name, const struc
     }
     document->schema = schema;
     document->ledger.match = ledger_row_matches;
+    document->seed = hub->config.seed;
     document->name_length = name.length;
     memcpy(document->name, name.data, name.length);
     list_init(&document->streams);

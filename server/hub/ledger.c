@@ -12,16 +12,17 @@ bool ledger_row_matches(const void *item, const void *key)
     return replica_id_equal(&((const struct ledger_row *)item)->replica, key);
 }
 
-/* An outsider can choose UUIDs, but at most LIMIT_NAMED_REPLICAS for each of its streams: probing
- * stays bounded. */
-static uint64_t hash_of(const struct replica_id *replica)
+/* An outsider can choose UUIDs, and open many streams that name some: it must not know their
+ * hashes.
+ */
+static uint64_t hash_of(const struct document *document, const struct replica_id *replica)
 {
-    return bytes_hash(replica_id_bytes(replica), 0);
+    return bytes_hash(replica_id_bytes(replica), document->seed);
 }
 
 struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica)
 {
-    return table_find(&document->ledger, hash_of(replica), replica);
+    return table_find(&document->ledger, hash_of(document, replica), replica);
 }
 
 struct ledger_row *ledger_take(struct hub *hub, struct document *document,
@@ -32,7 +33,7 @@ struct ledger_row *ledger_take(struct hub *hub, struct document *document,
         return row;
     }
     row = calloc(1, sizeof *row + document->schema->length * sizeof row->entries[0]);
-    if (row == NULL || !table_add(&document->ledger, hash_of(replica), row)) {
+    if (row == NULL || !table_add(&document->ledger, hash_of(document, replica), row)) {
         free(row);
         hub_fail(hub, HUB_NO_MEMORY);
         return NULL;
@@ -64,7 +65,7 @@ static void free_row(struct document *document, struct ledger_row *row)
 
 void ledger_forget(struct document *document, struct ledger_row *row)
 {
-    table_remove(&document->ledger, hash_of(&row->replica), row);
+    table_remove(&document->ledger, hash_of(document, &row->replica), row);
     free_row(document, row);
 }
 

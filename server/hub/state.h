@@ -95,6 +95,7 @@ struct document {
     const struct schema *schema;
     struct crdt_field **fields; /* one for each of the schema's */
     struct table ledger;        /* of struct ledger_row */
+    uint64_t seed;              /* of its hashes */
     uint32_t next_index;
     uint64_t position;    /* of the last batch that changed it */
     uint64_t retired_ms;  /* replicas made before this that have no row are refused */

@@ -13,6 +13,8 @@
 
 #include "tests/support/world.h"
 
+enum { NAMED = 250, NAMING_STREAMS = 100 };
+
 static struct world world;
 static struct buffer text; /* a packet in the making */
 
@@ -26,6 +28,7 @@ static void start(void)
     world_declare(&world, "shop", "notes", "map", "{\"of\":[\"mv-register\",{\"of\":\"any\"}]}");
     world_declare(&world, "shop", "titles", "map", "{\"of\":[\"lww-register\",{\"of\":\"any\"}]}");
     world.config.ping_ms = UINT64_MAX / 4;
+    world.config.seed = 7;
     world_start(&world);
     buffer_init(&text, SIZE_MAX / 2);
     world_connect(&world, 1);
@@ -158,4 +161,37 @@ Test(hostile, a_full_states_parts_of_a_counter_do_not_stay)
     cr_expect(strstr(ask(), "REJECT") == NULL);
     say("[\"DELTA\",1,null,4001,4001,[0,[]],{\"3\":[[\"a\",false,1]]}]");
     cr_expect(lt(sz, strlen(ask()), 4000));
+}
+
+/* The next replica whose hash, made without a seed, begins with eight bits of 0. */
+static void say_chosen_replica(uint64_t *counter)
+{
+    struct replica_id id = {.bytes = {[6] = 0x70, [8] = 0x80}};
+    do {
+        ++*counter;
+        memcpy(id.bytes + 9, counter, 7);
+    } while ((uint32_t)bytes_hash(replica_id_bytes(&id), 0) >> 24 != 0);
+    say("{\"$bytes\":\"");
+    for (size_t i = 0; i < REPLICA_BYTES; i++) {
+        say("%02x", id.bytes[i]);
+    }
+    say("\"}");
+}
+
+Test(hostile, replicas_chosen_to_collide_are_named_at_once)
+{
+    uint64_t counter = 0;
+    double spent = 0;
+    for (unsigned stream = 2; stream < NAMING_STREAMS + 2; stream++) {
+        say("[\"OPEN\",%u,\"shop/1\",", stream);
+        for (unsigned i = 0; i < NAMED; i++) {
+            say(i == 0 ? "[" : ",");
+            say_chosen_replica(&counter);
+        }
+        say("],{}]");
+        double began = seconds();
+        cr_expect(strstr(ask(), "OPENED") != NULL);
+        spent += seconds() - began;
+    }
+    cr_expect(lt(dbl, spent, 2.0), "the hub took %.1f s", spent);
 }
