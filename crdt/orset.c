@@ -18,10 +18,11 @@ static void touch(struct crdt_orset *set, uint32_t slot, uint64_t position)
 
 bool crdt_orset_has_dot(const struct crdt_orset_element *element, const struct crdt_dot *dot)
 {
+    struct crdt_dot one;
+    const struct crdt_dot *dots = element == NULL ? NULL : crdt_orset_dots(element, &one);
     uint32_t count = element == NULL ? 0 : crdt_orset_dot_count(element);
     for (uint32_t i = 0; i < count; i++) {
-        struct crdt_dot held = crdt_orset_dot(element, i);
-        if (held.replica == dot->replica && held.seq == dot->seq) {
+        if (dots[i].replica == dot->replica && dots[i].seq == dot->seq) {
             return true;
         }
     }
