@@ -6,8 +6,9 @@
  * search ends where a greater hash stands, growing is one pass from left to right, and the array
  * may have any length. (Linear probing in order: Amble, Knuth, Computer Journal 17 (1974), known as
  * Robin Hood hashing; deletion shifts back.) The owner compares keys; the index knows none. Eight
- * bytes a place, at most seven eighths full. Room is reserved before it is used, so an insertion
- * cannot fail half-way.
+ * bytes a place, at most seven eighths full. Keys whose hashes begin alike stand in one run: where
+ * outsiders choose the keys, the hash has a seed that they do not know. Room is reserved before it
+ * is used, so an insertion cannot fail half-way.
  */
 #ifndef CRDT_HASH_INDEX_H
 #define CRDT_HASH_INDEX_H
