@@ -43,6 +43,13 @@ static size_t count_sent(void)
     return count;
 }
 
+static bool is_drained(void)
+{
+    struct hub_stats stats;
+    hub_stats(hub, &stats);
+    return stats.drained;
+}
+
 static void greet(uint64_t connection)
 {
     static const uint8_t hello[] = {0x94, 1, 0, 1, 0x80}; /* [HELLO, 0, version 1, {}] */
@@ -62,9 +69,31 @@ Test(turns, a_step_sends_to_some_and_says_that_there_is_more)
     size_t steps = 1;
     for (; effects.more && steps < STEPS_MAX; steps++) {
         cr_expect(le(sz, count_sent(), PER_STEP_MAX));
+        cr_expect(not(is_drained()),
+                  "whoever has not been told to go away would not know when to return");
         step((struct hub_event){.kind = EVENT_TICK});
         sent += count_sent();
     }
     cr_expect(eq(sz, sent, CONNECTIONS));
+    cr_expect(is_drained());
     cr_expect(ge(sz, steps, CONNECTIONS / PER_STEP_MAX));
+}
+
+Test(turns, who_does_not_read_or_has_gone_does_not_hold_up_a_drain)
+{
+    for (uint64_t i = 1; i <= CONNECTIONS; i++) {
+        greet(i);
+    }
+    for (uint64_t i = 1; i < CONNECTIONS; i += 2) {
+        step((struct hub_event){.kind = EVENT_BLOCKED, .connection = i});
+    }
+    step((struct hub_event){.kind = EVENT_DRAIN});
+    cr_expect(not(is_drained()));
+    for (uint64_t i = 2; i <= CONNECTIONS; i += 2) {
+        step((struct hub_event){.kind = EVENT_DISCONNECTED, .connection = i});
+    }
+    for (size_t i = 0; effects.more && i < STEPS_MAX; i++) {
+        step((struct hub_event){.kind = EVENT_TICK});
+    }
+    cr_expect(is_drained());
 }
