@@ -61,7 +61,7 @@ static uint64_t random_below(uint64_t bound)
 
 static void explain(struct link *link, const char *what, const char *detail)
 {
-    (void)snprintf(link->why, sizeof link->why, "%.96s%s%.150s", what,
+    (void)snprintf(link->why, sizeof link->why, "%.250s%s%.250s", what,
                    detail[0] == '\0' ? "" : ": ", detail);
 }
 
