@@ -523,20 +523,13 @@ static void report(void)
 static struct options parse(int count, char **arguments)
 {
     static const struct option names[] = {
-        {"plan", required_argument, NULL, 'p'},
-        {"port", required_argument, NULL, 'P'},
-        {"pid", required_argument, NULL, 'i'},
-        {"seconds", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'},
-        {"window", required_argument, NULL, 'w'},
-        {"until", required_argument, NULL, 'u'},
-        {"streams", required_argument, NULL, 'S'},
-        {"groups", required_argument, NULL, 'g'},
-        {"edits", required_argument, NULL, 'e'},
-        {"storm", no_argument, NULL, 't'},
-        {"hold", required_argument, NULL, 'h'},
-        {"nap", required_argument, NULL, 'n'},
-        {0},
+        {"plan", required_argument, NULL, 'p'},   {"port", required_argument, NULL, 'P'},
+        {"pid", required_argument, NULL, 'i'},    {"seconds", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},   {"window", required_argument, NULL, 'w'},
+        {"until", required_argument, NULL, 'u'},  {"streams", required_argument, NULL, 'S'},
+        {"groups", required_argument, NULL, 'g'}, {"edits", required_argument, NULL, 'e'},
+        {"storm", no_argument, NULL, 't'},        {"hold", required_argument, NULL, 'h'},
+        {"nap", required_argument, NULL, 'n'},    {0},
     };
     struct options options = {.window = 1, .streams = 1, .groups = 1, .edits = 1};
     for (int name; (name = getopt_long(count, arguments, "", names, NULL)) != -1;) {
