@@ -8,7 +8,7 @@
 #include "protocol/yaml/schema_file.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
-#include "server/file.h"
+#include "protocol/yaml/file.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "server/config_values.h"
-#include "server/file.h"
+#include "protocol/yaml/file.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clients/c/file.h"
+#include "protocol/yaml/file.h"
 #include "clients/c/typescript.h"
 #include "protocol/yaml/schema_file.h"
 

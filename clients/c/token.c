@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clients/c/file.h"
+#include "protocol/yaml/file.h"
 #include "protocol/limits.h"
 
 enum { SECRET_BYTES_MIN = 32 };

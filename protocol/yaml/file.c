@@ -1,4 +1,4 @@
-#include "server/file.h"
+#include "protocol/yaml/file.h"
 
 #include <errno.h>
 #include <stdio.h>

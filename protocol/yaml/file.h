@@ -1,6 +1,7 @@
-/* Whole files in memory. */
-#ifndef CLIENT_FILE_H
-#define CLIENT_FILE_H
+/* Whole files in memory: configurations, schemas, secrets. Who reads those reads files by this
+ * alone. */
+#ifndef YAML_FILE_H
+#define YAML_FILE_H
 
 #include "protocol/buffer.h"
 
