@@ -212,22 +212,31 @@ test('clients of other stores do not share', { timeout: 120000 }, async (t) => {
   assert.deepEqual(await counts(hub), { connections: 2, streams: 2 });
 });
 
-test('a page that comes back from the back-forward cache goes on where it was', { timeout: 120000 }, async (t) => {
-  for (const lacks of [[], [noWorker], [noLocks]]) {
-    const { hub, tab } = await start(t, { lacks, launch: { ignoreDefaultArgs: ['--disable-back-forward-cache'] } });
-    const [page, other] = await tabs(tab, 2);
+/** Away and back, with a like elsewhere meanwhile; again if the browser has not kept the page, as it may decide. Answers how often. */
+async function leaveAndReturn(page, other) {
+  for (let times = 1; ; times++) {
+    await synced(page);
     await page.evaluate(() => {
       window.isKept = true;
       window.addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; });
     });
-    const origin = page.url();
-    await page.goto(`${origin}elsewhere`);
+    await page.goto(`${page.url()}elsewhere`);
     await like(other);
     await page.goBack({ waitUntil: 'commit' });
-    await page.waitForFunction(() => window.restored);
-    assert.equal(await page.evaluate(() => window.isKept), true);
+    await page.waitForFunction(() => window.restored === true || (window.isKept === undefined && document.readyState === 'complete'));
+    if (await page.evaluate(() => window.isKept === true)) return times;
+    const reasons = await page.evaluate(() => JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons));
+    assert.ok(times < 3, `the page was not kept: ${reasons}`);
+  }
+}
+
+test('a page that comes back from the back-forward cache goes on where it was', { timeout: 120000 }, async (t) => {
+  for (const lacks of [[], [noWorker], [noLocks]]) {
+    const { hub, tab } = await start(t, { lacks, launch: { ignoreDefaultArgs: ['--disable-back-forward-cache'] } });
+    const [page, other] = await tabs(tab, 2);
+    const times = await leaveAndReturn(page, other);
     await like(page);
-    await shows([page, other], 2);
+    await shows([page, other], times + 1);
     if (!lacks.includes(noLocks)) assert.deepEqual(await counts(hub), one);
     assert.deepEqual(page.problems, []);
   }
