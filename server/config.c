@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/yaml/file.h"
 #include "protocol/yaml/schema_file.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
-#include "protocol/yaml/file.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

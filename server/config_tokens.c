@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config_values.h"
 #include "protocol/yaml/file.h"
+#include "server/config_values.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

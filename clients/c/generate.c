@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/yaml/file.h"
 #include "clients/c/typescript.h"
+#include "protocol/yaml/file.h"
 #include "protocol/yaml/schema_file.h"
 
 enum { EXIT_USAGE = 2, FILE_BYTES_MAX = 1 << 20, TEXT_BYTES_MAX = 1 << 24 };

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/yaml/file.h"
 #include "protocol/limits.h"
+#include "protocol/yaml/file.h"
 
 enum { SECRET_BYTES_MIN = 32 };
 
