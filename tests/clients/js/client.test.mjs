@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { WebSocket } from 'ws';
 import { connect } from '../../../clients/js/dist/index.js';
 import { start, turn } from './played.mjs';
 
@@ -213,4 +214,19 @@ test('a document that is closed twice leaves the next of its name open', async (
   first.close();
   assert.equal(client.open('post/1'), second);
   assert.equal(sockets[0].take('CLOSE').length, 1);
+});
+
+test('a client that is closed while its socket is made hears nothing of what becomes of it', async () => {
+  let client;
+  const made = [];
+  class ClosingSocket extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      made.push(this);
+      client.close();
+    }
+  }
+  client = connect('ws://127.0.0.1:9/', { WebSocket: ClosingSocket }); // nobody listens there
+  while (made.length === 0 || made[0].readyState !== 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(client.status, 'closed');
 });

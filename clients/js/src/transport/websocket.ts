@@ -32,6 +32,7 @@ const OPENING_MS = 2000;
 /** As `discard`, but lets it open first: browsers print an error for a socket that is closed before. */
 export function dismiss(socket: SocketLike): void {
   if (socket.readyState !== 0) return discard(socket);
+  socket.onerror = () => {}; // as in `discard`; `onclose` follows
   const finish = (): void => {
     clearTimeout(timer);
     discard(socket);
