@@ -5,9 +5,9 @@
  *
  * First come those who have asked for something, or whose own update is acknowledged, and those who
  * have news of a document that few have open. Behind them come the crowds, whom one sweep after the
- * other tells what has changed since the last, and what of a long message is left. The more is
- * heard meanwhile, the fewer of these have their turn: a crowd that comes back at once would
- * otherwise be told of each of its members.
+ * other tells what has changed since the last, and what of a long message is left. While something
+ * is heard few of these have their turn: the later a sweep, the more of what is heard it tells at
+ * once, and a crowd that comes back would otherwise be told of each of its members.
  */
 #include "server/hub/state.h"
 
@@ -15,8 +15,8 @@ enum {
     MESSAGE_BYTES_SOFT = 32 << 10, /* a message out is closed once it is this long */
     ARENA_BYTES_SOFT = 4 << 20,    /* a step sends this much */
     MESSAGES_SOFT = 64,            /* or so many: half a millisecond of the kernel's time */
-    PATIENT_MIN = 8,               /* so many have their turn in any case */
-    HEARD_EASY = 4                 /* so many events halve what crowds are told */
+    PATIENT_MIN = 2,               /* so many of a crowd have their turn in any case, */
+    HEARD_PER_PATIENT = 32         /* and one more for so many events */
 };
 
 void connection_untouch(struct hub *hub, struct connection *connection)
@@ -79,6 +79,15 @@ void connection_flush(struct hub *hub, struct connection *connection)
     }
 }
 
+/* How many of the crowds have their turn behind `count` others. */
+static size_t patient_room(const struct hub *hub, size_t count)
+{
+    size_t room = hub->heard == 0 ? MESSAGES_SOFT : PATIENT_MIN + hub->heard / HEARD_PER_PATIENT;
+    size_t left = MESSAGES_SOFT - count;
+    room = room < left ? room : left;
+    return room > PATIENT_MIN ? room : PATIENT_MIN;
+}
+
 /* Sends to `most` of the list. What is left of them goes to `left`: one message a step, since it
  * may block now. Answers how many have had their turn. */
 static size_t flush(struct hub *hub, struct link *list, size_t most, struct link *left)
@@ -105,8 +114,7 @@ static void flush_all(struct hub *hub)
     struct link left;
     list_init(&left);
     size_t count = flush(hub, &hub->dirty_connections, MESSAGES_SOFT, &left);
-    size_t room = (MESSAGES_SOFT - count) / (1 + hub->heard / HEARD_EASY);
-    (void)flush(hub, &hub->patient_connections, room > PATIENT_MIN ? room : PATIENT_MIN, &left);
+    (void)flush(hub, &hub->patient_connections, patient_room(hub, count), &left);
     hub->heard = 0;
     while (!list_empty(&left)) {
         struct connection *connection = CONTAINER(left.next, struct connection, dirty);
