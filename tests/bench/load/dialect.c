@@ -5,6 +5,7 @@
 
 #include "protocol/packet.h"
 #include "tests/bench/load/fail.h"
+#include "tests/bench/load/yjs.h"
 
 static void add_ack(struct heard *heard, const struct heard_ack *ack)
 {
@@ -76,20 +77,6 @@ static void hear_syncline(struct bytes message, struct heard *heard)
     }
 }
 
-/* Merged or not, an update holds the text of each of its edits. */
-static size_t count_edits(struct bytes message)
-{
-    static const char text[] = "edit";
-    size_t count = 0;
-    const uint8_t *at = message.data;
-    const uint8_t *end = at + message.length;
-    while ((at = memmem(at, (size_t)(end - at), text, sizeof text - 1)) != NULL) {
-        at += sizeof text - 1;
-        count++;
-    }
-    return count;
-}
-
 /* peers/messages.mjs has the table. */
 static void hear_y(struct bytes message, struct heard *heard)
 {
@@ -100,7 +87,9 @@ static void hear_y(struct bytes message, struct heard *heard)
     unsigned type = message.data[0];
     unsigned detail = message.data[1];
     heard->joined += type == SYNC && detail == SYNC_STATE;
-    heard->updates += type == SYNC && detail == SYNC_UPDATE ? count_edits(message) : 0;
+    heard->updates += type == SYNC && detail == SYNC_UPDATE
+                          ? yjs_count_edits((struct bytes){message.data + 2, message.length - 2})
+                          : 0;
     heard->confirmed += type == CONFIRMED && detail == 1;
     heard->refused += type == CLOSED || (type == CONFIRMED && detail == 0);
 }

@@ -107,8 +107,11 @@ bool naps(const struct client *client);
 void fall_asleep(struct client *client);
 void wake_those_due(void);
 
-/* send.c */
+/* send.c: what is due now. `send_next`: to a client that has just heard something;
+ * `send_by_the_clock`: where it is not an acknowledgement that a client waits for. */
 void send_all_due(void);
+void send_next(struct client *client);
+void send_by_the_clock(void);
 
 /* phases.c */
 void run(void);

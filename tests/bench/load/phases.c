@@ -84,6 +84,7 @@ static void begin_sending(void)
     load.send_ns = load.now_ns;
     enter(PHASE_SEND);
     find_lowest();
+    send_all_due();
 }
 
 static void advance(void)
@@ -92,9 +93,6 @@ static void advance(void)
     switch (load.phase) {
     case PHASE_JOIN:
         connect_more();
-        if (options->storm) {
-            send_all_due();
-        }
         if (load.ready == load.plan.length) {
             enter(PHASE_SETTLE);
         }
@@ -105,7 +103,7 @@ static void advance(void)
         }
         return;
     case PHASE_SEND:
-        send_all_due();
+        send_by_the_clock();
         if (load.sent == planned() ||
             (options->seconds > 0 && seconds_since(load.phase_ns) >= options->seconds)) {
             enter(PHASE_DRAIN);

@@ -83,6 +83,7 @@ void on_frame(void *context, struct bytes payload)
     if (!client->ready && client->joined >= answers) {
         make_ready(client);
     }
+    send_next(client);
 }
 
 void on_opened(void *context)
@@ -142,6 +143,9 @@ static void note_everywhere(size_t updates)
 
 void follow(void)
 {
+    if (load.plan.dialect == DIALECT_SYNCLINE && !has_one_writer()) {
+        return; /* positions tell what all have */
+    }
     if (load.at_lowest == 0) {
         find_lowest();
     }

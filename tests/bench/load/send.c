@@ -24,6 +24,10 @@ static size_t due(const struct client *client)
     return wanted < left ? wanted : left;
 }
 
+/* Whether an acknowledgement is what a client waits for before it says more: then nobody else need
+ * be looked at, of whom there may be many thousands. */
+static bool waits_for_acks(void) { return load.options.rate == 0 && !load.options.until_all; }
+
 static void send_due(struct client *client)
 {
     const struct frames *updates = &client->plan->updates;
@@ -52,5 +56,20 @@ void send_all_due(void)
         if (load.clients[i].ready) {
             send_due(&load.clients[i]);
         }
+    }
+}
+
+void send_next(struct client *client)
+{
+    bool begun = load.phase == PHASE_SEND || (load.phase == PHASE_JOIN && load.options.storm);
+    if (waits_for_acks() && begun && client->ready) {
+        send_due(client);
+    }
+}
+
+void send_by_the_clock(void)
+{
+    if (!waits_for_acks()) {
+        send_all_due();
     }
 }

@@ -16,7 +16,7 @@ enum {
     RECEIVE_BYTES = 1 << 18,
     NARROW_BYTES = 1 << 16,
     NARROW_SEGMENT = 1400,
-    PER_SOURCE = 20000,
+    PER_SOURCE = 2000,
     OPCODE_BINARY = 2,
     OPCODE_CLOSE = 8,
     OPCODE_PING = 9,
