@@ -14,7 +14,7 @@ import { folder } from '../e2e/support.mjs';
 import { createScope } from './scope.mjs';
 import { hubClient, writePlan } from './plan.mjs';
 import { load, startHub } from './servers.mjs';
-import { printTable, summary } from './table.mjs';
+import { printGoal, printGrowth, printTable, summary } from './table.mjs';
 import { openWriter, quiet, write } from './writer.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
@@ -128,11 +128,23 @@ async function prepareAll(hub) {
     documents.push(await prepare(hub, { kind, size: GROWING, marks: [1000], edit: 'remove' }));
   }
   for (const document of documents) {
-    document.cases = Object.keys(document.cursors).map((mark) => ({ mark, shared: false, figures: [] }));
+    document.cases = Object.keys(document.cursors).map((mark) => ({ mark: Number(mark), shared: false, figures: [] }));
     if (document.cases.length > 1) document.cases.push({ mark: 1000, shared: true, figures: [] });
   }
   await quiet(hub);
   return documents;
+}
+
+/** By how much was missed, and by how large the document is. */
+function judge(kind, documents) {
+  const growing = documents.find(({ size }) => size === GROWING);
+  const ofMark = ({ cases }, mark) => cases.find((one) => one.mark === mark && !one.shared).figures;
+  const costs = (document, mark) => ofMark(document, mark).map(({ ns }) => ns);
+  const bytes = summary(ofMark(growing, 1000).map((figures) => figures.bytes)).median;
+  printGoal(`${kind}: bytes beside the changed elements alone`, bytes / KINDS[kind].least(keyOf(1)), 2, ' ×', { most: true });
+  const missed = GROWTH.slice(1);
+  printGrowth(`${kind}: changes missed`, 'ns of CPU per change', missed, missed.map((mark) => costs(growing, mark)));
+  printGrowth(`${kind}: 1,000 changes of a document of so many elements`, 'ns of CPU per change', documents.map(({ size }) => size), documents.map((document) => costs(document, 1000)));
 }
 
 async function main() {
@@ -146,6 +158,7 @@ async function main() {
   const rows = documents.flatMap((document) => document.cases.map((one) => rowOf(document, one)));
   console.log(`one client of ${CLIENTS}: median (least-most) of ${ROUNDS} rounds`);
   printTable([['document', 'missed', 'us', 'ns/change', 'bytes/change', 'least'], ...rows]);
+  KINDS_ASKED.forEach((kind) => judge(kind, documents.filter((document) => document.kind === kind && document.edit === 'add')));
 }
 
 try {

@@ -11,35 +11,55 @@ import { targets } from './targets.mjs';
 const RUNS = Number(process.argv[2] ?? 3);
 const CROWDS = [100, 1000];
 const SECONDS = 3;
+const FAST_SECONDS = 2;
 const RATE = 200;
-/** Updates that not all have yet: what a real writer's outbox may hold, and no server is asked to queue more. */
-const WINDOW = 2048;
-/** More than each can take in the time. */
-const UPDATES = { hub: 600000, others: 30000 };
+/**
+ * What the writer edits as fast as it goes. `window`: updates that not all have yet, what a real writer's outbox may hold. `updates`: more
+ * than each can take in the time.
+ */
+const KINDS = {
+  counter: { edits: 'increments', window: 16384, updates: { hub: 800000, others: 30000 } },
+  map: { edits: 'additions to a set', window: 2048, updates: { hub: 400000, others: 30000 } },
+};
+const ELEMENT_BYTES = 13;
+/** More than the floor can make in the time, of such length. */
+const SENDS_MOST = 400000;
 
 /** Each of the hub's clients is a replica of its own; the others' readers all say the same. */
-const crowd = (subscribers, updatesOf) => (target) => [
-  target.client(target.updates(0, updatesOf(target))), ...Array.from({ length: subscribers }, () => target.client([])),
-];
+const crowd = (subscribers, updatesOf) => (target) => [target.client(updatesOf(target)), ...Array.from({ length: subscribers }, () => target.client([]))];
 
 const deliveries = (subscribers) => ({ everywhere, seconds }) => (everywhere * subscribers) / seconds;
 const perMessage = ({ cpu_ms: cpu, messages }) => (cpu * 1000) / messages;
+const perBytes = ({ bytes, messages }) => bytes / messages;
+const cells = (subscribers, runs) => [
+  spread(runs.map(deliveries(subscribers))), ...[(run) => run.everywhere / run.seconds, (run) => run.messages / run.seconds, perBytes]
+    .map((of) => figure(median(runs, of))), spread(runs.map(perMessage)),
+];
 
-async function fast(subscribers) {
+/** The floor's sends where a message is as long as the hub's are, since it has more to say than the sockets take. */
+async function playLong(subscribers, bytes) {
+  const edits = Math.max(1, Math.round(bytes / ELEMENT_BYTES));
+  const updatesOf = () => targets.floor.updates(0, SENDS_MOST / subscribers, { edits });
+  const figures = await rounds(RUNS, [targets.floor], crowd(subscribers, updatesOf), { seconds: FAST_SECONDS, window: 4, until: 'all' });
+  return figures.get(targets.floor);
+}
+
+async function fast(subscribers, kind) {
+  const { edits, window, updates } = KINDS[kind];
   const list = [targets.hub, targets.floor, ...targets.peers];
-  const figures = await rounds(RUNS, list, crowd(subscribers, (target) => (target === targets.hub ? UPDATES.hub : UPDATES.others)), { seconds: SECONDS, window: WINDOW, until: 'all' });
-  console.log(`\n${subscribers} subscribers, as fast as it goes: updates that all have, times subscribers`);
+  const updatesOf = (target) => target.updates(0, target === targets.hub ? updates.hub : updates.others, { kind });
+  const figures = await rounds(RUNS, list, crowd(subscribers, updatesOf), { seconds: FAST_SECONDS, window, until: 'all' });
+  const hub = figures.get(targets.hub);
+  const long = await playLong(subscribers, median(hub, perBytes));
+  console.log(`\n${subscribers} subscribers, ${edits} as fast as it goes, ${figure(window)} under way: updates that all have, times subscribers`);
   printTable([
-    ['', 'deliveries/s', 'updates/s', 'messages/s', 'µs of CPU per message'],
-    ...list.map((target) => {
-      const runs = figures.get(target);
-      return [target.name, spread(runs.map(deliveries(subscribers))), figure(median(runs, (run) => run.everywhere / run.seconds)),
-        figure(median(runs, (run) => run.messages / run.seconds)), spread(runs.map(perMessage))];
-    }),
+    ['', 'deliveries/s', 'updates/s', 'messages/s', 'bytes each', 'µs of CPU per message'],
+    ...list.map((target) => [target.name, ...cells(subscribers, figures.get(target))]),
+    ['floor, as long messages', ...cells(subscribers, long)],
   ]);
   const best = Math.max(...targets.peers.map((target) => median(figures.get(target), deliveries(subscribers))));
   if (subscribers === 1000 && targets.peers.length > 0) {
-    printGoal('deliveries/s beside the best of the peers', median(figures.get(targets.hub), deliveries(subscribers)) / best, 20, ' ×');
+    printGoal(`${edits}: deliveries/s beside the best of the peers`, median(hub, deliveries(subscribers)) / best, 20, ' ×');
   }
 }
 
@@ -47,8 +67,8 @@ async function steady(subscribers) {
   const bareWs = targets.peers.filter(({ name }) => subscribers === 100 && name.startsWith('ws'));
   const list = [targets.hub, targets.floor, targets.durableFloor, ...bareWs];
   const sweep = subscribers === 1000 ? 20 : RATE; // the floor's single sweep; at 200/s it cannot keep up
-  const figures = await rounds(RUNS, [targets.hub, ...bareWs], crowd(subscribers, () => RATE * SECONDS), { seconds: SECONDS, rate: RATE });
-  const bare = await rounds(RUNS, [targets.floor, targets.durableFloor], crowd(subscribers, () => sweep * SECONDS), { seconds: SECONDS, rate: sweep });
+  const figures = await rounds(RUNS, [targets.hub, ...bareWs], crowd(subscribers, (target) => target.updates(0, RATE * SECONDS)), { seconds: SECONDS, rate: RATE });
+  const bare = await rounds(RUNS, [targets.floor, targets.durableFloor], crowd(subscribers, (target) => target.updates(0, sweep * SECONDS)), { seconds: SECONDS, rate: sweep });
   const runsOf = (target) => figures.get(target) ?? bare.get(target);
   const at = (target, part) => median(runsOf(target), (run) => run.all_ms[part]);
   console.log(`\n${subscribers} subscribers, ${RATE} updates/s (the floor: ${sweep}/s): from the writer to the last subscriber`);
@@ -73,14 +93,14 @@ async function growth() {
   const rate = 40;
   const costs = new Map([targets.hub, targets.durableFloor].map((target) => [target, []]));
   for (const subscribers of sizes) {
-    const figures = await rounds(RUNS, [...costs.keys()], crowd(subscribers, () => rate * SECONDS), { seconds: SECONDS, rate });
+    const figures = await rounds(RUNS, [...costs.keys()], crowd(subscribers, (target) => target.updates(0, rate * SECONDS)), { seconds: SECONDS, rate });
     for (const [target, list] of costs) list.push(figures.get(target).map(perMessage));
   }
   for (const [target, list] of costs) printGrowth(`${target.name}: fan-out by subscribers`, 'µs of CPU per message', sizes, list);
 }
 
 for (const subscribers of CROWDS) {
-  await fast(subscribers);
+  for (const kind of Object.keys(KINDS)) await fast(subscribers, kind);
   await steady(subscribers);
 }
 await growth();

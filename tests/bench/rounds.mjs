@@ -4,24 +4,29 @@ import { createScope } from './scope.mjs';
 import { load } from './servers.mjs';
 import { summary } from './table.mjs';
 
-/** One load of a fresh server: `clients(target)` are what its clients say, `options` the generator's. */
-export async function play(target, clients, options) {
+/** One load of a fresh server: `plan` is what its clients say, `options` the generator's. */
+async function play(target, plan, options) {
   const scope = createScope();
   try {
-    const server = await target.start(scope);
-    return await load(server, writePlan(`${scope.folder()}/plan`, target.dialect, clients(target)), options);
+    return await load(await target.start(scope), plan, options);
   } finally {
     await scope.end();
   }
 }
 
-/** By target, the figures of each run. */
+/** By target, the figures of each run; `clients(target)` are its clients, who say the same in each. */
 export async function rounds(runs, targets, clients, options) {
-  const figures = new Map(targets.map((target) => [target, []]));
-  for (let i = 0; i < runs; i++) {
-    for (const target of targets) figures.get(target).push(await play(target, clients, options));
+  const scope = createScope();
+  try {
+    const plans = new Map(targets.map((target) => [target, writePlan(`${scope.folder()}/plan`, target.dialect, clients(target))]));
+    const figures = new Map(targets.map((target) => [target, []]));
+    for (let i = 0; i < runs; i++) {
+      for (const target of targets) figures.get(target).push(await play(target, plans.get(target), options));
+    }
+    return figures;
+  } finally {
+    await scope.end();
   }
-  return figures;
 }
 
 export const median = (runs, of) => summary(runs.map(of)).median;

@@ -1,9 +1,14 @@
 /** What is measured, each alone on the first core; the load generator has the second. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { bin, folder, startHub as startPlainHub } from '../e2e/support.mjs';
+
+/** Of a process's open files, those that are no client's. */
+const OTHER_FILES = 100;
+const openFiles = Number(execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).replace('unlimited', '1000000'));
+export const connectionsMost = openFiles - OTHER_FILES;
 
 export const pinned = ['taskset', '-c', '0'];
 

@@ -12,8 +12,8 @@ import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
 import { delta, hubClient, writePlan } from './plan.mjs';
 import { createScope } from './scope.mjs';
-import { load, startHub } from './servers.mjs';
-import { figure, printGoal, printTable, spread, summary } from './table.mjs';
+import { connectionsMost, load, startHub } from './servers.mjs';
+import { figure, printGoal, printGrowth, printTable, spread, summary } from './table.mjs';
 
 const RUNS = Number(process.argv[2] ?? 3);
 const CLIENTS = Number(process.argv[3] ?? 5000);
@@ -50,21 +50,21 @@ const pairPlan = (scope) => writePlan(`${scope.folder()}/plan`, 'syncline', [
   hubClient(['post/other']),
 ]);
 
-async function play({ kind, updates, documents, cursor }) {
+async function play({ kind, updates, documents, cursor }, count = CLIENTS) {
   const scope = createScope();
   try {
     const server = await startHub(scope, { schemas: 'post: {likes: g-counter, tags: {type: or-set, of: string}}' });
     const options = cursor ? { cursor: await cursorOf(server.hub) } : {};
-    const clients = Array.from({ length: CLIENTS }, (_, i) => hubClient([`post/${i % documents}`], kinds[kind](i, updates), options));
+    const clients = Array.from({ length: count }, (_, i) => hubClient([`post/${i % documents}`], kinds[kind](i, updates), options));
     const plan = writePlan(`${scope.folder()}/plan`, 'syncline', clients);
     const pair = load(server, pairPlan(scope), { rate: PAIR_RATE, seconds: PAIR_SECONDS });
     await new Promise((resolve) => setTimeout(resolve, PAIR_FIRST_MS));
     const storm = await load(server, plan, { storm: true, window: updates, edits: EDITS / updates, groups: documents });
     const { all_ms: pairMs } = await pair;
-    if (!storm.complete || storm.acked !== CLIENTS * updates) throw new Error(`not all has come: ${JSON.stringify(storm)}`);
+    if (!storm.complete || storm.acked !== count * updates) throw new Error(`not all has come: ${JSON.stringify(storm)}`);
     return {
       seconds: storm.join_ms / 1000 + storm.seconds, cpu: (storm.join_cpu_ms + storm.cpu_ms) / 1000, own: storm.own_cpu_ms / 1000,
-      messages: storm.messages / CLIENTS, pair: pairMs,
+      messages: storm.messages / count, pair: pairMs,
     };
   } finally {
     await scope.end();
@@ -95,3 +95,12 @@ for (const { name, seconds, longest } of goals) {
   printGoal(`${name}: all have all`, seconds, 5, ' s', { most: true });
   printGoal(`${name}: the pair's longest`, longest, 250, ' ms', { most: true });
 }
+
+const sizes = [CLIENTS / 4, CLIENTS, Math.min(CLIENTS * 4, connectionsMost)];
+const costs = [];
+for (const size of sizes) {
+  const runs = [];
+  for (let i = 0; i < RUNS; i++) runs.push(await play(cases[0], size));
+  costs.push(runs.map(({ cpu }) => (cpu * 1e6) / size));
+}
+printGrowth(`storm, ${nameOf(cases[0])}`, 'µs of CPU per client', sizes, costs);
