@@ -87,13 +87,16 @@ static void backlog_add(struct backlog *backlog, uint64_t batch)
     backlog->updates[0]++;
 }
 
+bool batch_waits(const struct hub *hub, uint64_t number)
+{
+    return number != 0 && (number == hub->gathering.number || number == hub->committing.number);
+}
+
 size_t backlog_length(const struct hub *hub, const struct backlog *backlog)
 {
     size_t length = 0;
     for (size_t i = 0; i < 2; i++) {
-        uint64_t batch = backlog->batch[i];
-        bool waits = batch == hub->gathering.number || batch == hub->committing.number;
-        length += batch != 0 && waits ? backlog->updates[i] : 0;
+        length += batch_waits(hub, backlog->batch[i]) ? backlog->updates[i] : 0;
     }
     return length;
 }

@@ -42,9 +42,12 @@ struct ledger_row *ledger_take(struct hub *hub, struct document *document,
     return row;
 }
 
-static bool can_leave(const struct document *document, const struct ledger_row *row)
+/* A row that an update's context names is asked for once more, when the update is merged. */
+static bool can_leave(const struct hub *hub, const struct document *document,
+                      const struct ledger_row *row)
 {
-    return row->references == 0 && row->position <= document->stored && row->submitted <= row->seq;
+    return row->references == 0 && row->position <= document->stored &&
+           row->submitted <= row->seq && !batch_waits(hub, row->named_in);
 }
 
 /*
@@ -73,7 +76,7 @@ void ledger_release(struct hub *hub, struct document *document, struct ledger_ro
 {
     assert(row->references > 0);
     row->references--;
-    if (may_evict(hub, document) && can_leave(document, row)) {
+    if (may_evict(hub, document) && can_leave(hub, document, row)) {
         ledger_forget(document, row);
     }
 }
@@ -86,7 +89,7 @@ void ledger_evict(struct hub *hub, struct document *document)
     /* A removal moves the last row into the gap, so walk from the end. */
     for (uint32_t i = document->ledger.length; i > 0; i--) {
         struct ledger_row *row = document->ledger.places[i - 1].item;
-        if (can_leave(document, row)) {
+        if (can_leave(hub, document, row)) {
             ledger_forget(document, row);
         }
     }

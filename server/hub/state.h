@@ -46,6 +46,7 @@ struct ledger_row {
     uint64_t submitted;  /* highest seq in a batch that is not merged yet */
     uint64_t position;   /* that last changed the row */
     uint64_t at_ms;      /* when, by the journal's clock */
+    uint64_t named_in;   /* the last batch with a record whose context names it; 0: none */
     uint32_t index;      /* in the document; only if `interned` */
     uint32_t references; /* streams that name it, and records in batches */
     bool interned;
@@ -519,6 +520,8 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
 bool batch_add(struct hub *hub, struct document *document, const struct record *record);
 /* Of those counted there, how many are not merged yet. */
 size_t backlog_length(const struct hub *hub, const struct backlog *backlog);
+/* Whether a batch is not in the journal yet. */
+bool batch_waits(const struct hub *hub, uint64_t number);
 void batch_pump(struct hub *hub);
 void batch_appended(struct hub *hub, uint64_t position);
 void batch_failed(struct hub *hub);

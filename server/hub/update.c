@@ -163,6 +163,16 @@ static bool answer_early(struct hub *hub, struct stream *stream, struct stream_r
     return false;
 }
 
+/* Behind `batch_submit`: they stay until the update is merged, whatever becomes of the stream. */
+static void hold_named(const struct hub *hub, const struct stream *stream,
+                       struct packet_context context)
+{
+    for (size_t i = 0; i < context.length; i++) {
+        struct packet_replica seen = {.id = packet_read_seen(&context.seen).replica};
+        stream_replica_find(stream, &seen)->row->named_in = hub->gathering.number;
+    }
+}
+
 void update_received(struct hub *hub, struct connection *connection, const struct packet *packet,
                      struct bytes raw)
 {
@@ -212,4 +222,5 @@ void update_received(struct hub *hub, struct connection *connection, const struc
     /* Nobody has seen what is not merged yet, whatever a context says. */
     record.position = record.position < hub->position ? record.position : hub->position;
     batch_submit(hub, stream, replica->row, &record, packet->update.last);
+    hold_named(hub, stream, context);
 }

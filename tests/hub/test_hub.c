@@ -467,6 +467,30 @@ Test(hub, of_a_replica_that_a_context_names_twice_the_higher_seq_counts)
     cr_assert(strstr(world_read(&world, 2), "{\"2\":[[[],[\"a\",\"b\"]]]}") != NULL);
 }
 
+Test(hub, what_an_update_has_seen_is_known_when_its_stream_ends_before_the_commit)
+{
+    char text[512];
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"2\":[false,[\"a\"],[]]}]");
+    world_disconnect(&world, 1);
+    world_tick(&world, 1000); /* all is stored, and the replica's row leaves the memory */
+    world.manual = true;
+    world_connect(&world, 2);
+    (void)snprintf(text, sizeof text, "[\"OPEN\",1,\"post/1\",[%s,%s],{}]", world_replica(2),
+                   world_replica(1));
+    world_send(&world, 2, text);
+    (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,1,1,[0,[[%s,1]]],{\"2\":[true,[],[]]}]",
+                   world_replica(1));
+    world_send(&world, 2, text);
+    world_disconnect(&world, 2);
+    cr_assert(world_commit(&world));
+    world_connect(&world, 3);
+    open_post(3, 1, 1);
+    expect(3, "[\"OPENED\",1," FIELDS ",3,2,[[0,1]]]\n"
+              "[\"SNAPSHOT\",1,2,{\"0\":0,\"1\":0,\"2\":[]}]\n");
+}
+
 Test(hub, a_full_state_brings_nothing_back_that_was_removed_here)
 {
     world_connect(&world, 1);
