@@ -13,7 +13,9 @@ void storage_finish_requests(struct storage *storage, struct request_queue *requ
     (void)pthread_mutex_lock(&storage->mutex);
     request_move_all(requests, &storage->done);
     (void)pthread_mutex_unlock(&storage->mutex);
-    storage->wake(storage->wake_context);
+    if (storage->wake != NULL) {
+        storage->wake(storage->wake_context);
+    }
 }
 
 bool storage_poll(struct storage *storage, struct storage_completion *completion)
@@ -145,6 +147,8 @@ bool storage_close(struct storage *storage)
     if (storage->lock >= 0) {
         (void)close(storage->lock);
     }
+    request_queue_finish(&storage->work.appends);
+    request_destroy(storage->work.store);
     request_queue_finish(&storage->appends);
     request_queue_finish(&storage->stores);
     request_queue_finish(&storage->loads);

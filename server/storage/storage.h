@@ -78,6 +78,14 @@ CRDT_CHECKED bool storage_start(struct storage *storage, void (*wake)(void *cont
                                 void *context);
 
 /*
+ * Instead of threads: does some of what was asked on the caller's. The writer's turn is all appends
+ * that wait, as one commit, and one step of a store or a trim; the reader's is one load. False:
+ * there was nothing to do.
+ */
+bool storage_write_some(struct storage *storage);
+bool storage_read_one(struct storage *storage);
+
+/*
  * Requests. Bytes are copied. False: no memory; nothing was asked.
  *
  * Appends are answered in order, those that waited together by one commit. A store writes each

@@ -8,6 +8,15 @@
 #include "server/storage/request.h"
 #include "server/storage/tables.h"
 
+/* What the writer has taken of the requests. */
+struct storage_work {
+    struct request_queue appends;
+    struct request *store;
+    struct reader rows; /* of the store, that are not written yet */
+    uint64_t trim;
+    bool trim_next; /* a store and a trim take turns */
+};
+
 struct storage {
     char *path;
     bool relaxed;
@@ -18,7 +27,8 @@ struct storage {
     struct tables *reader_tables;
     struct storage_info info;
     struct storage_ancestor *ancestors;
-    int lock; /* file descriptor; -1: none */
+    int lock;                 /* file descriptor; -1: none */
+    struct storage_work work; /* the writer's */
 
     void (*wake)(void *context);
     void *wake_context;
@@ -42,6 +52,9 @@ struct storage {
  * was asked is done. */
 void *storage_write_loop(void *context);
 void *storage_read_loop(void *context);
+
+/* Whether there is something to write; the caller holds the mutex. */
+bool storage_take_work(struct storage *storage);
 
 /* Makes requests completions, and wakes the caller. */
 void storage_finish_requests(struct storage *storage, struct request_queue *requests);

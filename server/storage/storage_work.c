@@ -1,0 +1,234 @@
+/*
+ * The work, by turns, for the threads or for who has none. A turn of the writer is all appends that
+ * wait, as one commit, and one bounded step of a store or of a trim. So an append waits behind one
+ * such step at most. A turn of the reader is one load, in a read transaction, so that its rows are
+ * of one moment.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/storage/storage_state.h"
+
+/* A step of a store ends with a document: at the latest with the one that passes the bytes, some
+ * ten milliseconds of writing; and if an append waits, with the one that passes the time, which is
+ * so long that stores go on beside a hub that never stops appending. */
+enum { STORE_STEP_BYTES = 256 << 10, STORE_STEP_NS = 2000000 };
+
+static void explain(const struct storage *storage, sqlite3 *database, const char *what, int rc,
+                    struct storage_completion *completion)
+{
+    char reason[DATABASE_REASON_BYTES];
+    database_reason(database, rc, reason);
+    (void)snprintf(completion->text, sizeof completion->text, "%.200s: %s: %s", storage->path, what,
+                   reason);
+}
+
+/* --- writing --- */
+
+bool storage_take_work(struct storage *storage)
+{
+    struct storage_work *work = &storage->work;
+    request_move_all(&storage->appends, &work->appends);
+    if (work->store == NULL) {
+        work->store = request_pop(&storage->stores);
+        if (work->store != NULL) {
+            work->rows = reader_of(buffer_bytes(&work->store->bytes));
+        }
+    }
+    if (storage->trim > work->trim) {
+        work->trim = storage->trim;
+    }
+    storage->trim = 0;
+    return work->appends.first != NULL || work->store != NULL || work->trim != 0;
+}
+
+static int begin(struct storage *storage)
+{
+    return database_exec(storage->writer, "BEGIN IMMEDIATE");
+}
+
+static int insert_batches(struct storage *storage, struct request_queue *appends)
+{
+    struct journal *journal = storage->journal;
+    int rc = begin(storage);
+    for (struct request *at = appends->first; at != NULL && rc == SQLITE_OK; at = at->next) {
+        rc = journal->operations->append(journal, buffer_bytes(&at->bytes), at->at_ms,
+                                         &at->completion.position);
+    }
+    return rc == SQLITE_OK ? database_exec(storage->writer, "COMMIT") : rc;
+}
+
+static void run_appends(struct storage *storage, struct storage_work *work)
+{
+    if (work->appends.first == NULL) {
+        return;
+    }
+    int rc = insert_batches(storage, &work->appends);
+    for (struct request *at = work->appends.first; at != NULL; at = at->next) {
+        at->completion.kind = rc == SQLITE_OK ? STORAGE_APPENDED : STORAGE_APPEND_FAILED;
+        if (rc != SQLITE_OK) {
+            at->completion.position = 0;
+            explain(storage, storage->writer, "the journal cannot be written", rc, &at->completion);
+        }
+    }
+    if (rc != SQLITE_OK) {
+        database_rollback(storage->writer);
+    }
+    storage_finish_requests(storage, &work->appends);
+}
+
+static void finish_store(struct storage *storage, struct storage_work *work)
+{
+    struct request_queue finished = {0};
+    request_push(&finished, work->store);
+    work->store = NULL;
+    storage_finish_requests(storage, &finished);
+}
+
+struct step {
+    struct storage *storage;
+    struct timespec begun;
+};
+
+static int64_t step_ns(const struct step *step)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)(now.tv_sec - step->begun.tv_sec) * 1000000000 + now.tv_nsec -
+           step->begun.tv_nsec;
+}
+
+static bool append_waits(struct storage *storage)
+{
+    (void)pthread_mutex_lock(&storage->mutex);
+    bool waits = storage->appends.first != NULL;
+    (void)pthread_mutex_unlock(&storage->mutex);
+    return waits;
+}
+
+static bool is_step_done(void *context, size_t written_bytes)
+{
+    const struct step *step = context;
+    return written_bytes >= STORE_STEP_BYTES ||
+           (step_ns(step) >= STORE_STEP_NS && append_waits(step->storage));
+}
+
+static void run_store(struct storage *storage, struct storage_work *work)
+{
+    struct storage_completion *completion = &work->store->completion;
+    struct step step = {.storage = storage};
+    bool more = false;
+    (void)clock_gettime(CLOCK_MONOTONIC, &step.begun);
+    int rc = begin(storage);
+    if (rc == SQLITE_OK) {
+        rc = tables_store_some(storage->writer_tables, &work->rows, is_step_done, &step, &more);
+    }
+    if (rc == SQLITE_OK) {
+        rc = database_exec(storage->writer, "COMMIT");
+    }
+    if (rc != SQLITE_OK) {
+        completion->kind = STORAGE_STORE_FAILED;
+        explain(storage, storage->writer,
+                rc == SQLITE_MISMATCH ? "the rows to be stored are malformed"
+                                      : "the tables cannot be written",
+                rc, completion);
+        database_rollback(storage->writer);
+        finish_store(storage, work);
+    } else if (!more) {
+        completion->kind = STORAGE_STORED;
+        finish_store(storage, work);
+    }
+}
+
+/* What is not trimmed now goes with a later trim, or is replayed for nothing: it does no harm, and
+ * a disk that fails here fails the next append, which is reported. */
+static void run_trim(struct storage *storage, struct storage_work *work)
+{
+    bool more = false;
+    int rc = begin(storage);
+    if (rc == SQLITE_OK) {
+        rc = storage->journal->operations->trim(storage->journal, work->trim, &more);
+    }
+    if (rc == SQLITE_OK) {
+        rc = database_exec(storage->writer, "COMMIT");
+    }
+    if (rc != SQLITE_OK) {
+        database_rollback(storage->writer);
+    }
+    if (rc != SQLITE_OK || !more) {
+        work->trim = 0;
+    }
+}
+
+static void run_step(struct storage *storage, struct storage_work *work)
+{
+    bool trims = work->trim != 0 && (work->store == NULL || work->trim_next);
+    work->trim_next = !trims;
+    if (trims) {
+        run_trim(storage, work);
+    } else if (work->store != NULL) {
+        run_store(storage, work);
+    }
+}
+
+bool storage_write_some(struct storage *storage)
+{
+    (void)pthread_mutex_lock(&storage->mutex);
+    bool any = storage_take_work(storage);
+    (void)pthread_mutex_unlock(&storage->mutex);
+    if (any) {
+        run_appends(storage, &storage->work);
+        run_step(storage, &storage->work);
+    }
+    return any;
+}
+
+/* --- reading --- */
+
+static void explain_load(const struct storage *storage, int rc,
+                         struct storage_completion *completion)
+{
+    const char *damage = tables_damage(storage->reader_tables);
+    if (damage[0] != '\0') {
+        (void)snprintf(completion->text, sizeof completion->text, "%.200s: %s", storage->path,
+                       damage);
+    } else {
+        explain(storage, storage->reader, "the document cannot be read", rc, completion);
+    }
+}
+
+static void run_load(struct storage *storage, struct request *load)
+{
+    struct buffer rows;
+    buffer_init(&rows, LIMIT_BODY_BYTES);
+    int rc = database_exec(storage->reader, "BEGIN");
+    if (rc == SQLITE_OK) {
+        rc = tables_load(storage->reader_tables, buffer_bytes(&load->bytes), &rows);
+    }
+    if (rc == SQLITE_OK) {
+        load->completion.kind = STORAGE_LOADED;
+        load->completion.bytes = buffer_bytes(&rows);
+    } else {
+        load->completion.kind = STORAGE_LOAD_FAILED;
+        explain_load(storage, rc, &load->completion);
+        buffer_finish(&rows);
+    }
+    database_rollback(storage->reader);
+}
+
+bool storage_read_one(struct storage *storage)
+{
+    struct request_queue finished = {0};
+    (void)pthread_mutex_lock(&storage->mutex);
+    struct request *load = request_pop(&storage->loads);
+    (void)pthread_mutex_unlock(&storage->mutex);
+    if (load == NULL) {
+        return false;
+    }
+    run_load(storage, load);
+    request_push(&finished, load);
+    storage_finish_requests(storage, &finished);
+    return true;
+}
