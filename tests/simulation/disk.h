@@ -1,0 +1,50 @@
+/*
+ * Disk: files in memory behind SQLite's VFS, with what a real disk does to them. What was written
+ * is apart from what was synced: when the power goes, each write since a file's last sync is there,
+ * is not, or is there up to some sector, as the seed decides. Writes and syncs can fail, and the
+ * disk can be full. SQLite's own randomness and time come from here, too, so that a run repeats
+ * byte for byte.
+ *
+ * One disk, one thread.
+ */
+#ifndef SIMULATION_DISK_H
+#define SIMULATION_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/simulation/random.h"
+
+enum disk_call { DISK_WRITE, DISK_SYNC, DISK_READ, DISK_CALLS };
+
+/* Makes it SQLite's default, once, before SQLite is used. */
+void disk_install(void);
+
+/* No files, no faults. All connections are closed. */
+void disk_format(uint64_t seed);
+
+/* The n-th call (from 1) of this kind from now on fails with one of SQLite's codes, and, if it
+ * lasts, all behind it. */
+void disk_fail(enum disk_call call, unsigned n, int code, bool lasting);
+
+/* Files may grow by so many bytes more; beyond that writes fail with SQLITE_FULL. */
+void disk_fill(uint64_t bytes_left);
+
+/* No more faults, room enough. */
+void disk_heal(void);
+
+/* From now on nothing reaches the disk: the process that has the files open is dead, and only its
+ * memory is still to be freed, by closing its connections. */
+void disk_cut(void);
+
+/* After that: connections can be opened again. `power`: what was not synced is at the mercy of
+ * `random`; else only the process died, and the files are as it wrote them. */
+void disk_start(struct random *random, bool power);
+
+/* A copy of all files as written, and back to it: a backup. */
+struct disk_image;
+struct disk_image *disk_save(void);
+void disk_restore(const struct disk_image *image);
+void disk_image_free(struct disk_image *image);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Host: the machine that the hub runs on, and its network. The hub's core and the storage are the
+ * product's, on the simulated disk; the clock is a number. Nothing happens by itself: a message
+ * arrives, a commit ends, a document is read, time passes when the simulation says so, as
+ * server/loop.c and the kernel would do it at their own time.
+ */
+#ifndef SIMULATION_HOST_H
+#define SIMULATION_HOST_H
+
+#include "server/hub/hub.h"
+#include "server/storage/storage.h"
+#include "tests/simulation/disk.h"
+#include "tests/simulation/wire.h"
+
+enum { HOST_WIRES = 32, HOST_REASON_BYTES = 256 };
+
+struct host_event;
+
+struct host {
+    struct hub_config config;
+    struct schema_set schemas;
+    void (*declare)(struct schema_set *schemas);
+    char path[64];
+    uint64_t now_ms;
+    struct storage *storage;
+    struct hub *hub; /* NULL: it does not run */
+    struct wire wires[HOST_WIRES];
+    uint64_t connections; /* ever */
+    bool more;
+    uint64_t wake_ms;
+    struct host_event *first; /* events of the step under way, and behind it */
+    struct host_event *last;
+    bool stepping;
+    bool appending;
+    bool storing;
+    uint64_t hash; /* of all that the hub ever said */
+    uint64_t sent_bytes;
+    char violation[HOST_REASON_BYTES]; /* empty: none so far */
+};
+
+/* `path` is a name on the disk; a lock file is made there on the real one. `declare` adds the
+ * schemas, at each start. */
+void host_init(struct host *host, const char *path, void (*declare)(struct schema_set *schemas));
+void host_finish(struct host *host);
+
+/* False: the hub refuses to start, for `reason`, as it may where the disk fails. */
+bool host_start(struct host *host, uint64_t seed, char reason[STORAGE_ERROR_BYTES]);
+
+/* The process ends at once, with all its connections; the disk is for the caller to start again. */
+void host_kill(struct host *host);
+
+/* The number of a wire; HOST_WIRES: the hub does not run, or there is none left. */
+size_t host_connect(struct host *host);
+/* A message of the client's sets out. */
+void host_say(struct host *host, size_t wire, struct bytes message);
+/* The next message that has arrived at the client, which takes it with `host_heard`. */
+bool host_hear(struct host *host, size_t wire, struct bytes *message);
+void host_heard(struct host *host, size_t wire);
+/* The client is gone. What is under way to the hub may still arrive, until it notices. */
+void host_leave(struct host *host, size_t wire);
+
+/* Each does one thing that was waiting; false: nothing was. */
+bool host_deliver(struct host *host, size_t wire); /* to the hub: a message, or the end */
+bool host_write(struct host *host);                /* the storage, a turn of its writer */
+bool host_read(struct host *host);                 /* and of its reader */
+bool host_complete(struct host *host);             /* the hub is told of a write or a read */
+bool host_tick(struct host *host, uint64_t milliseconds);
+
+/* A sentence; the first one stays. */
+__attribute__((format(printf, 2, 3))) void host_violation(struct host *host, const char *format,
+                                                          ...);
+
+#endif
