@@ -155,7 +155,7 @@ static size_t split(char *text, const char **words)
 static bool make(struct device *device, const char *text)
 {
     char line[128];
-    const char *words[WORDS_MAX];
+    const char *words[WORDS_MAX] = {0};
     (void)snprintf(line, sizeof line, "%s", text);
     size_t length = split(line, words);
     const struct edit edit = {.verb = words[1], .values = words + 2, .length = length - 2};

@@ -109,7 +109,7 @@ static void release(struct disk_file *file)
 
 /* --- a file's methods --- */
 
-static int on_unlock(sqlite3_file *file, int level);
+static int on_unlock(sqlite3_file *base, int level);
 static int on_unmap(sqlite3_file *file, int remove);
 
 static int on_close(sqlite3_file *file)
@@ -430,8 +430,9 @@ static int on_time(sqlite3_vfs *vfs, sqlite3_int64 *milliseconds)
 static int on_error(sqlite3_vfs *vfs, int length, char *out)
 {
     (void)vfs;
-    (void)length;
-    (void)out;
+    if (length > 0) {
+        out[0] = '\0';
+    }
     return 0;
 }
 

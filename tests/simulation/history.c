@@ -202,7 +202,7 @@ static void print_cart(const struct history *history, struct buffer *text)
 
 void history_write(const struct history *history, struct buffer *text)
 {
-    bool any;
+    bool any = false;
     print(text, "{\"likes\":%" PRId64, sum(history, HISTORY_LIKES, 0, &any));
     print(text, ",\"points\":%" PRId64, sum(history, HISTORY_POINTS, 0, &any));
     print(text, ",\"stock\":%" PRId64, sum(history, HISTORY_STOCK, 0, &any));

@@ -313,16 +313,16 @@ size_t host_connect(struct host *host)
     return HOST_WIRES;
 }
 
-void host_say(struct host *host, size_t wire, struct bytes message)
+void host_say(struct host *host, size_t index, struct bytes message)
 {
-    if (host->wires[wire].hub_is_there) {
-        wire_push(&host->wires[wire].to_hub, message);
+    if (host->wires[index].hub_is_there) {
+        wire_push(&host->wires[index].to_hub, message);
     }
 }
 
-bool host_hear(struct host *host, size_t wire, struct bytes *message)
+bool host_hear(struct host *host, size_t index, struct bytes *message)
 {
-    return wire_peek(&host->wires[wire].to_client, message);
+    return wire_peek(&host->wires[index].to_client, message);
 }
 
 void host_heard(struct host *host, size_t index)

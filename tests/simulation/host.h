@@ -52,18 +52,18 @@ void host_kill(struct host *host);
 /* The number of a wire; HOST_WIRES: the hub does not run, or there is none left. */
 size_t host_connect(struct host *host);
 /* A message of the client's sets out. */
-void host_say(struct host *host, size_t wire, struct bytes message);
+void host_say(struct host *host, size_t index, struct bytes message);
 /* The next message that has arrived at the client, which takes it with `host_heard`. */
-bool host_hear(struct host *host, size_t wire, struct bytes *message);
-void host_heard(struct host *host, size_t wire);
+bool host_hear(struct host *host, size_t index, struct bytes *message);
+void host_heard(struct host *host, size_t index);
 /* The client is gone. What is under way to the hub may still arrive, until it notices. */
-void host_leave(struct host *host, size_t wire);
+void host_leave(struct host *host, size_t index);
 
 /* Each does one thing that was waiting; false: nothing was. */
-bool host_deliver(struct host *host, size_t wire); /* to the hub: a message, or the end */
-bool host_write(struct host *host);                /* the storage, a turn of its writer */
-bool host_read(struct host *host);                 /* and of its reader */
-bool host_complete(struct host *host);             /* the hub is told of a write or a read */
+bool host_deliver(struct host *host, size_t index); /* to the hub: a message, or the end */
+bool host_write(struct host *host);                 /* the storage, a turn of its writer */
+bool host_read(struct host *host);                  /* and of its reader */
+bool host_complete(struct host *host);              /* the hub is told of a write or a read */
 bool host_tick(struct host *host, uint64_t milliseconds);
 
 /* A sentence; the first one stays. */
