@@ -419,6 +419,15 @@ static void on_document(struct device *device, const struct packet *packet, stru
     }
 }
 
+/* What comes late for a stream that was closed is nobody's. */
+static bool is_of_stream(const struct device *device, const struct packet *packet)
+{
+    const struct session *session = &device->session;
+    return packet_kind_text(packet->kind) != NULL &&
+           (packet->id == session->stream ||
+            (packet->id < 0 && packet->id == session->transferring.transfer));
+}
+
 static void on_packet(struct device *device, const struct packet *packet, struct random *random)
 {
     const struct packet pong = {.kind = PACKET_PONG, .number = packet->number};
@@ -436,7 +445,7 @@ static void on_packet(struct device *device, const struct packet *packet, struct
     default:
         if (packet->id == 0) {
             host_violation(device->host, "device %u is refused", device->number);
-        } else if (packet_kind_text(packet->kind) != NULL) {
+        } else if (is_of_stream(device, packet)) {
             on_document(device, packet, random);
         }
     }

@@ -16,7 +16,10 @@ enum {
     GARBAGE_BYTES = 64,
     SETTLE_ROUNDS = 400,
     SETTLE_MS = 700,
-    STORE_ROUNDS = 50
+    STORE_ROUNDS = 50,
+    REMOVALS_MAX = 8,
+    IDLE_MS = 3000,
+    STORE_MS = 1500
 };
 
 struct run {
@@ -346,6 +349,14 @@ static void count(const struct run *run, struct run_result *result)
     (void)snprintf(result->violation, sizeof result->violation, "%s", run->host.violation);
 }
 
+/* Small limits, so that a short run meets them. */
+static void configure(struct hub_config *config, struct random *random)
+{
+    config->removals_max = random_below(random, REMOVALS_MAX) + 1;
+    config->idle_ms = random_below(random, IDLE_MS);
+    config->store_ms = random_below(random, STORE_MS);
+}
+
 void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *out,
               struct run_result *result)
 {
@@ -354,6 +365,7 @@ void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *ou
     *result = (struct run_result){0};
     disk_format(seed);
     host_init(&run.host, path, device_declare);
+    configure(&run.host.config, &run.random);
     start(&run);
     for (unsigned i = 0; i <= plan->devices; i++) {
         device_init(&run.devices[i], i, &run.host, &run.history, &run.random);

@@ -6,8 +6,8 @@
 
 #include "crdt/bytes.h"
 
-/* What a socket takes before it blocks. */
-enum { WIRE_ROOM_BYTES = 16 << 10 };
+/* What a socket takes before it blocks: little, so that many do. */
+enum { WIRE_ROOM_BYTES = 256 };
 
 struct wire_message;
 
