@@ -101,8 +101,7 @@ size_t backlog_length(const struct hub *hub, const struct backlog *backlog)
     return length;
 }
 
-/* On no memory the update was not taken, and its sender tries again. */
-void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
+bool batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last)
 {
     struct batch *batch = &hub->gathering;
@@ -114,7 +113,7 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
     size_t length = add_record(hub, record, &origin);
     if (length == 0) {
         connection_error(hub, connection, stream->id, CODE_BUSY, READ_ONLY_RETRY_MS);
-        return;
+        return false;
     }
     row->references++;
     row->submitted = last > row->submitted ? last : row->submitted;
@@ -126,6 +125,7 @@ void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
         connection->batch_bytes > hub->config.batch_bytes / BATCH_SHARE) {
         connection_pause(hub, connection, PAUSE_BATCH);
     }
+    return true;
 }
 
 static void resume_writers(struct hub *hub)
@@ -171,12 +171,15 @@ static void clear(struct batch *batch)
     batch->number = 0;
 }
 
+/* What its updates had named need not stay for it any more. */
 static void unpin_all(struct hub *hub, struct batch *batch)
 {
+    batch->number = 0;
     for (size_t i = 0; i < batch->length; i++) {
         if (batch->origins[i].row != NULL) {
             ledger_release(hub, batch->origins[i].document, batch->origins[i].row);
         }
+        ledger_evict_waiting(hub, batch->origins[i].document);
         document_unpin(hub, batch->origins[i].document);
     }
 }

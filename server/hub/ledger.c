@@ -42,21 +42,30 @@ struct ledger_row *ledger_take(struct hub *hub, struct document *document,
     return row;
 }
 
-/* A row that an update's context names is asked for once more, when the update is merged. */
-static bool can_leave(const struct hub *hub, const struct document *document,
-                      const struct ledger_row *row)
+static bool is_needed(const struct document *document, const struct ledger_row *row)
 {
-    return row->references == 0 && row->position <= document->stored &&
-           row->submitted <= row->seq && !batch_waits(hub, row->named_in);
+    return row->references > 0 || row->position > document->stored || row->submitted > row->seq;
 }
 
 /*
  * A row that was asked for while it leaves would come back as it was stored before, and a replay
- * counts on what it has loaded: none leaves meanwhile.
+ * counts on what it has loaded. What an update's context names is asked for when it is merged.
  */
-static bool may_evict(const struct hub *hub, const struct document *document)
+static bool may_leave(const struct hub *hub, const struct document *document,
+                      const struct ledger_row *row)
 {
-    return document->loads == 0 && hub->replay_first == NULL;
+    return document->loads == 0 && hub->replay_first == NULL && !batch_waits(hub, row->named_in);
+}
+
+static bool can_leave(const struct hub *hub, struct document *document,
+                      const struct ledger_row *row)
+{
+    if (is_needed(document, row)) {
+        return false;
+    }
+    bool may = may_leave(hub, document, row);
+    document->rows_wait = document->rows_wait || !may;
+    return may;
 }
 
 static void free_row(struct document *document, struct ledger_row *row)
@@ -76,22 +85,27 @@ void ledger_release(struct hub *hub, struct document *document, struct ledger_ro
 {
     assert(row->references > 0);
     row->references--;
-    if (may_evict(hub, document) && can_leave(hub, document, row)) {
+    if (can_leave(hub, document, row)) {
         ledger_forget(document, row);
     }
 }
 
 void ledger_evict(struct hub *hub, struct document *document)
 {
-    if (!may_evict(hub, document)) {
-        return;
-    }
+    document->rows_wait = false;
     /* A removal moves the last row into the gap, so walk from the end. */
     for (uint32_t i = document->ledger.length; i > 0; i--) {
         struct ledger_row *row = document->ledger.places[i - 1].item;
         if (can_leave(hub, document, row)) {
             ledger_forget(document, row);
         }
+    }
+}
+
+void ledger_evict_waiting(struct hub *hub, struct document *document)
+{
+    if (document->rows_wait) {
+        ledger_evict(hub, document);
     }
 }
 

@@ -107,6 +107,7 @@ struct document {
     uint64_t due_ms;      /* when the first such thing ends; UINT64_MAX: never */
     uint64_t idle_since_ms;
     size_t pins;            /* records in batches, and opening streams */
+    bool rows_wait;         /* some would have left the memory, but for a batch or a load */
     size_t loads;           /* requests under way */
     size_t rejection_bytes; /* of the ledger's rows */
     size_t memory;
@@ -495,6 +496,8 @@ table_match ledger_row_matches;
 void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row);
 /* Lets every row leave that nobody holds and that is stored. */
 void ledger_evict(struct hub *hub, struct document *document);
+/* The same, if some had to wait. */
+void ledger_evict_waiting(struct hub *hub, struct document *document);
 void ledger_finish(struct document *document);
 void ledger_reject(struct hub *hub, struct document *document, struct ledger_row *row, uint64_t seq,
                    enum hub_code code, uint32_t field);
@@ -513,8 +516,9 @@ struct record {
     struct bytes packet;
 };
 
-/* Adds a record that ends at seq `last` of the row. */
-void batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
+/* Adds a record that ends at seq `last` of the row. False: no memory; its sender was told to try
+ * again. */
+bool batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row,
                   const struct record *record, uint64_t last);
 /* Adds a record of the hub's own. False: no memory; the batch is as it was. */
 bool batch_add(struct hub *hub, struct document *document, const struct record *record);

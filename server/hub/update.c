@@ -163,7 +163,7 @@ static bool answer_early(struct hub *hub, struct stream *stream, struct stream_r
     return false;
 }
 
-/* Behind `batch_submit`: they stay until the update is merged, whatever becomes of the stream. */
+/* Once it is in a batch: they stay until it is merged, whatever becomes of the stream. */
 static void hold_named(const struct hub *hub, const struct stream *stream,
                        struct packet_context context)
 {
@@ -221,6 +221,7 @@ void update_received(struct hub *hub, struct connection *connection, const struc
     (void)hub_resolve(hub, journal, context.position, &record.position);
     /* Nobody has seen what is not merged yet, whatever a context says. */
     record.position = record.position < hub->position ? record.position : hub->position;
-    batch_submit(hub, stream, replica->row, &record, packet->update.last);
-    hold_named(hub, stream, context);
+    if (batch_submit(hub, stream, replica->row, &record, packet->update.last)) {
+        hold_named(hub, stream, context);
+    }
 }

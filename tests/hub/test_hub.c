@@ -491,6 +491,54 @@ Test(hub, what_an_update_has_seen_is_known_when_its_stream_ends_before_the_commi
               "[\"SNAPSHOT\",1,2,{\"0\":0,\"1\":0,\"2\":[]}]\n");
 }
 
+/* Opens with `NAMED` replicas that nobody knows, has seen an edit of each, and leaves. */
+static void name_strangers(unsigned round)
+{
+    enum { NAMED = 40 };
+    char open[4096] = "";
+    char seen[4096] = "";
+    char text[10000];
+    for (unsigned i = 0; i < NAMED; i++) {
+        const char *comma = i == 0 ? "" : ",";
+        const char *replica = world_replica(1000 + round * NAMED + i);
+        (void)snprintf(open + strlen(open), sizeof open - strlen(open), "%s%s", comma, replica);
+        if (i > 0) {
+            (void)snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s[%s,1]",
+                           i == 1 ? "" : ",", replica);
+        }
+    }
+    world_connect(&world, 2);
+    (void)snprintf(text, sizeof text, "[\"OPEN\",1,\"post/1\",[%s],{}]", open);
+    world_send(&world, 2, text);
+    (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,1,1,[0,[%s]],{\"0\":1}]", seen);
+    world_send(&world, 2, text);
+    world_disconnect(&world, 2);
+}
+
+static size_t memory_after_strangers(bool (*answer)(struct world *world))
+{
+    struct hub_stats stats;
+    for (unsigned round = 0; round < 20; round++) {
+        name_strangers(round);
+        cr_assert(answer(&world));
+        world_tick(&world, 5000);
+    }
+    hub_stats(world.hub, &stats);
+    return stats.memory_bytes;
+}
+
+Test(hub, what_updates_that_take_no_effect_had_seen_leaves_the_memory)
+{
+    enum { ROOM = 20 * 400 }; /* for the writers' own rows; the named ones would take 100 kB */
+    struct hub_stats stats;
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    hub_stats(world.hub, &stats);
+    cr_expect(lt(sz, memory_after_strangers(world_fail_append), stats.memory_bytes + ROOM));
+    cr_expect(lt(sz, memory_after_strangers(world_commit), stats.memory_bytes + ROOM));
+}
+
 Test(hub, a_full_state_brings_nothing_back_that_was_removed_here)
 {
     world_connect(&world, 1);
