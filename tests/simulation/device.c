@@ -78,7 +78,7 @@ void device_init(struct device *device, unsigned number, struct host *host, stru
 
 void device_finish(struct device *device)
 {
-    device_leave(device);
+    device_leave(device, false);
     session_finish(&device->session);
     buffer_finish(&device->saved);
     buffer_finish(&device->older);
@@ -106,7 +106,7 @@ static void save(struct device *device)
 
 static void load(struct device *device, const struct buffer *saved, struct random *random)
 {
-    device_leave(device);
+    device_leave(device, false);
     session_finish(&device->session);
     begin(device, random);
     if (saved->length > 0 && session_load(&device->session, buffer_bytes(saved)) != SESSION_OK) {
@@ -304,11 +304,11 @@ void device_connect(struct device *device)
     }
 }
 
-void device_leave(struct device *device)
+void device_leave(struct device *device, bool loses)
 {
     if (device->wire != HOST_WIRES) {
         buffer_clear(&device->message); /* its ids mean nothing elsewhere */
-        host_leave(device->host, device->wire);
+        host_leave(device->host, device->wire, loses);
         device->wire = HOST_WIRES;
         device->welcomed = false;
         session_disconnect(&device->session);
@@ -330,7 +330,9 @@ void device_send(struct device *device)
     while (more) {
         struct writer writer = writer_to(&bytes);
         more = session_send(&device->session, &writer);
-        copy(&device->message, &bytes);
+        if (bytes.length > 0) {
+            copy(&device->message, &bytes);
+        }
         say(device, &bytes);
     }
     buffer_finish(&bytes);
@@ -383,20 +385,17 @@ static void look(struct device *device)
     device->likes_journal = session->cursor_journal;
 }
 
-static void on_closed(struct device *device, const struct session_news *news, struct random *random)
+static void on_closed(struct device *device, const struct session_news *news)
 {
-    if (strcmp(news->code, "REPLICA_IN_USE") == 0) {
-        device->session.replica = mint(device, random);
-        open(device);
-    } else if (strcmp(news->code, "UNAVAILABLE") == 0) {
-        device_leave(device);
+    if (strcmp(news->code, "UNAVAILABLE") == 0) {
+        device_leave(device, false);
     } else {
         host_violation(device->host, "device %u: its stream is closed: %s", device->number,
                        news->code);
     }
 }
 
-static void on_document(struct device *device, const struct packet *packet, struct random *random)
+static void on_document(struct device *device, const struct packet *packet)
 {
     struct session_news news;
     session_set_time(&device->session, (uint64_t)((int64_t)device->host->now_ms + device->skew_ms));
@@ -411,7 +410,7 @@ static void on_document(struct device *device, const struct packet *packet, stru
         save(device);
     }
     if (news.closed) {
-        on_closed(device, &news, random);
+        on_closed(device, &news);
     } else if (news.error && news.retry_ms != 0) {
         device->resend_ms = device->host->now_ms + news.retry_ms;
     } else if (news.error) {
@@ -428,7 +427,7 @@ static bool is_of_stream(const struct device *device, const struct packet *packe
             (packet->id < 0 && packet->id == session->transferring.transfer));
 }
 
-static void on_packet(struct device *device, const struct packet *packet, struct random *random)
+static void on_packet(struct device *device, const struct packet *packet)
 {
     const struct packet pong = {.kind = PACKET_PONG, .number = packet->number};
     switch (packet->kind) {
@@ -446,12 +445,12 @@ static void on_packet(struct device *device, const struct packet *packet, struct
         if (packet->id == 0) {
             host_violation(device->host, "device %u is refused", device->number);
         } else if (is_of_stream(device, packet)) {
-            on_document(device, packet, random);
+            on_document(device, packet);
         }
     }
 }
 
-bool device_receive(struct device *device, struct random *random)
+bool device_receive(struct device *device)
 {
     struct bytes message;
     struct packet packet;
@@ -460,13 +459,13 @@ bool device_receive(struct device *device, struct random *random)
     }
     if (!host_hear(device->host, device->wire, &message)) {
         if (!device->host->wires[device->wire].hub_is_there) {
-            device_leave(device);
+            device_leave(device, false);
         }
         return false;
     }
     struct reader reader = reader_of(message);
     while (device->wire != HOST_WIRES && packet_read(&reader, &packet)) {
-        on_packet(device, &packet, random);
+        on_packet(device, &packet);
     }
     if (device->wire == HOST_WIRES) {
         return true;

@@ -37,10 +37,11 @@ void device_finish(struct device *device);
 
 void device_edit(struct device *device, struct random *random);
 void device_connect(struct device *device);
-void device_leave(struct device *device);
+/* `loses`: what it has sent may never arrive. */
+void device_leave(struct device *device, bool loses);
 void device_send(struct device *device);
 /* Takes a message in; false: there is none. */
-bool device_receive(struct device *device, struct random *random);
+bool device_receive(struct device *device);
 
 /* The process ends, and starts from what it has saved. */
 void device_restart(struct device *device, struct random *random);

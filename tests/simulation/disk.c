@@ -25,11 +25,9 @@ static struct {
     struct fault faults[DISK_CALLS];
     uint64_t bytes_left;
     bool cut;
+    unsigned cut_after; /* 0: never */
+    bool failed;
 } disk;
-
-struct disk_image {
-    struct disk_file *files;
-};
 
 /* A handle, which SQLite keeps the room for. */
 struct handle {
@@ -48,6 +46,9 @@ static struct handle *of(sqlite3_file *file) { return (struct handle *)(void *)f
 static int fail(enum disk_call call)
 {
     struct fault *fault = &disk.faults[call];
+    if (disk.cut_after > 0 && call != DISK_READ) {
+        disk.cut = --disk.cut_after == 0;
+    }
     if (disk.cut) {
         return call == DISK_READ ? SQLITE_OK : SQLITE_IOERR;
     }
@@ -59,6 +60,7 @@ static int fail(enum disk_call call)
         return SQLITE_OK;
     }
     fault->left = fault->lasting ? 1 : 0;
+    disk.failed = true;
     return fault->code;
 }
 
@@ -146,6 +148,7 @@ static int on_write(sqlite3_file *file, const void *data, int length, sqlite3_in
     }
     size_t whole = (size_t)length;
     if (rc == SQLITE_OK && !has_room(of(file)->file, (size_t)offset + whole)) {
+        disk.failed = true;
         return SQLITE_FULL;
     }
     disk_file_write(of(file)->file, data, rc == SQLITE_OK ? whole : whole / 2, (size_t)offset);
@@ -241,10 +244,10 @@ static int on_characteristics(sqlite3_file *file)
 
 static int on_map(sqlite3_file *file, int region, int length, int extend, void volatile **out)
 {
-    uint8_t **at = &of(file)->file->regions[region];
     if (region >= DISK_REGIONS) {
         return SQLITE_NOMEM;
     }
+    uint8_t **at = &of(file)->file->regions[region];
     if (*at == NULL && extend != 0) {
         *at = disk_allocate((size_t)length);
     }
@@ -465,6 +468,7 @@ void disk_format(uint64_t seed)
         unlink_file(disk.files);
     }
     disk.cut = false;
+    disk.cut_after = 0;
     disk.random = (struct random){seed};
     sqlite3_randomness(0, NULL); /* the next call asks for a new seed */
     disk_heal();
@@ -481,57 +485,22 @@ void disk_heal(void)
 {
     memset(disk.faults, 0, sizeof disk.faults);
     disk.bytes_left = UINT64_MAX / 2;
+    disk.failed = false;
 }
 
+bool disk_has_failed(void) { return disk.failed; }
+
 void disk_cut(void) { disk.cut = true; }
+
+void disk_cut_after(unsigned n) { disk.cut_after = n; }
+
+bool disk_is_cut(void) { return disk.cut; }
 
 void disk_start(struct random *random, bool power)
 {
     disk.cut = false;
+    disk.cut_after = 0;
     for (struct disk_file *file = disk.files; file != NULL && power; file = file->next) {
         disk_file_lose_power(file, random);
-    }
-}
-
-static struct disk_file *copy_all(const struct disk_file *files)
-{
-    struct disk_file *copies = NULL;
-    for (; files != NULL; files = files->next) {
-        if (!files->deleted) {
-            struct disk_file *copy = disk_file_copy(files);
-            copy->next = copies;
-            copies = copy;
-        }
-    }
-    return copies;
-}
-
-static void destroy_all(struct disk_file *files)
-{
-    while (files != NULL) {
-        struct disk_file *next = files->next;
-        disk_file_destroy(files);
-        files = next;
-    }
-}
-
-struct disk_image *disk_save(void)
-{
-    struct disk_image *image = disk_allocate(sizeof *image);
-    image->files = copy_all(disk.files);
-    return image;
-}
-
-void disk_restore(const struct disk_image *image)
-{
-    destroy_all(disk.files);
-    disk.files = copy_all(image->files);
-}
-
-void disk_image_free(struct disk_image *image)
-{
-    if (image != NULL) {
-        destroy_all(image->files);
-        free(image);
     }
 }

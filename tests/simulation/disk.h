@@ -32,19 +32,18 @@ void disk_fill(uint64_t bytes_left);
 
 /* No more faults, room enough. */
 void disk_heal(void);
+/* Whether a call has failed since it was healed or started. */
+bool disk_has_failed(void);
 
 /* From now on nothing reaches the disk: the process that has the files open is dead, and only its
  * memory is still to be freed, by closing its connections. */
 void disk_cut(void);
+/* The same, in the middle of what it does: at the n-th write or sync (from 1). */
+void disk_cut_after(unsigned n);
+bool disk_is_cut(void);
 
 /* After that: connections can be opened again. `power`: what was not synced is at the mercy of
  * `random`; else only the process died, and the files are as it wrote them. */
 void disk_start(struct random *random, bool power);
-
-/* A copy of all files as written, and back to it: a backup. */
-struct disk_image;
-struct disk_image *disk_save(void);
-void disk_restore(const struct disk_image *image);
-void disk_image_free(struct disk_image *image);
 
 #endif

@@ -172,11 +172,3 @@ void disk_file_destroy(struct disk_file *file)
     free(file->name);
     free(file);
 }
-
-struct disk_file *disk_file_copy(const struct disk_file *file)
-{
-    struct disk_file *copy = disk_file_create(file->name);
-    bytes_copy(&copy->written, &file->written);
-    bytes_copy(&copy->synced, &file->written);
-    return copy;
-}

@@ -53,8 +53,6 @@ void disk_file_lose_power(struct disk_file *file, struct random *random);
 /* Of all whose handles are gone: nobody has the index in memory any more. */
 void disk_file_forget_regions(struct disk_file *file);
 
-struct disk_file *disk_file_copy(const struct disk_file *file);
-
 /* Zeroed; the simulation ends if there is no memory for itself. */
 void *disk_allocate(size_t bytes);
 

@@ -214,9 +214,22 @@ void history_write(const struct history *history, struct buffer *text)
     print_cart(history, text);
 }
 
+static bool forgets_refusal(const struct history *history)
+{
+    for (size_t i = 0; i < history->length; i++) {
+        if (history->edits[i].told && !history->edits[i].refused) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void history_lost(const struct history *history, char *sentence, size_t size)
 {
-    sentence[0] = '\0';
+    (void)snprintf(sentence, size, "%s",
+                   forgets_refusal(history)
+                       ? "a device was told of a refusal that the hub knows nothing of"
+                       : "");
     for (size_t i = 0; i < history->replica_length; i++) {
         const struct history_replica *replica = &history->replicas[i];
         if (replica->acked > replica->seq) {

@@ -61,7 +61,7 @@ void history_refused(struct history *history, const struct replica_id *replica, 
 /* Appends the document as it must be shown: one line of JSON, NUL-terminated. */
 void history_write(const struct history *history, struct buffer *text);
 
-/* A sentence if something that was acknowledged is not there; empty: all is. */
+/* A sentence if the hub does not stand by something that a device was told; empty: it does. */
 void history_lost(const struct history *history, char *sentence, size_t size);
 
 #endif

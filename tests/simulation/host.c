@@ -64,6 +64,7 @@ static void send(struct host *host, const struct hub_effect *effect)
     wire_push(&wire->to_client, effect->bytes);
     if (wire->to_client.bytes > WIRE_ROOM_BYTES) {
         wire->blocked = true;
+        host->blocks++;
         step(host, (struct hub_event){.kind = EVENT_BLOCKED, .connection = effect->connection});
     }
 }
@@ -81,6 +82,7 @@ static void pause(struct host *host, const struct hub_effect *effect, bool pause
     struct wire *wire = wire_of(host, effect->connection);
     if (wire != NULL) {
         wire->paused = paused;
+        host->pauses += paused;
     }
 }
 
@@ -150,8 +152,11 @@ static void take(struct host *host, struct hub_event event)
     struct hub_effects effects;
     event.now_ms = host->now_ms;
     enum hub_status status = hub_step(host->hub, &event, &effects);
-    if (status != HUB_OK) {
+    host->failed = status != HUB_OK;
+    if (host->failed && !disk_has_failed()) {
         host_violation(host, "the hub fails: %s", hub_status_text(status));
+    }
+    if (host->failed) {
         return;
     }
     for (size_t i = 0; i < effects.length; i++) {
@@ -191,7 +196,7 @@ static void step(struct host *host, struct hub_event event)
         struct host_event *taken = host->first;
         host->first = taken->next;
         host->last = host->first == NULL ? NULL : host->last;
-        if (host->violation[0] == '\0') {
+        if (host->violation[0] == '\0' && !host->failed) {
             take(host, taken->event);
         }
         free(taken);
@@ -213,7 +218,7 @@ static int replay_batch(void *context, uint64_t position, struct bytes batch)
 {
     struct host *host = context;
     step(host, (struct hub_event){.kind = EVENT_REPLAY, .position = position, .bytes = batch});
-    return host->violation[0] == '\0' ? 0 : -1;
+    return host->violation[0] == '\0' && !host->failed ? 0 : -1;
 }
 
 static bool replay(struct host *host, char reason[STORAGE_ERROR_BYTES])
@@ -223,13 +228,13 @@ static bool replay(struct host *host, char reason[STORAGE_ERROR_BYTES])
         return false;
     }
     hub_stats(host->hub, &stats);
-    while (stats.replaying && host->violation[0] == '\0') {
+    while (stats.replaying && host->violation[0] == '\0' && !host->failed) {
         if (!host_read(host) && !host_write(host) && !host_complete(host) && !host_tick(host, 1)) {
             host_violation(host, "the replay waits for nothing");
         }
         hub_stats(host->hub, &stats);
     }
-    return true;
+    return !host->failed;
 }
 
 bool host_start(struct host *host, uint64_t seed, char reason[STORAGE_ERROR_BYTES])
@@ -279,7 +284,7 @@ void host_kill(struct host *host)
     host->hub = NULL;
     (void)storage_close(host->storage);
     host->storage = NULL;
-    host->appending = host->storing = host->more = false;
+    host->appending = host->storing = host->more = host->failed = false;
     for (size_t i = 0; i < HOST_WIRES; i++) {
         end_wire(&host->wires[i]);
     }
@@ -335,9 +340,12 @@ void host_heard(struct host *host, size_t index)
     }
 }
 
-void host_leave(struct host *host, size_t index)
+void host_leave(struct host *host, size_t index, bool loses)
 {
     struct wire *wire = &host->wires[index];
+    if (loses) {
+        wire_clear(&wire->to_hub);
+    }
     wire->client_is_there = false;
     wire_clear(&wire->to_client);
     if (!wire->hub_is_there) {

@@ -35,6 +35,9 @@ struct host {
     bool storing;
     uint64_t hash; /* of all that the hub ever said */
     uint64_t sent_bytes;
+    bool failed;                       /* the hub has stopped itself, as the disk had failed */
+    size_t blocks;                     /* how often a socket took no more */
+    size_t pauses;                     /* and the hub stopped reading from one */
     char violation[HOST_REASON_BYTES]; /* empty: none so far */
 };
 
@@ -56,8 +59,9 @@ void host_say(struct host *host, size_t index, struct bytes message);
 /* The next message that has arrived at the client, which takes it with `host_heard`. */
 bool host_hear(struct host *host, size_t index, struct bytes *message);
 void host_heard(struct host *host, size_t index);
-/* The client is gone. What is under way to the hub may still arrive, until it notices. */
-void host_leave(struct host *host, size_t index);
+/* The client is gone. What is under way to the hub may still arrive, until it notices, or is lost.
+ */
+void host_leave(struct host *host, size_t index, bool loses);
 
 /* Each does one thing that was waiting; false: nothing was. */
 bool host_deliver(struct host *host, size_t index); /* to the hub: a message, or the end */

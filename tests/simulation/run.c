@@ -18,6 +18,8 @@ enum {
     SETTLE_MS = 700,
     STORE_ROUNDS = 50,
     REMOVALS_MAX = 8,
+    BATCH_BYTES = 2000,
+    WRITES_MAX = 40,
     IDLE_MS = 3000,
     STORE_MS = 1500
 };
@@ -29,13 +31,22 @@ struct run {
     unsigned length;
     struct random random; /* of what is not a step's */
     size_t starts;
-    size_t refused;
+    size_t cuts;
+    bool power; /* the next death of the hub takes what was not synced */
     FILE *out;
 };
 
 static bool is_good(const struct run *run) { return run->host.violation[0] == '\0'; }
 
 /* --- the hub's life --- */
+
+static void bury(struct run *run)
+{
+    bool cut = disk_is_cut();
+    run->cuts += cut;
+    host_kill(&run->host);
+    disk_start(&run->random, cut && run->power);
+}
 
 static void start(struct run *run)
 {
@@ -48,24 +59,40 @@ static void start(struct run *run)
         if (run->out != NULL) {
             (void)fprintf(run->out, "        the hub does not start: %s\n", reason);
         }
-        host_kill(&run->host);
-        disk_start(&run->random, false);
+        bury(run);
     }
 }
 
+/* At once, or in the middle of what is written next. */
 static void end(struct run *run, struct random *random, bool power)
 {
+    run->power = power;
+    if (run->host.hub != NULL && random_once_in(random, 2)) {
+        disk_cut_after((unsigned)random_below(random, WRITES_MAX) + 1);
+        return;
+    }
     if (run->host.hub != NULL) {
         host_kill(&run->host);
-        disk_start(random, power);
     }
+    disk_start(random, power);
+}
+
+static void start_perhaps(struct run *run, struct random *random)
+{
+    if (run->host.hub == NULL && random_once_in(random, 4)) {
+        run->power = random_once_in(random, 2);
+        disk_cut_after((unsigned)random_below(random, WRITES_MAX) + 1);
+    }
+    start(run);
 }
 
 static void fail_disk(struct random *random)
 {
-    static const int codes[] = {SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, SQLITE_FULL};
-    enum disk_call call = random_once_in(random, 2) ? DISK_WRITE : DISK_SYNC;
-    int code = call == DISK_SYNC ? SQLITE_IOERR_FSYNC : codes[random_below(random, 3)];
+    static const int codes[DISK_CALLS] = {[DISK_WRITE] = SQLITE_IOERR_WRITE,
+                                          [DISK_SYNC] = SQLITE_IOERR_FSYNC,
+                                          [DISK_READ] = SQLITE_IOERR_READ};
+    enum disk_call call = (enum disk_call)random_below(random, DISK_CALLS);
+    int code = call == DISK_WRITE && random_once_in(random, 3) ? SQLITE_FULL : codes[call];
     disk_fail(call, (unsigned)random_below(random, 12) + 1, code, random_once_in(random, 3));
 }
 
@@ -79,9 +106,14 @@ static void send_garbage(struct run *run, struct random *random)
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)random_next(random);
     }
+    if (random_once_in(random, 2)) {
+        static const uint8_t hello[] = {0x94, 1, 0, 1, 0x80}; /* [HELLO, 0, version 1, {}] */
+        host_say(&run->host, wire, (struct bytes){hello, sizeof hello});
+        (void)host_deliver(&run->host, wire);
+    }
     host_say(&run->host, wire, (struct bytes){bytes, random_below(random, sizeof bytes) + 1});
     (void)host_deliver(&run->host, wire);
-    host_leave(&run->host, wire);
+    host_leave(&run->host, wire, false);
 }
 
 /* One of those that are there: something arrives. */
@@ -109,6 +141,12 @@ static void tell(const struct run *run, size_t number, const struct step *step)
     (void)fprintf(run->out, "%s\n", step_text(step->kind));
 }
 
+static struct device *other_than(struct run *run, unsigned number, struct random *random)
+{
+    size_t beside = random_below(random, run->length - 1) + 1;
+    return &run->devices[(number + beside) % run->length];
+}
+
 static void take_device_step(struct run *run, const struct step *step, struct random *random)
 {
     struct device *device = &run->devices[step->device];
@@ -121,14 +159,14 @@ static void take_device_step(struct run *run, const struct step *step, struct ra
         return;
     case STEP_RECEIVE:
         for (size_t i = random_below(random, RECEIVED_MAX) + 1; i > 0; i--) {
-            (void)device_receive(device, random);
+            (void)device_receive(device);
         }
         return;
     case STEP_CONNECT:
         device_connect(device);
         return;
     case STEP_LEAVE:
-        device_leave(device);
+        device_leave(device, random_once_in(random, 2));
         return;
     case STEP_REPEAT:
         device_repeat(device);
@@ -143,7 +181,7 @@ static void take_device_step(struct run *run, const struct step *step, struct ra
         device_roll_back(device, random);
         return;
     default:
-        device_copy(device, &run->devices[random_below(random, run->length)], random);
+        device_copy(device, other_than(run, step->device, random), random);
     }
 }
 
@@ -177,7 +215,7 @@ static void take_step(struct run *run, const struct step *step)
         end(run, &random, step->kind == STEP_POWER);
         return;
     case STEP_START:
-        start(run);
+        start_perhaps(run, &random);
         return;
     case STEP_FAULT:
         fail_disk(&random);
@@ -208,7 +246,7 @@ static void turn(struct run *run, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         device_connect(&run->devices[i]);
         device_send(&run->devices[i]);
-        while (is_good(run) && device_receive(&run->devices[i], &run->random)) {
+        while (is_good(run) && device_receive(&run->devices[i])) {
         }
     }
     (void)host_tick(&run->host, SETTLE_MS);
@@ -235,6 +273,7 @@ static bool shows_the_same(struct run *run, unsigned count)
 static void settle(struct run *run, unsigned count)
 {
     disk_heal();
+    disk_cut_after(0);
     start(run);
     if (run->host.hub == NULL) {
         host_violation(&run->host, "the hub does not start on a disk that is whole");
@@ -273,11 +312,12 @@ static void read_list(struct run *run, sqlite3 *database, const char *sql,
 {
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
-    while (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
         struct replica_id replica = replica_at(statement);
         add(&run->history, &replica, (uint64_t)sqlite3_column_int64(statement, 1));
+        rc = SQLITE_OK;
     }
-    if (rc != SQLITE_OK) {
+    if (rc != SQLITE_DONE) {
         host_violation(&run->host, "the hub's file: %s", sqlite3_errmsg(database));
     }
     (void)sqlite3_finalize(statement);
@@ -325,12 +365,13 @@ static void check(struct run *run)
     settle(run, run->length);
     store_all(run, run->length);
     for (unsigned i = 0; i < run->length; i++) {
-        device_leave(&run->devices[i]);
+        device_leave(&run->devices[i], false);
     }
     if (!is_good(run)) {
         return;
     }
-    end(run, &run->random, true);
+    host_kill(&run->host);
+    disk_start(&run->random, true);
     read_lists(run);
     check_history(run);
     settle(run, run->length + 1);
@@ -345,6 +386,9 @@ static void count(const struct run *run, struct run_result *result)
     }
     result->edits = run->history.length;
     result->starts = run->starts;
+    result->cuts = run->cuts;
+    result->blocks = run->host.blocks;
+    result->pauses = run->host.pauses;
     result->hash = run->host.hash;
     (void)snprintf(result->violation, sizeof result->violation, "%s", run->host.violation);
 }
@@ -355,6 +399,7 @@ static void configure(struct hub_config *config, struct random *random)
     config->removals_max = random_below(random, REMOVALS_MAX) + 1;
     config->idle_ms = random_below(random, IDLE_MS);
     config->store_ms = random_below(random, STORE_MS);
+    config->batch_bytes = random_below(random, BATCH_BYTES) + 1;
 }
 
 void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *out,
@@ -374,6 +419,9 @@ void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *ou
     for (size_t i = 0; i < plan->length && is_good(&run); i++) {
         tell(&run, i, &plan->steps[i]);
         take_step(&run, &plan->steps[i]);
+        if (run.host.hub != NULL && (disk_is_cut() || run.host.failed)) {
+            bury(&run);
+        }
     }
     if (is_good(&run)) {
         check(&run);

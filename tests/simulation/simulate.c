@@ -123,6 +123,7 @@ static bool simulate(uint64_t seed, struct run_result *totals)
     totals->edits += result.edits;
     totals->refused += result.refused;
     totals->starts += result.starts;
+    totals->cuts += result.cuts;
     plan_finish(&plan);
     return good;
 }
@@ -160,11 +161,13 @@ int main(int count, char **arguments)
         good = simulate(options.seed + played, &totals);
         played++;
     }
-    remove_folder(folder);
+    if (path[0] != '\0') {
+        remove_folder(folder);
+    }
     double seconds = now_seconds() - begun;
     printf("%" PRIu64 " seeds from %" PRIu64 " in %.1f s (%.0f an hour): %zu edits, %zu refused, "
-           "%zu starts of the hub; hash %016" PRIx64 "\n",
+           "%zu starts of the hub, %zu deaths in a write; hash %016" PRIx64 "\n",
            played, options.seed, seconds, (double)played / seconds * 3600, totals.edits,
-           totals.refused, totals.starts, totals.hash);
+           totals.refused, totals.starts, totals.cuts, totals.hash);
     return good ? 0 : 1;
 }

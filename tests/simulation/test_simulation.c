@@ -56,7 +56,7 @@ Test(simulation, a_seed_gives_the_same_run_byte_for_byte)
     }
 }
 
-Test(simulation, runs_hold_edits_refusals_and_starts)
+Test(simulation, what_is_to_happen_happens)
 {
     struct run_result all = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -64,10 +64,16 @@ Test(simulation, runs_hold_edits_refusals_and_starts)
         all.edits += one.edits;
         all.refused += one.refused;
         all.starts += one.starts;
+        all.cuts += one.cuts;
+        all.blocks += one.blocks;
+        all.pauses += one.pauses;
     }
     cr_expect(gt(sz, all.edits, 50 * SEEDS));
     cr_expect(gt(sz, all.refused, 0));
     cr_expect(gt(sz, all.starts, 2 * SEEDS));
+    cr_expect(gt(sz, all.cuts, 0));
+    cr_expect(gt(sz, all.blocks, SEEDS));
+    cr_expect(gt(sz, all.pauses, 0));
 }
 
 static void run_sql(sqlite3 *database, const char *sql)
