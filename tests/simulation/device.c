@@ -11,7 +11,7 @@
 
 static const char document_name[] = "all/1";
 
-enum { SKEWS = 5, SKEW_MS = 30000, TAGS_LOOKED_AT = 32, WORDS_MAX = 6 };
+enum { SKEWS = 5, SKEW_MS = 30000, WORDS_MAX = 6 };
 
 /* In the order of history_write. */
 static const struct {
@@ -21,7 +21,7 @@ static const struct {
 } fields[] = {
     {"likes", "g-counter", "{}"},
     {"points", "pn-counter", "{}"},
-    {"stock", "bounded-counter", "{\"min\":0,\"max\":20}"},
+    {"stock", "bounded-counter", "{\"min\":0,\"max\":20}" /* HISTORY_STOCK_MAX */},
     {"seen", "g-set", "{\"of\":\"int\"}"},
     {"tags", "or-set", "{\"of\":\"string\"}"},
     {"cart", "map", "{\"of\":[\"pn-counter\",{}]}"},
@@ -168,25 +168,6 @@ static bool make(struct device *device, const char *text)
     return status == SESSION_OK;
 }
 
-/* A tag that this device, or one that it is a copy of, has added and not removed yet; 0: none. */
-static uint64_t own_tag(const struct device *device, struct random *random)
-{
-    const struct history *history = device->history;
-    size_t looked_at = history->length < TAGS_LOOKED_AT ? history->length : TAGS_LOOKED_AT;
-    for (size_t i = 0; i < looked_at; i++) {
-        const struct history_edit *edit =
-            &history->edits[history->length - 1 - random_below(random, looked_at)];
-        for (size_t k = 0; k < device->session.length && edit->kind == HISTORY_TAG; k++) {
-            const struct outbox *box = &device->session.outboxes[k];
-            if (edit->seq <= box->seq &&
-                memcmp(box->replica.bytes, edit->replica.bytes, REPLICA_BYTES) == 0) {
-                return edit->element;
-            }
-        }
-    }
-    return 0;
-}
-
 static struct history_edit plan(const struct device *device, struct random *random, char *text,
                                 size_t size)
 {
@@ -209,17 +190,11 @@ static struct history_edit plan(const struct device *device, struct random *rand
         edit.element = device->history->length + 1;
         (void)snprintf(text, size, "seen add %" PRIu64, edit.element);
         return edit;
-    case HISTORY_UNTAG:
-        edit.element = own_tag(device, random);
-        if (edit.element != 0) {
-            (void)snprintf(text, size, "tags remove t%08" PRIu64, edit.element);
-            return edit;
-        }
-        edit.kind = HISTORY_TAG;
-        /* fall through */
     case HISTORY_TAG:
-        edit.element = device->history->length + 1;
-        (void)snprintf(text, size, "tags add t%08" PRIu64, edit.element);
+    case HISTORY_UNTAG:
+        edit.element = random_below(random, HISTORY_TAGS);
+        (void)snprintf(text, size, "tags %s t%" PRIu64, edit.kind == HISTORY_TAG ? "add" : "remove",
+                       edit.element);
         return edit;
     case HISTORY_CART:
         edit.element = random_below(random, 4);
@@ -244,6 +219,33 @@ static struct history_edit plan(const struct device *device, struct random *rand
     }
 }
 
+/* What the device has of others, and what waits on it. */
+static void note_seen(const struct device *device, struct history_edit *edit)
+{
+    const struct session *session = &device->session;
+    edit->cursor = session->has_cursor ? session->cursor : 0;
+    for (size_t i = 0; i < session->length && edit->seen_length < HISTORY_SEEN_MAX; i++) {
+        edit->seen[edit->seen_length++] =
+            (struct history_seen){session->outboxes[i].replica, session->outboxes[i].seq};
+    }
+}
+
+/* Likes only grow: what was shown is never taken back, neither others' nor one's own that wait. */
+static void look(struct device *device)
+{
+    struct crdt_field *view = device->session.declared ? session_view(&device->session, 0) : NULL;
+    if (view == NULL) {
+        return;
+    }
+    int64_t likes = ((const struct crdt_counter *)view)->total;
+    if (likes < device->likes) {
+        host_violation(device->host, "device %u was shown %" PRId64 " likes, and now %" PRId64,
+                       device->number, device->likes, likes);
+    }
+    device->likes = likes;
+    view->type->destroy(view);
+}
+
 void device_edit(struct device *device, struct random *random)
 {
     char text[128];
@@ -255,8 +257,10 @@ void device_edit(struct device *device, struct random *random)
         const struct outbox *own = &device->session.outboxes[device->session.length - 1];
         edit.replica = own->replica;
         edit.seq = own->seq;
+        note_seen(device, &edit);
         history_add(device->history, &edit);
         save(device);
+        look(device);
     }
 }
 
@@ -364,25 +368,6 @@ static void note_answer(struct device *device, const struct packet *packet)
     } else if (packet->kind == PACKET_REJECT) {
         history_told(device->history, named(device, &packet->reject.replica), packet->reject.seq);
     }
-}
-
-/* What was shown as confirmed is never taken back, as long as the journal is the same. */
-static void look(struct device *device)
-{
-    const struct session *session = &device->session;
-    if (!session->declared || !session->has_cursor) {
-        return;
-    }
-    const struct crdt_counter *counter = (const struct crdt_counter *)session->confirmed[0];
-    uint64_t likes = (uint64_t)counter->total;
-    bool same =
-        memcmp(&device->likes_journal, &session->cursor_journal, sizeof device->likes_journal) == 0;
-    if (same && likes < device->likes) {
-        host_violation(device->host, "device %u was shown %" PRIu64 " likes, and now %" PRIu64,
-                       device->number, device->likes, likes);
-    }
-    device->likes = likes;
-    device->likes_journal = session->cursor_journal;
 }
 
 static void on_closed(struct device *device, const struct session_news *news)

@@ -24,8 +24,7 @@ struct device {
     struct buffer saved;
     struct buffer older;   /* what was saved some time ago */
     struct buffer message; /* the last one sent */
-    uint64_t likes;        /* as confirmed and shown */
-    struct journal_id likes_journal;
+    int64_t likes;         /* as shown last */
 };
 
 /* The fields of the document that all have open. */

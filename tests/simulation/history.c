@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/writer.h"
+#include "protocol/limits.h"
+#include "protocol/packet.h"
 #include "tests/simulation/disk_file.h"
 
 enum { CART_KEYS = 4 };
@@ -83,6 +84,61 @@ void history_told(struct history *history, const struct replica_id *replica, uin
     }
 }
 
+/* --- the journal --- */
+
+static bool is_taken(struct history *history, struct bytes raw)
+{
+    struct reader reader = reader_of(raw);
+    struct packet_context context;
+    packet_read_context(&reader, &context);
+    for (size_t i = 0; i < context.length; i++) {
+        struct packet_seen seen = packet_read_seen(&context.seen);
+        if (seen.seq > replica_of(history, &seen.replica)->journaled) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_update(struct history *history, const struct replica_id *id,
+                        const struct packet_update *update, bool refused, uint64_t position)
+{
+    if (update->first != replica_of(history, id)->journaled + 1 ||
+        (!refused && !is_taken(history, update->context))) {
+        return;
+    }
+    replica_of(history, id)->journaled = update->last;
+    for (uint64_t seq = update->first; seq <= update->last; seq++) {
+        struct history_edit *edit = edit_of(history, id, seq);
+        if (edit != NULL) {
+            edit->position = position;
+        }
+    }
+}
+
+void history_journaled(struct history *history, uint64_t position, struct bytes batch)
+{
+    struct reader reader = reader_of(batch);
+    if (position <= history->position) {
+        return;
+    }
+    history->position = position;
+    (void)reader_skip(&reader, 1);
+    while (reader_ok(&reader) && reader.left.length > 0) {
+        (void)read_tuple(&reader, 7);
+        reader_skip(&reader, 2);
+        struct replica_id replica = packet_read_replica(&reader);
+        (void)read_uint(&reader);
+        bool refused = read_string(&reader, LIMIT_CODE_BYTES).length > 0;
+        (void)read_uint(&reader);
+        struct reader raw = reader_of(read_bin(&reader, LIMIT_BODY_BYTES));
+        struct packet packet;
+        if (packet_read(&raw, &packet) && packet.kind == PACKET_DELTA) {
+            take_update(history, &replica, &packet.update, refused, position);
+        }
+    }
+}
+
 void history_taken(struct history *history, const struct replica_id *replica, uint64_t seq)
 {
     replica_of(history, replica)->seq = seq;
@@ -98,14 +154,9 @@ void history_refused(struct history *history, const struct replica_id *replica, 
 
 /* --- what must be shown --- */
 
-static bool took_effect(const struct history *history, const struct history_edit *edit)
+static bool took_effect(const struct history_edit *edit)
 {
-    for (size_t i = 0; i < history->replica_length; i++) {
-        if (same(&history->replicas[i].replica, &edit->replica)) {
-            return !edit->refused && edit->seq <= history->replicas[i].seq;
-        }
-    }
-    return false;
+    return !edit->refused && edit->position > 0;
 }
 
 static int64_t sum(const struct history *history, enum history_kind kind, uint64_t key, bool *any)
@@ -113,7 +164,7 @@ static int64_t sum(const struct history *history, enum history_kind kind, uint64
     int64_t total = 0;
     for (size_t i = 0; i < history->length; i++) {
         const struct history_edit *edit = &history->edits[i];
-        bool counts = edit->kind == kind && edit->element == key && took_effect(history, edit);
+        bool counts = edit->kind == kind && edit->element == key && took_effect(edit);
         total += counts ? edit->amount : 0;
         *any = *any || counts;
     }
@@ -127,11 +178,27 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool is_removed(const struct history *history, uint64_t element)
+static bool has_seen(const struct history_edit *remove, const struct history_edit *add)
+{
+    if (add->position <= remove->cursor ||
+        (same(&add->replica, &remove->replica) && add->seq < remove->seq)) {
+        return true;
+    }
+    for (size_t i = 0; i < remove->seen_length; i++) {
+        if (same(&remove->seen[i].replica, &add->replica) && add->seq <= remove->seen[i].seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By the definition of an OR-set: by someone who had seen it. */
+static bool is_removed(const struct history *history, const struct history_edit *add)
 {
     for (size_t i = 0; i < history->length; i++) {
         const struct history_edit *edit = &history->edits[i];
-        if (edit->kind == HISTORY_UNTAG && edit->element == element && took_effect(history, edit)) {
+        if (edit->kind == HISTORY_UNTAG && edit->element == add->element && took_effect(edit) &&
+            has_seen(edit, add)) {
             return true;
         }
     }
@@ -145,12 +212,19 @@ static uint64_t *elements(const struct history *history, enum history_kind kind,
     *length = 0;
     for (size_t i = 0; i < history->length; i++) {
         const struct history_edit *edit = &history->edits[i];
-        if (edit->kind == kind && took_effect(history, edit) &&
-            !(kind == HISTORY_TAG && is_removed(history, edit->element))) {
+        if (edit->kind == kind && took_effect(edit) &&
+            !(kind == HISTORY_TAG && is_removed(history, edit))) {
             found[(*length)++] = edit->element;
         }
     }
     qsort(found, *length, sizeof *found, compare);
+    size_t distinct = 0;
+    for (size_t i = 0; i < *length; i++) {
+        if (i == 0 || found[i] != found[distinct - 1]) {
+            found[distinct++] = found[i];
+        }
+    }
+    *length = distinct;
     return found;
 }
 
@@ -176,7 +250,7 @@ static void print_elements(const struct history *history, enum history_kind kind
     for (size_t i = 0; i < length; i++) {
         const char *comma = i == 0 ? "" : ",";
         if (kind == HISTORY_TAG) {
-            print(text, "%s\"t%08" PRIu64 "\"", comma, found[i]);
+            print(text, "%s\"t%" PRIu64 "\"", comma, found[i]);
         } else {
             print(text, "%s%" PRIu64, comma, found[i]);
         }
@@ -214,6 +288,31 @@ void history_write(const struct history *history, struct buffer *text)
     print_cart(history, text);
 }
 
+/* After a batch. */
+static int64_t stock_at(const struct history *history, uint64_t position)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < history->length; i++) {
+        const struct history_edit *edit = &history->edits[i];
+        bool counts =
+            edit->kind == HISTORY_STOCK && took_effect(edit) && edit->position <= position;
+        total += counts ? edit->amount : 0;
+    }
+    return total;
+}
+
+static bool leaves_bounds(const struct history *history)
+{
+    for (size_t i = 0; i < history->length; i++) {
+        const struct history_edit *edit = &history->edits[i];
+        int64_t stock = edit->kind == HISTORY_STOCK ? stock_at(history, edit->position) : 0;
+        if (stock < 0 || stock > HISTORY_STOCK_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool forgets_refusal(const struct history *history)
 {
     for (size_t i = 0; i < history->length; i++) {
@@ -226,12 +325,21 @@ static bool forgets_refusal(const struct history *history)
 
 void history_lost(const struct history *history, char *sentence, size_t size)
 {
-    (void)snprintf(sentence, size, "%s",
-                   forgets_refusal(history)
-                       ? "a device was told of a refusal that the hub knows nothing of"
-                       : "");
+    const char *broken = leaves_bounds(history) ? "the stock has left its bounds"
+                         : forgets_refusal(history)
+                             ? "a device was told of a refusal that the hub knows nothing of"
+                             : "";
+    (void)snprintf(sentence, size, "%s", broken);
     for (size_t i = 0; i < history->replica_length; i++) {
         const struct history_replica *replica = &history->replicas[i];
+        if (replica->journaled != replica->seq) {
+            (void)snprintf(sentence, size,
+                           "the journal has edits up to %" PRIu64
+                           " of replica ..%02x%02x, and the ledger says %" PRIu64,
+                           replica->journaled, replica->replica.bytes[14],
+                           replica->replica.bytes[15], replica->seq);
+            return;
+        }
         if (replica->acked > replica->seq) {
             (void)snprintf(sentence, size,
                            "edit %" PRIu64 " of replica ..%02x%02x was acknowledged, and the hub "

@@ -86,6 +86,14 @@ static void pause(struct host *host, const struct hub_effect *effect, bool pause
     }
 }
 
+static void keep_batch(struct host *host, struct bytes batch)
+{
+    buffer_clear(&host->batch);
+    if (buffer_append(&host->batch, batch.data, batch.length) != PROTOCOL_OK) {
+        host_violation(host, "the simulation has no memory left");
+    }
+}
+
 static bool ask(struct host *host, const struct hub_effect *effect)
 {
     switch (effect->kind) {
@@ -94,6 +102,7 @@ static bool ask(struct host *host, const struct hub_effect *effect)
             host_violation(host, "two appends are under way");
         }
         host->appending = true;
+        keep_batch(host, effect->bytes);
         return storage_append(host->storage, effect->bytes, host->now_ms);
     case EFFECT_STORE:
         if (host->storing) {
@@ -212,11 +221,13 @@ void host_init(struct host *host, const char *path, void (*declare)(struct schem
     (void)snprintf(host->path, sizeof host->path, "%s", path);
     hub_config_init(&host->config);
     host->config.schemas = &host->schemas;
+    buffer_init(&host->batch, LIMIT_BODY_BYTES);
 }
 
 static int replay_batch(void *context, uint64_t position, struct bytes batch)
 {
     struct host *host = context;
+    host->journaled(host->context, position, batch);
     step(host, (struct hub_event){.kind = EVENT_REPLAY, .position = position, .bytes = batch});
     return host->violation[0] == '\0' && !host->failed ? 0 : -1;
 }
@@ -298,6 +309,7 @@ void host_finish(struct host *host)
         end_wire(&host->wires[i]);
     }
     schema_set_finish(&host->schemas);
+    buffer_finish(&host->batch);
 }
 
 /* --- the network --- */
@@ -415,6 +427,9 @@ bool host_complete(struct host *host)
     host->appending =
         host->appending && event.kind != EVENT_APPENDED && event.kind != EVENT_APPEND_FAILED;
     host->storing = host->storing && event.kind != EVENT_STORED && event.kind != EVENT_STORE_FAILED;
+    if (event.kind == EVENT_APPENDED) {
+        host->journaled(host->context, event.position, buffer_bytes(&host->batch));
+    }
     step(host, event);
     storage_completion_finish(&completion);
     return true;

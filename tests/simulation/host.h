@@ -20,6 +20,9 @@ struct host {
     struct hub_config config;
     struct schema_set schemas;
     void (*declare)(struct schema_set *schemas);
+    /* Told of each batch that is in the journal, once or again. */
+    void (*journaled)(void *context, uint64_t position, struct bytes batch);
+    void *context;
     char path[64];
     uint64_t now_ms;
     struct storage *storage;
@@ -32,6 +35,7 @@ struct host {
     struct host_event *last;
     bool stepping;
     bool appending;
+    struct buffer batch; /* that is under way to the journal */
     bool storing;
     uint64_t hash; /* of all that the hub ever said */
     uint64_t sent_bytes;

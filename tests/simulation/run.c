@@ -393,6 +393,11 @@ static void count(const struct run *run, struct run_result *result)
     (void)snprintf(result->violation, sizeof result->violation, "%s", run->host.violation);
 }
 
+static void note_batch(void *context, uint64_t position, struct bytes batch)
+{
+    history_journaled(context, position, batch);
+}
+
 /* Small limits, so that a short run meets them. */
 static void configure(struct hub_config *config, struct random *random)
 {
@@ -410,6 +415,8 @@ void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *ou
     *result = (struct run_result){0};
     disk_format(seed);
     host_init(&run.host, path, device_declare);
+    run.host.journaled = note_batch;
+    run.host.context = &run.history;
     configure(&run.host.config, &run.random);
     start(&run);
     for (unsigned i = 0; i <= plan->devices; i++) {
