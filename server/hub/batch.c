@@ -174,12 +174,13 @@ static void clear(struct batch *batch)
 /* What its updates had named need not stay for it any more. */
 static void unpin_all(struct hub *hub, struct batch *batch)
 {
+    uint64_t number = batch->number;
     batch->number = 0;
     for (size_t i = 0; i < batch->length; i++) {
         if (batch->origins[i].row != NULL) {
             ledger_release(hub, batch->origins[i].document, batch->origins[i].row);
         }
-        ledger_evict_waiting(hub, batch->origins[i].document);
+        ledger_evict_named(hub, batch->origins[i].document, number);
         document_unpin(hub, batch->origins[i].document);
     }
 }

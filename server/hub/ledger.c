@@ -49,23 +49,23 @@ static bool is_needed(const struct document *document, const struct ledger_row *
 
 /*
  * A row that was asked for while it leaves would come back as it was stored before, and a replay
- * counts on what it has loaded. What an update's context names is asked for when it is merged.
+ * counts on what it has loaded: none leaves meanwhile.
  */
-static bool may_leave(const struct hub *hub, const struct document *document,
-                      const struct ledger_row *row)
+static bool may_evict(const struct hub *hub, const struct document *document)
 {
-    return document->loads == 0 && hub->replay_first == NULL && !batch_waits(hub, row->named_in);
+    return document->loads == 0 && hub->replay_first == NULL;
 }
 
+/* What an update's context names is asked for when the update is merged. */
 static bool can_leave(const struct hub *hub, struct document *document,
                       const struct ledger_row *row)
 {
     if (is_needed(document, row)) {
         return false;
     }
-    bool may = may_leave(hub, document, row);
-    document->rows_wait = document->rows_wait || !may;
-    return may;
+    bool named = batch_waits(hub, row->named_in);
+    document->rows_wait = document->rows_wait || named;
+    return !named && may_evict(hub, document);
 }
 
 static void free_row(struct document *document, struct ledger_row *row)
@@ -92,6 +92,9 @@ void ledger_release(struct hub *hub, struct document *document, struct ledger_ro
 
 void ledger_evict(struct hub *hub, struct document *document)
 {
+    if (!may_evict(hub, document)) {
+        return;
+    }
     document->rows_wait = false;
     /* A removal moves the last row into the gap, so walk from the end. */
     for (uint32_t i = document->ledger.length; i > 0; i--) {
@@ -102,9 +105,10 @@ void ledger_evict(struct hub *hub, struct document *document)
     }
 }
 
-void ledger_evict_waiting(struct hub *hub, struct document *document)
+void ledger_evict_named(struct hub *hub, struct document *document, uint64_t batch)
 {
-    if (document->rows_wait) {
+    if (document->rows_wait && document->evicted != batch) {
+        document->evicted = batch;
         ledger_evict(hub, document);
     }
 }

@@ -107,7 +107,8 @@ struct document {
     uint64_t due_ms;      /* when the first such thing ends; UINT64_MAX: never */
     uint64_t idle_since_ms;
     size_t pins;            /* records in batches, and opening streams */
-    bool rows_wait;         /* some would have left the memory, but for a batch or a load */
+    bool rows_wait;         /* some would have left the memory, but for a batch that names them */
+    uint64_t evicted;       /* the last batch behind which they were looked at */
     size_t loads;           /* requests under way */
     size_t rejection_bytes; /* of the ledger's rows */
     size_t memory;
@@ -496,8 +497,8 @@ table_match ledger_row_matches;
 void ledger_release(struct hub *hub, struct document *document, struct ledger_row *row);
 /* Lets every row leave that nobody holds and that is stored. */
 void ledger_evict(struct hub *hub, struct document *document);
-/* The same, if some had to wait. */
-void ledger_evict_waiting(struct hub *hub, struct document *document);
+/* The same, if some had to wait for a batch; once for each batch that is done. */
+void ledger_evict_named(struct hub *hub, struct document *document, uint64_t batch);
 void ledger_finish(struct document *document);
 void ledger_reject(struct hub *hub, struct document *document, struct ledger_row *row, uint64_t seq,
                    enum hub_code code, uint32_t field);
