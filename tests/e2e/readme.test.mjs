@@ -59,6 +59,18 @@ function write(app, files) {
 }
 
 const shows = (page, likes) => page.waitForFunction((count) => document.querySelector('#likes').textContent === count, String(likes));
+/** How many tabs' edits are on the disk and wait: a reload that is faster than that loses them, as any page would. */
+const waiting = (page) => page.evaluate(async () => {
+  const answer = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const [{ name }] = await indexedDB.databases();
+  const database = await answer(indexedDB.open(name));
+  const count = await answer(database.transaction('outboxes').objectStore('outboxes').index('waiting').count());
+  database.close();
+  return count;
+});
 const tags = (page) => page.evaluate(() => [...document.querySelectorAll('li')].map(({ textContent }) => textContent));
 
 test('two tabs without a bundler', { timeout: 90000 }, async (t) => {
@@ -83,6 +95,7 @@ test('two tabs without a bundler', { timeout: 90000 }, async (t) => {
   await first.click('#like');
   await second.click('#like');
   await Promise.all([shows(first, 3), shows(second, 3)]);
+  await until(async () => await waiting(first) === 2, 'both edits are stored');
   await first.reload();
   await shows(first, 3);
   await hub.start();
