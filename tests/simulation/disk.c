@@ -34,7 +34,6 @@ struct handle {
     sqlite3_file base;
     struct disk_file *file;
     int level;
-    bool mapped;
     unsigned slots_shared; /* bits: the index's locks that this handle holds */
     unsigned slots_exclusive;
 };
@@ -251,7 +250,6 @@ static int on_map(sqlite3_file *file, int region, int length, int extend, void v
     if (*at == NULL && extend != 0) {
         *at = disk_allocate((size_t)length);
     }
-    of(file)->mapped = true;
     *out = *at;
     return SQLITE_OK;
 }
@@ -318,7 +316,6 @@ static int on_unmap(sqlite3_file *file, int remove)
     for (int slot = 0; slot < DISK_SHARED_SLOTS; slot++) {
         slot_unlock(handle, slot);
     }
-    handle->mapped = false;
     if (remove != 0) {
         disk_file_forget_regions(handle->file);
     }

@@ -123,7 +123,7 @@ void history_journaled(struct history *history, uint64_t position, struct bytes 
         return;
     }
     history->position = position;
-    (void)reader_skip(&reader, 1);
+    reader_skip(&reader, 1);
     while (reader_ok(&reader) && reader.left.length > 0) {
         (void)read_tuple(&reader, 7);
         reader_skip(&reader, 2);

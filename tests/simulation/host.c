@@ -50,7 +50,6 @@ static void step(struct host *host, struct hub_event event);
 static void send(struct host *host, const struct hub_effect *effect)
 {
     struct wire *wire = wire_of(host, effect->connection);
-    host->sent_bytes += effect->bytes.length;
     if (wire == NULL) {
         return;
     }

@@ -37,8 +37,7 @@ struct host {
     bool appending;
     struct buffer batch; /* that is under way to the journal */
     bool storing;
-    uint64_t hash; /* of all that the hub ever said */
-    uint64_t sent_bytes;
+    uint64_t hash;                     /* of all that the hub ever said */
     bool failed;                       /* the hub has stopped itself, as the disk had failed */
     size_t blocks;                     /* how often a socket took no more */
     size_t pauses;                     /* and the hub stopped reading from one */
