@@ -427,7 +427,7 @@ static bool save_schema(struct link *link, const struct session *session, struct
            store_put_schema(link->options.store, schema, buffer_bytes(bytes));
 }
 
-bool link_save(struct link *link, const struct session *session)
+bool link_save(struct link *link, struct session *session)
 {
     struct buffer bytes;
     if (link->options.store == NULL || !session->declared) {

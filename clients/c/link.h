@@ -30,7 +30,7 @@ void link_destroy(struct link *link);
 struct session *link_add(struct link *link, const char *name);
 
 /* Keeps the session in the store, if there is one. False: the disk refused. */
-CRDT_CHECKED bool link_save(struct link *link, const struct session *session);
+CRDT_CHECKED bool link_save(struct link *link, struct session *session);
 
 /*
  * Calls a method of the hub without parameters, at once and after each reconnect, until it has

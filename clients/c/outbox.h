@@ -20,6 +20,7 @@ struct delta {
     size_t
         bytes; /* of the edits that have joined it, each as a change of its own: it has no more */
     bool sent;
+    bool stored;   /* once: who goes on with a copy of the store may send it as it is */
     bool rejected; /* took no effect: what it counted is spent, until those before it are settled */
 };
 

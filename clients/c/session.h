@@ -115,8 +115,9 @@ CRDT_CHECKED bool session_send(struct session *session, struct writer *writer);
 CRDT_CHECKED enum session_status
 session_receive(struct session *session, const struct packet *packet, struct session_news *news);
 
-/* Everything worth keeping, and its way back into a fresh session. */
-void session_save(const struct session *session, struct writer *writer);
+/* Everything worth keeping, and its way back into a fresh session. What is saved may be sent by who
+ * has a copy of it, so later edits begin a delta of their own. */
+void session_save(struct session *session, struct writer *writer);
 CRDT_CHECKED enum session_status session_load(struct session *session, struct bytes saved);
 
 /* The schema as OPENED's list. */

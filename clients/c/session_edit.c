@@ -5,6 +5,8 @@
 #include "clients/c/edits.h"
 #include "clients/c/session_state.h"
 
+enum { STORED_MAX = 64 };
+
 struct outbox *session_own(struct session *session)
 {
     if (session->length > 0) {
@@ -78,10 +80,21 @@ static bool has_room(const struct delta *delta, size_t bytes)
     return delta->bytes < SESSION_DELTA_BYTES && bytes < SESSION_DELTA_BYTES - delta->bytes;
 }
 
-static bool gathers(const struct session *session, const struct delta *delta, size_t index,
+/*
+ * No copy of the store may have sent the delta without what joins it: the hub could not tell the
+ * two apart. Offline for long, a document would have a delta for each time that it was stored:
+ * beyond so many, they join.
+ */
+static bool is_open(const struct outbox *own, const struct delta *delta)
+{
+    return !delta->sent && !delta->rejected && (!delta->stored || own->length >= STORED_MAX);
+}
+
+static bool gathers(const struct session *session, const struct outbox *own, size_t index,
                     size_t bytes, const struct packet_seen *seen, size_t length)
 {
-    bool same = !delta->sent && !delta->rejected && has_room(delta, bytes) &&
+    const struct delta *delta = &own->deltas[own->length - 1];
+    bool same = is_open(own, delta) && has_room(delta, bytes) &&
                 delta->position == (session->has_cursor ? session->cursor : 0) &&
                 delta->seen_length == length && keeps_company(session, delta, index);
     for (size_t i = 0; same && i < length; i++) {
@@ -100,10 +113,9 @@ static struct delta *take_delta(struct session *session, struct outbox *own, siz
     if (!seen_others(session, own, &seen, &length)) {
         return NULL;
     }
-    struct delta *last = own->length == 0 ? NULL : &own->deltas[own->length - 1];
-    if (last != NULL && gathers(session, last, index, bytes, seen, length)) {
+    if (own->length > 0 && gathers(session, own, index, bytes, seen, length)) {
         free(seen);
-        return last;
+        return &own->deltas[own->length - 1];
     }
     struct delta *delta = outbox_push(own, session->schema.length);
     if (delta == NULL) {

@@ -84,7 +84,14 @@ static bool is_kept(const struct session *session, const struct outbox *box)
     return box->length > 0 || (box->seq > 0 && replica_id_equal(&box->replica, &session->replica));
 }
 
-void session_save(const struct session *session, struct writer *writer)
+static void mark_stored(struct outbox *box)
+{
+    for (size_t i = 0; i < box->length; i++) {
+        box->deltas[i].stored = true;
+    }
+}
+
+void session_save(struct session *session, struct writer *writer)
 {
     write_array(writer, 5);
     session_write_fields(session, writer);
@@ -108,6 +115,7 @@ void session_save(const struct session *session, struct writer *writer)
     for (size_t i = 0; i < session->length; i++) {
         if (is_kept(session, &session->outboxes[i])) {
             write_outbox(session, &session->outboxes[i], writer);
+            mark_stored(&session->outboxes[i]);
         }
     }
     write_bin(writer, (struct bytes){session->lease_key, session->lease_length});

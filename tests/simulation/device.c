@@ -97,6 +97,7 @@ static void copy(struct buffer *to, const struct buffer *from)
 
 static void save(struct device *device)
 {
+    device->unsaved = false;
     if (device->session.declared) {
         buffer_clear(&device->saved);
         struct writer writer = writer_to(&device->saved);
@@ -109,6 +110,8 @@ static void load(struct device *device, const struct buffer *saved, struct rando
     device_leave(device, false);
     session_finish(&device->session);
     begin(device, random);
+    device->likes = device->unsaved ? 0 : device->likes; /* some that were shown were not saved */
+    device->unsaved = false;
     if (saved->length > 0 && session_load(&device->session, buffer_bytes(saved)) != SESSION_OK) {
         host_violation(device->host, "device %u cannot load what it has saved", device->number);
     }
@@ -119,11 +122,7 @@ void device_restart(struct device *device, struct random *random)
     load(device, &device->saved, random);
 }
 
-void device_remember(struct device *device, struct random *random)
-{
-    device_restart(device, random);
-    copy(&device->older, &device->saved);
-}
+void device_remember(struct device *device) { copy(&device->older, &device->saved); }
 
 void device_roll_back(struct device *device, struct random *random)
 {
@@ -132,9 +131,8 @@ void device_roll_back(struct device *device, struct random *random)
     device->likes = 0; /* what was shown may be gone with what was saved */
 }
 
-void device_copy(struct device *device, struct device *other, struct random *random)
+void device_copy(struct device *device, const struct device *other, struct random *random)
 {
-    device_restart(other, random);
     copy(&device->saved, &other->saved);
     load(device, &device->saved, random);
     device->likes = 0;
@@ -259,7 +257,10 @@ void device_edit(struct device *device, struct random *random)
         edit.seq = own->seq;
         note_seen(device, &edit);
         history_add(device->history, &edit);
-        save(device);
+        device->unsaved = true;
+        if (random_below(random, 4) > 0) { /* else with the next, or before it is sent */
+            save(device);
+        }
         look(device);
     }
 }
@@ -329,6 +330,9 @@ void device_send(struct device *device)
         if (device->session.stream == 0) {
             open(device);
         }
+    }
+    if (more && device->unsaved) {
+        save(device);
     }
     buffer_init(&bytes, LIMIT_BODY_BYTES);
     while (more) {

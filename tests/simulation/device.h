@@ -21,6 +21,7 @@ struct device {
     struct journal_id journal;
     uint64_t resend_ms; /* the hub wants nothing before; 0: it takes all */
     int64_t skew_ms;    /* of its clock */
+    bool unsaved;       /* some edits */
     struct buffer saved;
     struct buffer older;   /* what was saved some time ago */
     struct buffer message; /* the last one sent */
@@ -44,11 +45,11 @@ bool device_receive(struct device *device);
 
 /* The process ends, and starts from what it has saved. */
 void device_restart(struct device *device, struct random *random);
-/* The same, from what was saved some time ago, when it did not run: `device_remember`. */
+/* The same, from what was saved some time ago: `device_remember`. */
 void device_roll_back(struct device *device, struct random *random);
-void device_remember(struct device *device, struct random *random);
-/* It becomes a copy of another's store, edits that wait included, while that one does not run. */
-void device_copy(struct device *device, struct device *other, struct random *random);
+void device_remember(struct device *device);
+/* It becomes a copy of another's store, edits that wait included, while that one goes on. */
+void device_copy(struct device *device, const struct device *other, struct random *random);
 
 /* Sends its last message once more. */
 void device_repeat(struct device *device);

@@ -175,7 +175,7 @@ static void take_device_step(struct run *run, const struct step *step, struct ra
         device_restart(device, random);
         return;
     case STEP_REMEMBER:
-        device_remember(device, random);
+        device_remember(device);
         return;
     case STEP_ROLL_BACK:
         device_roll_back(device, random);

@@ -133,6 +133,39 @@ Test(session, what_was_refused_does_not_hold_up_what_follows)
     expect_sends("2-2 ");
 }
 
+static void save(void)
+{
+    struct buffer saved;
+    buffer_init(&saved, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&saved);
+    session_save(&session, &writer);
+    cr_assert(eq(int, writer.status, PROTOCOL_OK));
+    buffer_finish(&saved);
+}
+
+/* As it is told by a hub to which a copy of the store has sent the first two. */
+Test(session, what_was_stored_can_be_told_from_what_came_later)
+{
+    session_disconnect(&session);
+    increment();
+    increment();
+    save();
+    increment();
+    open_stream(OPENED(2));
+    expect_sends("3-3 ");
+}
+
+Test(session, however_often_it_is_stored_there_are_not_many_updates)
+{
+    session_disconnect(&session);
+    for (int i = 0; i < 100; i++) {
+        increment();
+        save();
+    }
+    cr_assert(eq(sz, session.outboxes[0].length, 64));
+    cr_assert(eq(u64, session.outboxes[0].deltas[63].last, 100));
+}
+
 #define OPENED_AS(field) "[\"OPENED\",1,[[0," field "]],3,0,[[null,0]]]"
 
 Test(session, a_number_that_means_another_field_is_another_hubs)

@@ -121,6 +121,36 @@ test('a part that was acknowledged is not counted again', () => {
   assert.deepEqual(sent(after).map(({ first, last, changes }) => [first, last, changes.get(LIKES)]), [[2, 2, 5]]);
 });
 
+test('what a copy of the store has sent meanwhile counts once, and the rest is sent', () => {
+  const owner = start(1);
+  open(owner, 1);
+  owner.disconnect();
+  count(owner, 2);
+  const copy = load(save(owner.state), 2);
+  count(owner, 3);
+  open(copy, 1);
+  assert.deepEqual(sent(copy).map(({ replica, first, last }) => [replica?.[0], first, last]), [[1, 1, 1]]);
+  open(owner, 2, { position: 10, ledger: { 1: [4, 1] }, content: { ...CONTENT, 0: 7 } });
+  assert.equal(owner.view(LIKES).total, 10);
+  assert.deepEqual(sent(owner).map(({ first, last, changes }) => [first, last, changes.get(LIKES)]), [[2, 2, 5]]);
+});
+
+test('edits of one transaction share an update, and however often it is stored there are not many', () => {
+  const session = start(1);
+  open(session, 1);
+  session.disconnect();
+  for (let i = 0; i < 3; i++) count(session, 1);
+  save(session.state);
+  for (let i = 0; i < 100; i++) {
+    count(session, 1);
+    save(session.state);
+  }
+  const deltas = session.state.outboxes[0].deltas;
+  assert.equal(deltas[0].last, 3);
+  assert.equal(deltas[1].last, 4);
+  assert.deepEqual([deltas.length, deltas.at(-1).last], [64, 103]);
+});
+
 test('what was rejected stays rejected', () => {
   const before = start(1);
   open(before, 1);

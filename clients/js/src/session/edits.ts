@@ -42,7 +42,8 @@ function newDelta(session: SessionState, box: Outbox, seen: Seen, sharing: Shari
   const { cursor, edits } = session;
   const delta: Delta = {
     first: box.seq + 1, last: box.seq, serial: edits + 1, position: cursor?.position ?? 0, seen, journal: cursor?.journal,
-    changes: new Map(), sharing, room: bytesMax(session), restamped: false, sent: false, frozen: undefined, rejected: false,
+    changes: new Map(), sharing, room: bytesMax(session), restamped: false, sent: false, stored: false, frozen: undefined,
+    rejected: false,
   };
   box.deltas.push(delta);
   return delta;
@@ -59,7 +60,7 @@ export function edit(session: SessionState, number: number, make: (change: unkno
   const entry = { ...entryOf(box.claimed, number) };
   const last = box.deltas[box.deltas.length - 1];
   const gathers = last !== undefined && canShare(last, number, sharing) &&
-    canGather(last, cursor?.position ?? 0, cursor?.journal, seen) && hasRoom(session, last, mostOf(field));
+    canGather(box, cursor?.position ?? 0, cursor?.journal, seen) && hasRoom(session, last, mostOf(field));
   const change = (gathers ? last.changes.get(number) : undefined) ?? field.type.newChange();
   make(change, entry);
   const delta = gathers ? last : newDelta(session, box, seen, sharing);

@@ -38,6 +38,6 @@ function moved(session: SessionState, box: Outbox, delta: Delta, fresh: Outbox, 
     ({ replica, seq }) => ({ replica, seq: Math.min(seq, reach.get(toHex(replica)) ?? 0) }));
   return {
     ...delta, first, last: fresh.seq, seen: seen.filter(({ seq }) => seq > 0),
-    changes: rename(session, box, delta, fresh.claimed), sent: false, frozen: undefined,
+    changes: rename(session, box, delta, fresh.claimed), sent: false, stored: false, frozen: undefined,
   };
 }

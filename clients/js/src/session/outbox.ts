@@ -23,6 +23,8 @@ export type Delta = {
   restamped: boolean;
   /** Sent once: nothing joins it any more, and it is re-sent byte for byte. */
   sent: boolean;
+  /** Stored once: who goes on with a copy of the store may send it as it is. */
+  stored: boolean;
   frozen: Uint8Array | undefined;
   /** Took no effect; what it counted is spent. It stays until those before it are settled. */
   rejected: boolean;
@@ -72,11 +74,18 @@ export function canShare(delta: Delta, number: number, sharing: Sharing): boolea
   return sharing === delta.sharing && (sharing === 'all' || (sharing === 'field' && delta.changes.has(number)));
 }
 
-/** Edits join while what they had seen stands still. */
+/**
+ * Edits join while what they had seen stands still, and no copy of the store can have sent the delta without them: the hub could not
+ * tell the two apart. Offline for long, a document would have a delta for each time that it was stored: beyond so many, they join.
+ */
+const STORED_MAX = 64;
+
 export function canGather(
-  delta: Delta | undefined, position: number, journal: Uint8Array | undefined, seen: Delta['seen'],
+  { deltas }: Outbox, position: number, journal: Uint8Array | undefined, seen: Delta['seen'],
 ): boolean {
+  const delta = deltas[deltas.length - 1];
   return delta !== undefined && !delta.sent && !delta.rejected && !delta.restamped &&
+    (!delta.stored || deltas.length >= STORED_MAX) &&
     delta.position === position && (position === 0 || sameBytes(delta.journal, journal)) &&
     delta.seen.length === seen.length &&
     delta.seen.every(({ replica, seq }, i) => {

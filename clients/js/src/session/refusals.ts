@@ -16,7 +16,7 @@ function restamp(session: SessionState, box: Outbox, delta: Delta, now: number):
   const fresh = ownBox(session);
   fresh.seq += 1;
   fresh.deltas.push({
-    ...delta, first: fresh.seq, last: fresh.seq, sent: false, frozen: undefined, rejected: false, restamped: true,
+    ...delta, first: fresh.seq, last: fresh.seq, sent: false, stored: false, frozen: undefined, rejected: false, restamped: true,
     seen: box === fresh ? delta.seen : [...delta.seen, { replica: box.replica, seq: delta.last }],
     changes: new Map(made.map(({ number, change, field }) => [number,
       field?.type.restamp?.(change, applyPending(session, field, number, counts), now + session.clockOffset)])),

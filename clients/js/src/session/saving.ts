@@ -13,7 +13,7 @@ import { dropUnheld, fieldOf, isHeld, ownBox, type Field, type SessionState } fr
 /** What came of what was stored. */
 export type Resumed = { isShown: boolean; isAdopted: boolean };
 
-/** What another session needs to show the same, and to flush what waits here, after this one. */
+/** What another session needs to show the same, and to flush what waits here, after this one, or from a copy beside it. */
 export function save(session: SessionState): SavedBytes {
   const { fields, aside, cursor, outboxes, identity } = session;
   session.savedConfirmed ??= encodeConfirmed(
@@ -21,6 +21,7 @@ export function save(session: SessionState): SavedBytes {
     new Map([...fields].map(([number, { type, state }]) => [number, type.writeContent(state)])));
   const outbox = encodeOutboxes(outboxes.filter((box) => isHeld(session, box)), identity, (changes) => new Map(
     [...changes].map(([number, change]) => [number, (fieldOf(session, number) as Field).type.encodeChange(change)])));
+  for (const delta of ownBox(session).deltas) delta.stored = true;
   return { confirmed: session.savedConfirmed, outbox };
 }
 
@@ -50,7 +51,7 @@ function adoptDelta(session: SessionState, saved: SavedDelta, placed: (number: n
     const place = placed(number);
     return [place, (fieldOf(session, place) as Field).type.decodeChange(change)];
   }));
-  return { ...saved, serial, changes, sharing: 'none', room: 0, sent: true, frozen: undefined };
+  return { ...saved, serial, changes, sharing: 'none', room: 0, sent: true, stored: true, frozen: undefined };
 }
 
 /** Its session is over: nothing joins its updates any more, and all count as sent. */
