@@ -191,6 +191,11 @@ static void spend(struct crdt_entry *entry, const struct crdt_change *change)
     crdt_pncounter.spend(entry, change);
 }
 
+static void claim(struct crdt_change *change, struct crdt_entry entry)
+{
+    crdt_pncounter.claim(change, entry);
+}
+
 static enum crdt_status check_join(const struct crdt_field *field, const struct crdt_field *state,
                                    const struct crdt_join *join)
 {
@@ -245,6 +250,7 @@ const struct crdt_type crdt_bounded = {
     .check = check,
     .apply = apply,
     .spend = spend,
+    .claim = claim,
     .check_join = check_join,
     .join = join,
     .due_ms = due_ms,

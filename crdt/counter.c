@@ -136,6 +136,11 @@ static void counter_spend(struct crdt_entry *entry, const struct crdt_change *ch
     }
 }
 
+static void counter_claim(struct crdt_change *change, struct crdt_entry entry)
+{
+    ((struct crdt_counter_change *)change)->entry = entry;
+}
+
 enum crdt_status crdt_counter_joined(const struct crdt_field *field, const struct crdt_field *state,
                                      const struct crdt_join *join, int64_t *total)
 {
@@ -186,8 +191,8 @@ static enum crdt_status counter_join(struct crdt_field *field, const struct crdt
         .name = type_name, .create = counter_create, .destroy = counter_destroy,                   \
         .copy = counter_copy, .memory = counter_memory, .change_create = change_create,            \
         .change_destroy = change_destroy, .gather = change_gather, .check = counter_check,         \
-        .apply = counter_apply, .spend = counter_spend, .check_join = counter_check_join,          \
-        .join = counter_join,                                                                      \
+        .apply = counter_apply, .spend = counter_spend, .claim = counter_claim,                    \
+        .check_join = counter_check_join, .join = counter_join,                                    \
     }
 
 const struct crdt_type crdt_gcounter = COUNTER_TYPE("g-counter");

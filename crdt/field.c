@@ -30,6 +30,13 @@ void crdt_entry_spend(struct crdt_entry *entry, const struct crdt_change *change
     }
 }
 
+void crdt_change_claim(struct crdt_change *change, struct crdt_entry entry)
+{
+    if (change->type->claim != NULL) {
+        change->type->claim(change, entry);
+    }
+}
+
 enum crdt_status crdt_field_check_remove(const struct crdt_field *field,
                                          const struct crdt_update *update)
 {

@@ -100,6 +100,8 @@ struct crdt_type {
                               const struct crdt_change *change, const struct crdt_update *update);
     /* * Takes note of a rejected change, so that what it counted never counts. */
     void (*spend)(struct crdt_entry *entry, const struct crdt_change *change);
+    /* * Goes with `spend`: the change claims this much in all, as that of another replica. */
+    void (*claim)(struct crdt_change *change, struct crdt_entry entry);
 
     /* * Whether a map may remove the field: CRDT_OK or the reason to reject it. */
     enum crdt_status (*check_remove)(const struct crdt_field *field,
@@ -135,6 +137,7 @@ enum crdt_status crdt_field_check(const struct crdt_field *field, const struct c
                                   const struct crdt_change *change,
                                   const struct crdt_update *update);
 void crdt_entry_spend(struct crdt_entry *entry, const struct crdt_change *change);
+void crdt_change_claim(struct crdt_change *change, struct crdt_entry entry);
 enum crdt_status crdt_field_check_remove(const struct crdt_field *field,
                                          const struct crdt_update *update);
 enum crdt_status crdt_field_check_join(const struct crdt_field *field,

@@ -172,7 +172,7 @@ static void tell(struct link *link, struct member *member, const struct session_
     if (news->changed && !link_save(link, session)) {
         give_up(link, "the store cannot be written", "");
     }
-    if (news->rejected) {
+    if (news->rejected > 0) {
         link->options.rejected(link->options.context, session, news);
     }
     if (news->changed) {
@@ -185,6 +185,22 @@ static void tell(struct link *link, struct member *member, const struct session_
     } else if (news->error) {
         explain(link, news->code, news->text);
         member->resend_ms = now_ms(CLOCK_MONOTONIC) + news->retry_ms;
+    }
+}
+
+/* What cannot be sent under its replica goes on under a fresh one, once that is stored. */
+static void move(struct link *link, struct member *member)
+{
+    struct writer writer = writer_to(&link->out);
+    struct replica_id replica = mint();
+    struct session_news news = {0};
+    if (session_move(&member->session, &replica, &writer, &news) != SESSION_OK) {
+        give_up(link, "out of memory", "");
+        return;
+    }
+    tell(link, member, &news);
+    if (!link->failed) {
+        open_member(link, member);
     }
 }
 
@@ -201,6 +217,9 @@ static void on_document(struct link *link, const struct packet *packet)
         give_up(link, session_status_text(status), "");
     } else {
         tell(link, member, &news);
+    }
+    if (!link->failed && news.stuck) {
+        move(link, member);
     }
 }
 

@@ -53,15 +53,36 @@ struct delta *outbox_push(struct outbox *outbox, size_t fields)
     return delta;
 }
 
-void outbox_settle_first(struct outbox *outbox, size_t fields)
+void outbox_cut(struct outbox *outbox, size_t length, size_t fields)
 {
-    struct delta *first = &outbox->deltas[0];
+    while (outbox->length > length) {
+        delta_finish(&outbox->deltas[--outbox->length], fields);
+    }
+}
+
+void delta_spend(const struct delta *delta, struct crdt_entry *entries, size_t fields)
+{
     for (size_t i = 0; i < fields; i++) {
-        if (first->changes[i] != NULL) {
-            crdt_entry_spend(&outbox->settled[i], first->changes[i]);
+        if (delta->changes[i] != NULL) {
+            crdt_entry_spend(&entries[i], delta->changes[i]);
         }
     }
-    delta_finish(first, fields);
+}
+
+bool delta_has_seen(const struct delta *delta, const struct replica_id *replica)
+{
+    for (size_t i = 0; i < delta->seen_length; i++) {
+        if (replica_id_equal(&delta->seen[i].replica, replica)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void outbox_settle_first(struct outbox *outbox, size_t fields)
+{
+    delta_spend(&outbox->deltas[0], outbox->settled, fields);
+    delta_finish(&outbox->deltas[0], fields);
     outbox->length--;
     memmove(outbox->deltas, outbox->deltas + 1, outbox->length * sizeof *outbox->deltas);
 }

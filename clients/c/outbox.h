@@ -51,6 +51,14 @@ void outbox_finish(struct outbox *outbox, size_t fields);
  */
 struct delta *outbox_push(struct outbox *outbox, size_t fields);
 
+/* Drops the deltas from that place on. */
+void outbox_cut(struct outbox *outbox, size_t length, size_t fields);
+
+/* What the delta has counted is in `entries`, one for each field, from now on. */
+void delta_spend(const struct delta *delta, struct crdt_entry *entries, size_t fields);
+
+bool delta_has_seen(const struct delta *delta, const struct replica_id *replica);
+
 /* Drops the oldest delta; what it counted is settled. */
 void outbox_settle_first(struct outbox *outbox, size_t fields);
 

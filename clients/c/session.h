@@ -35,9 +35,10 @@ enum { SESSION_TEXT_BYTES = 256 };
 /* What a packet changed. */
 struct session_news {
     bool changed;
-    bool rejected; /* code, text, seq */
-    bool closed;   /* the hub ended the stream: code, text */
-    bool error;    /* code, text, retry_ms */
+    bool stuck;      /* session_move is due */
+    size_t rejected; /* updates: code, text, seq of the last */
+    bool closed;     /* the hub ended the stream: code, text */
+    bool error;      /* code, text, retry_ms */
     uint64_t seq;
     uint64_t retry_ms; /* 0: not told */
     char code[SESSION_TEXT_BYTES];
@@ -103,6 +104,15 @@ uint64_t session_pending(const struct session *session);
 /* Begins a stream on a connection whose WELCOME named `journal`. */
 void session_open(struct session *session, int64_t stream, const struct journal_id *journal,
                   struct writer *writer);
+/*
+ * What is held is more than the hub can take under the replicas that made it: it goes on under a
+ * fresh one, and what cannot be told apart is rejected. The stream is closed; the session is to be
+ * saved before another is opened, or both could count. SESSION_NO_MEMORY: what was saved last
+ * holds.
+ */
+CRDT_CHECKED enum session_status session_move(struct session *session,
+                                              const struct replica_id *replica,
+                                              struct writer *writer, struct session_news *news);
 /* The connection is gone. */
 void session_disconnect(struct session *session);
 /* Everything not acknowledged is to be sent again. */

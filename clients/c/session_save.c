@@ -81,7 +81,8 @@ void session_write_fields(const struct session *session, struct writer *writer)
 /* Our own is kept while the session lasts: its seqs are never used twice. */
 static bool is_kept(const struct session *session, const struct outbox *box)
 {
-    return box->length > 0 || (box->seq > 0 && replica_id_equal(&box->replica, &session->replica));
+    bool is_own = replica_id_equal(&box->replica, &session->replica);
+    return is_own ? box->seq > 0 : session_is_held(session, box);
 }
 
 static void mark_stored(struct outbox *box)

@@ -12,6 +12,26 @@ enum { SESSION_DELTA_BYTES = LIMIT_MESSAGE_BYTES / 4 };
 /* Our own outbox, made when it is first needed; NULL: no memory. */
 struct outbox *session_own(struct session *session);
 
+/* Whether the outbox holds something, is our own, or is named by what another holds: the hub needs
+ * it named then, the view its index. */
+bool session_is_held(const struct session *session, const struct outbox *box);
+void session_drop_unheld(struct session *session);
+
+/* The outbox that the hub names; NULL: not held. */
+struct outbox *session_box(struct session *session, const struct packet_replica *replica);
+
+/* Of the news, cut to their size. */
+void session_copy_text(char *to, struct bytes from);
+
+/* REJECT and GAP. */
+void session_rejected(struct session *session, const struct packet_reject *reject,
+                      struct session_news *news);
+void session_turned_away(struct session *session, const struct packet_gap *gap,
+                         struct session_news *news);
+
+/* Whether the hub can never take some of what is held. */
+bool session_is_stuck(const struct session *session);
+
 /* What was saved, into a session whose fields are declared. */
 CRDT_CHECKED enum session_status session_restore(struct session *session, struct bytes saved);
 

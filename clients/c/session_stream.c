@@ -4,7 +4,7 @@
 
 #include "clients/c/session_state.h"
 
-enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = 64, GAP_RETRY_MS = 1000 };
+enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = 64 };
 
 static void drop_transfer(struct session *session)
 {
@@ -30,6 +30,31 @@ void session_adopt_stream(struct session *session, struct session *from)
     session->named_length = from->named_length;
     from->named = NULL;
     from->named_length = 0;
+}
+
+bool session_is_held(const struct session *session, const struct outbox *box)
+{
+    bool held = box->length > 0 || replica_id_equal(&box->replica, &session->replica);
+    for (size_t i = 0; !held && i < session->length; i++) {
+        for (size_t k = 0; !held && k < session->outboxes[i].length; k++) {
+            held = delta_has_seen(&session->outboxes[i].deltas[k], &box->replica);
+        }
+    }
+    return held;
+}
+
+void session_drop_unheld(struct session *session)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < session->length; i++) {
+        struct outbox box = session->outboxes[i];
+        if (session_is_held(session, &box)) {
+            session->outboxes[kept++] = box;
+        } else {
+            outbox_finish(&box, session->schema.length);
+        }
+    }
+    session->length = kept;
 }
 
 static void name_replica(struct replica_id *named, size_t *length, const struct replica_id *replica)
@@ -190,7 +215,7 @@ bool session_send(struct session *session, struct writer *writer)
     return !fits;
 }
 
-static struct outbox *box_of(struct session *session, const struct packet_replica *replica)
+struct outbox *session_box(struct session *session, const struct packet_replica *replica)
 {
     const struct replica_id *id = replica->own ? &session->named[0] : &replica->id;
     for (size_t i = 0; i < session->length; i++) {
@@ -201,23 +226,17 @@ static struct outbox *box_of(struct session *session, const struct packet_replic
     return NULL;
 }
 
-/* Drops what the confirmed state includes, and outboxes of earlier sessions that are empty then. */
+/* Drops what the confirmed state includes, and outboxes that nobody needs then. */
 static void settle(struct session *session)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < session->length; i++) {
         struct outbox *box = &session->outboxes[i];
         while (box->length > 0 && box->deltas[0].last <= box->acked &&
                box->acked_position <= session->cursor) {
             outbox_settle_first(box, session->schema.length);
         }
-        if (box->length == 0 && !replica_id_equal(&box->replica, &session->replica)) {
-            outbox_finish(box, session->schema.length);
-        } else {
-            session->outboxes[kept++] = *box;
-        }
     }
-    session->length = kept;
+    session_drop_unheld(session);
 }
 
 static void acknowledge(struct outbox *box, uint64_t seq, uint64_t position)
@@ -243,7 +262,7 @@ static enum session_status on_opened(struct session *session, const struct packe
     size_t length = read_array(&reader, LIMIT_NAMED_REPLICAS);
     for (size_t i = 0; status == SESSION_OK && i < length && i < session->named_length; i++) {
         struct packet_replica name = {.id = session->named[i]};
-        struct outbox *box = box_of(session, &name);
+        struct outbox *box = session_box(session, &name);
         size_t more = read_tuple(&reader, 2);
         bool indexed = reader_peek(&reader) != READER_NIL;
         uint64_t index = indexed ? read_uint(&reader) : 0;
@@ -264,99 +283,6 @@ static enum session_status on_opened(struct session *session, const struct packe
         }
     }
     return status == SESSION_OK && !reader_ok(&reader) ? SESSION_PROTOCOL : status;
-}
-
-static void copy_text(char *to, struct bytes from)
-{
-    size_t length = from.length < SESSION_TEXT_BYTES ? from.length : (size_t)SESSION_TEXT_BYTES - 1;
-    memcpy(to, from.data, length);
-    to[length] = '\0';
-}
-
-/* The hub's time, from the details of CLOCK_AHEAD. False: it is not told. */
-static bool read_clock(const struct session *session, struct bytes details, int64_t *ahead)
-{
-    struct reader reader = reader_of(details);
-    size_t length = read_map(&reader, LIMIT_OBJECTS);
-    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
-        struct bytes key = read_string(&reader, LIMIT_TEXT_BYTES);
-        if (bytes_equal(key, (struct bytes){(const uint8_t *)"now_ms", 6})) {
-            *ahead = (int64_t)read_uint(&reader) - (int64_t)session->now_ms;
-            return reader_ok(&reader);
-        }
-        reader_skip(&reader, 1);
-    }
-    return false;
-}
-
-static bool is_clock_ahead(const struct packet_reject *reject)
-{
-    return bytes_equal(reject->code, (struct bytes){(const uint8_t *)"CLOCK_AHEAD", 11});
-}
-
-/* True: the edit is made again, and nobody needs to know. */
-static bool try_again(struct session *session, const struct packet_reject *reject,
-                      const struct outbox *box, const struct delta *delta)
-{
-    return is_clock_ahead(reject) && read_clock(session, reject->details, &session->clock_ahead) &&
-           session_edit_again(session, box, delta) == SESSION_OK;
-}
-
-static void on_reject(struct session *session, const struct packet_reject *reject,
-                      struct session_news *news)
-{
-    struct outbox *box = box_of(session, &reject->replica);
-    for (size_t i = 0; box != NULL && i < box->length; i++) {
-        struct delta *delta = &box->deltas[i];
-        if (delta->last == reject->seq && !delta->rejected) {
-            delta->rejected = true;
-            if (try_again(session, reject, box, delta)) {
-                news->changed = true;
-                return;
-            }
-            news->rejected = true;
-            news->changed = true;
-            news->seq = reject->seq;
-            copy_text(news->code, reject->code);
-            copy_text(news->text, reject->text);
-        }
-    }
-}
-
-static bool holds(const struct outbox *box, uint64_t first)
-{
-    for (size_t i = 0; i < box->length; i++) {
-        if (box->deltas[i].first == first && !box->deltas[i].rejected) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void tell_gap(struct session_news *news, uint64_t retry_ms, const char *text)
-{
-    news->error = true;
-    news->retry_ms = retry_ms;
-    copy_text(news->code, (struct bytes){(const uint8_t *)"GAP", 3});
-    copy_text(news->text, (struct bytes){(const uint8_t *)text, strlen(text)});
-}
-
-static void on_gap(struct session *session, const struct packet_gap *gap, struct session_news *news)
-{
-    struct outbox *box = box_of(session, &gap->replica);
-    if (box == NULL) {
-        return;
-    }
-    bool again = box->asked == gap->next;
-    box->next = gap->next;
-    box->asked = gap->next;
-    if (holds(box, gap->next)) {
-        if (again) { /* at once, it would be turned away for ever */
-            tell_gap(news, GAP_RETRY_MS, "The hub does not take an update yet.");
-        }
-    } else if (box->length > 0 && box->deltas[box->length - 1].last >= gap->next) {
-        tell_gap(news, 0, "The hub expects an update that this client no longer has.");
-    }
 }
 
 static enum session_status read_content(struct session *session, struct bytes raw, bool snapshot,
@@ -452,8 +378,8 @@ static void on_close(struct session *session, const struct packet_error *close,
 {
     session_disconnect(session);
     news->closed = true;
-    copy_text(news->code, close->code);
-    copy_text(news->text, close->text);
+    session_copy_text(news->code, close->code);
+    session_copy_text(news->text, close->text);
 }
 
 static void on_error(struct session *session, const struct packet_error *error,
@@ -462,8 +388,8 @@ static void on_error(struct session *session, const struct packet_error *error,
     struct reader reader = reader_of(error->details);
     size_t length = read_map(&reader, LIMIT_OBJECTS);
     news->error = true;
-    copy_text(news->code, error->code);
-    copy_text(news->text, error->text);
+    session_copy_text(news->code, error->code);
+    session_copy_text(news->text, error->text);
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         struct bytes key = read_string(&reader, LIMIT_TEXT_BYTES);
         if (bytes_equal(key, (struct bytes){(const uint8_t *)"retry_ms", 8})) {
@@ -485,7 +411,7 @@ enum session_status session_receive(struct session *session, const struct packet
     case PACKET_OPENED:
         return on_opened(session, &packet->opened);
     case PACKET_ACK: {
-        struct outbox *box = box_of(session, &packet->ack.replica);
+        struct outbox *box = session_box(session, &packet->ack.replica);
         if (box != NULL) {
             take_index(box, packet->ack.index);
             acknowledge(box, packet->ack.seq, packet->ack.position);
@@ -494,10 +420,10 @@ enum session_status session_receive(struct session *session, const struct packet
         return SESSION_OK;
     }
     case PACKET_REJECT:
-        on_reject(session, &packet->reject, news);
+        session_rejected(session, &packet->reject, news);
         return SESSION_OK;
     case PACKET_GAP:
-        on_gap(session, &packet->gap, news);
+        session_turned_away(session, &packet->gap, news);
         return SESSION_OK;
     case PACKET_SNAPSHOT:
     case PACKET_UPDATE:

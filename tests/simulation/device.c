@@ -398,7 +398,10 @@ static void on_document(struct device *device, const struct packet *packet)
     if (news.changed) {
         save(device);
     }
-    if (news.closed) {
+    if (news.stuck) { /* nothing is ever retired or restored here */
+        host_violation(device->host, "device %u: the hub can never take what it holds",
+                       device->number);
+    } else if (news.closed) {
         on_closed(device, &news);
     } else if (news.error && news.retry_ms != 0) {
         device->resend_ms = device->host->now_ms + news.retry_ms;

@@ -9,6 +9,7 @@
 
 #include "clients/c/edits.h"
 #include "clients/c/session.h"
+#include "crdt/counter.h"
 #include "tests/support/json_packet.h"
 
 static struct session session;
@@ -105,32 +106,93 @@ Test(session, an_update_turned_away_twice_waits)
     cr_assert(eq(u64, receive("[\"GAP\",1,null,1]").retry_ms, 1000));
 }
 
-Test(session, what_the_ledger_lacks_is_asked_for_and_told)
+static size_t move(void)
+{
+    const struct replica_id fresh = {{9}};
+    struct session_news news = {0};
+    struct buffer bytes;
+    buffer_init(&bytes, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&bytes);
+    cr_assert(eq(int, session_move(&session, &fresh, &writer, &news), SESSION_OK));
+    cr_assert(bytes.length > 0, "the stream is closed");
+    cr_assert(eq(i64, session.stream, 0));
+    buffer_finish(&bytes);
+    return news.rejected;
+}
+
+static int64_t likes(void)
+{
+    struct crdt_field *view = session_view(&session, 0);
+    cr_assert(view != NULL);
+    int64_t total = ((const struct crdt_counter *)view)->total;
+    view->type->destroy(view);
+    return total;
+}
+
+static const struct crdt_counter_change *claim_of(const struct delta *delta)
+{
+    return (const struct crdt_counter_change *)delta->changes[0];
+}
+
+/* Update 1 is forgotten, 2 and 3 held; then the hub comes back as it was before all of them. */
+Test(session, what_a_restored_hub_cannot_take_goes_on_under_a_fresh_replica)
 {
     increment();
     expect_sends("1-1 ");
     increment();
     expect_sends("2-2 ");
+    increment();
+    expect_sends("3-3 ");
     (void)receive("[\"ACK\",1,null,1,1,0]");
     (void)receive("[\"UPDATE\",1,0,1,{\"0\":1}]");
     session_disconnect(&session);
     open_stream(OPENED(0));
-    expect_sends("2-2 ");
+    expect_sends("2-2 3-3 ");
+    cr_assert(eq(i64, likes(), 2));
     struct session_news news = receive("[\"GAP\",1,null,1]");
-    cr_assert(news.error);
-    cr_assert(eq(u64, news.retry_ms, 0));
-    cr_assert(eq(u64, session_pending(&session), 1));
+    cr_assert(news.stuck);
+    cr_assert(not(news.error));
+    cr_assert(eq(sz, move(), 0));
+    cr_assert(eq(i64, likes(), 2));
+    cr_assert(eq(sz, session.length, 1));
+    cr_assert(eq(u64, claim_of(&session.outboxes[0].deltas[1])->entry.up, 2), "from nothing");
+    increment();
+    open_stream(OPENED(0));
+    expect_sends("1-1 2-2 3-3 ");
+    cr_assert(eq(i64, likes(), 3));
 }
 
-Test(session, what_was_refused_does_not_hold_up_what_follows)
+Test(session, an_update_of_which_the_hub_has_a_part_is_rejected)
+{
+    increment();
+    increment();
+    expect_sends("1-2 ");
+    increment();
+    session_disconnect(&session);
+    open_stream(OPENED(1));
+    expect_sends("1-2 3-3 ");
+    cr_assert(receive("[\"GAP\",1,null,2]").stuck);
+    cr_assert(eq(sz, move(), 1));
+    cr_assert(eq(u64, session_pending(&session), 1), "what follows it goes on");
+    cr_assert(eq(u64, claim_of(&session.outboxes[1].deltas[0])->entry.up, 1));
+    cr_assert(eq(u64, session.outboxes[1].deltas[0].seen[0].seq, 1), "what the hub has of them");
+    open_stream(OPENED(0));
+    expect_sends("1-1 ");
+}
+
+Test(session, of_an_expired_replica_what_was_sent_is_rejected_and_the_rest_goes_on)
 {
     increment();
     expect_sends("1-1 ");
     increment();
-    cr_assert(receive("[\"REJECT\",1,null,1,\"REPLICA_EXPIRED\",\"\",{}]").rejected);
-    session_disconnect(&session);
+    struct session_news news = receive("[\"REJECT\",1,null,1,\"REPLICA_EXPIRED\",\"\",{}]");
+    cr_assert(eq(sz, news.rejected, 1));
+    cr_assert(news.stuck);
+    cr_assert(eq(sz, move(), 0));
+    cr_assert(eq(i64, likes(), 1));
     open_stream(OPENED(0));
-    expect_sends("2-2 ");
+    expect_sends("1-1 ");
+    cr_assert(eq(u64, session_pending(&session), 1));
 }
 
 static void save(void)
