@@ -26,8 +26,7 @@ static bool follows(const struct session *session, const uint64_t *reaches, size
 {
     bool follow = delta->first == reaches[length] + 1 && !delta->rejected;
     for (size_t i = 0; follow && i < delta->seen_length; i++) {
-        follow = delta->seen[i].seq <=
-                 reach_of(session, reaches, length, &delta->seen[i].replica);
+        follow = delta->seen[i].seq <= reach_of(session, reaches, length, &delta->seen[i].replica);
     }
     return follow;
 }

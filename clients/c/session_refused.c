@@ -37,7 +37,8 @@ static bool is_code(const struct packet_reject *reject, const char *code)
 static bool try_again(struct session *session, const struct packet_reject *reject,
                       const struct outbox *box, const struct delta *delta)
 {
-    return is_code(reject, "CLOCK_AHEAD") && read_clock(session, reject->details, &session->clock_ahead) &&
+    return is_code(reject, "CLOCK_AHEAD") &&
+           read_clock(session, reject->details, &session->clock_ahead) &&
            session_edit_again(session, box, delta) == SESSION_OK;
 }
 

@@ -195,14 +195,71 @@ Test(session, of_an_expired_replica_what_was_sent_is_rejected_and_the_rest_goes_
     cr_assert(eq(u64, session_pending(&session), 1));
 }
 
+static void save_to(struct buffer *saved)
+{
+    buffer_init(saved, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(saved);
+    session_save(&session, &writer);
+    cr_assert(eq(int, writer.status, PROTOCOL_OK));
+}
+
 static void save(void)
 {
     struct buffer saved;
-    buffer_init(&saved, LIMIT_BODY_BYTES);
-    struct writer writer = writer_to(&saved);
-    session_save(&session, &writer);
-    cr_assert(eq(int, writer.status, PROTOCOL_OK));
+    save_to(&saved);
     buffer_finish(&saved);
+}
+
+#define UUID(first)                                                                                \
+    {                                                                                              \
+        first, 0, 0, 0, 0, 0, 0x70, 0, 0x80                                                        \
+    }
+
+static void restart(void)
+{
+    const struct replica_id replica = {UUID(8)};
+    struct buffer saved;
+    save_to(&saved);
+    session_finish(&session);
+    session_init(&session, "post/1", &replica);
+    cr_assert(eq(int, session_load(&session, buffer_bytes(&saved)), SESSION_OK));
+    buffer_finish(&saved);
+}
+
+static void expect_json(const char *json)
+{
+    struct buffer text;
+    buffer_init(&text, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&text);
+    cr_assert(eq(int, session_json(&session, NULL, &writer), SESSION_OK));
+    write_raw(&writer, (struct bytes){(const uint8_t *)"", 1});
+    cr_assert(eq(str, (char *)text.data, (char *)(uintptr_t)json));
+    buffer_finish(&text);
+}
+
+/* The earlier session's outbox is empty by then, and the remove has seen what it held. */
+Test(session, what_a_pending_remove_has_seen_is_not_shown_again)
+{
+    const char *const values[] = {"a"};
+    const struct edit add = {.verb = "add", .values = values, .length = 1};
+    const struct edit remove = {.verb = "remove", .values = values, .length = 1};
+    const struct replica_id replica = {UUID(1)};
+    session_finish(&session);
+    session_init(&session, "post/1", &replica);
+    ask_for_stream();
+    (void)receive("[\"OPENED\",1,[[0,\"tags\",\"or-set\",{\"of\":\"string\"}]],3,0,[[null,0]]]");
+    (void)receive("[\"SNAPSHOT\",1,0,{\"0\":[]}]");
+    session_disconnect(&session);
+    cr_assert(eq(int, session_edit(&session, "tags", &add), SESSION_OK));
+    restart();
+    cr_assert(eq(int, session_edit(&session, "tags", &remove), SESSION_OK));
+    expect_json("{\"tags\":[]}");
+    ask_for_stream();
+    (void)receive(
+        "[\"OPENED\",1,[[0,\"tags\",\"or-set\",{\"of\":\"string\"}]],3,1,[[null,0],[0,1]]]");
+    (void)receive("[\"UPDATE\",1,0,1,{\"0\":[[[[0,1,1]],[\"a\"]]]}]");
+    cr_assert(eq(u64, session_pending(&session), 1));
+    expect_json("{\"tags\":[]}");
 }
 
 /* As it is told by a hub to which a copy of the store has sent the first two. */
