@@ -53,7 +53,9 @@ void json_quoted(struct writer *writer, struct bytes text)
         escape(writer, byte);
         start = i + 1;
     }
-    write_raw(writer, (struct bytes){text.data + start, text.length - start});
+    if (start < text.length) { /* a text of nothing may be nowhere */
+        write_raw(writer, (struct bytes){text.data + start, text.length - start});
+    }
     json_raw(writer, "\"");
 }
 
@@ -81,14 +83,19 @@ static void json_float(struct writer *writer, double value)
     json_raw(writer, text);
 }
 
-static void json_bin(struct writer *writer, struct bytes bytes)
+static void json_hex(struct writer *writer, struct bytes bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    json_raw(writer, "{\"$bytes\":\"");
     for (size_t i = 0; i < bytes.length; i++) {
         char pair[3] = {digits[bytes.data[i] >> 4], digits[bytes.data[i] & 0x0f], '\0'};
         json_raw(writer, pair);
     }
+}
+
+static void json_bin(struct writer *writer, struct bytes bytes)
+{
+    json_raw(writer, "{\"$bytes\":\"");
+    json_hex(writer, bytes);
     json_raw(writer, "\"}");
 }
 
@@ -105,19 +112,22 @@ static void json_array(struct writer *writer, struct reader *reader, size_t dept
     json_raw(writer, "]");
 }
 
+/* A key that is no string becomes one: a number, true, false and null by their JSON, anything else
+ * by the hex of its msgpack, which grows less than JSON inside a string inside a string. */
 static void json_key(struct writer *writer, struct reader *reader, size_t depth)
 {
-    if (reader_peek(reader) == READER_STRING) {
+    enum reader_type type = reader_peek(reader);
+    if (type == READER_STRING) {
         json_nested(writer, reader, depth);
         return;
     }
-    if (reader_peek(reader) == READER_INT) {
-        json_raw(writer, "\"");
-        json_int(writer, read_int(reader));
-        json_raw(writer, "\"");
-        return;
+    json_raw(writer, "\"");
+    if (type == READER_BIN || type == READER_ARRAY || type == READER_MAP) {
+        json_hex(writer, read_raw(reader));
+    } else {
+        json_nested(writer, reader, depth);
     }
-    reader_fail(reader, PROTOCOL_MALFORMED);
+    json_raw(writer, "\"");
 }
 
 static void json_map(struct writer *writer, struct reader *reader, size_t depth)

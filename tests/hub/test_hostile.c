@@ -195,3 +195,23 @@ Test(hostile, replicas_chosen_to_collide_are_named_at_once)
     }
     cr_expect(lt(dbl, spent, 2.0), "the hub took %.1f s", spent);
 }
+
+/* Nothing in the protocol says that a map's keys are texts, and JSON has no others. */
+Test(hostile, an_element_with_keys_of_every_kind_is_shown_and_stored)
+{
+    static const uint8_t delta[] = "\x97\x06\x01\xc0\x01\x01\x92\x00\x90\x81\x02\x93\xc2\x91"
+                                   "\x85\x91\x01\x01\xc0\x02\xc3\x03\xc4\x01x\x04"
+                                   "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\x05\x90";
+    world_send_bytes(&world, 1, (struct bytes){delta, sizeof delta - 1});
+    const char *shown = "{\"9101\":1,\"null\":2,\"true\":3,\"c40178\":4,\"1.5\":5}";
+    const char *answer = world_read(&world, 1);
+    cr_expect(strstr(answer, shown) != NULL, "%s", answer);
+    world_tick(&world, 60000);
+    sqlite3_stmt *statement = NULL;
+    cr_assert(sqlite3_prepare_v2(world.database, "SELECT value FROM entries", -1, &statement,
+                                 NULL) == SQLITE_OK);
+    cr_assert(sqlite3_step(statement) == SQLITE_ROW);
+    cr_expect(
+        eq(str, (char *)(uintptr_t)sqlite3_column_text(statement, 0), (char *)(uintptr_t)shown));
+    (void)sqlite3_finalize(statement);
+}
