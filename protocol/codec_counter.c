@@ -153,11 +153,11 @@ static void write_rows(struct writer *writer, const struct crdt_field *field, ui
 static enum protocol_status read_row(const struct declaration *declared, struct crdt_field *field,
                                      const struct row *row)
 {
-    (void)declared;
     struct bytes text = row->detail;
     bool negative = text.length > 0 && text.data[0] == '-';
     int64_t total = 0;
-    if (text.length <= (negative ? 1 : 0) || text.length > 20) {
+    if (row->kind != ROW_ENTRY || row->key.length > 0 || text.length <= (negative ? 1 : 0) ||
+        text.length > 20 || (negative && !counts_down(declared->crdt.type))) {
         return PROTOCOL_MALFORMED;
     }
     for (size_t i = negative ? 1 : 0; i < text.length; i++) {

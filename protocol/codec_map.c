@@ -300,6 +300,9 @@ static void read_key_row(struct reader *reader, const struct declaration *inner,
         crdt_map_begin(map, row->key, begun);
     }
     reader_skip(reader, more);
+    if (reader->left.length > 0) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
     free(dots);
 }
 
@@ -309,6 +312,9 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
     struct crdt_map *map = (struct crdt_map *)field;
     struct reader reader = reader_of(row->detail);
     struct crdt_field *none;
+    if (row->key.length > LIMIT_KEY_BYTES || !utf8_valid(row->key)) {
+        return PROTOCOL_MALFORMED;
+    }
     if (row->kind == ROW_REMOVAL) {
         return crdt_map_put(map, row->key, NULL, 0, false, row->position, &none) == CRDT_OK
                    ? PROTOCOL_OK

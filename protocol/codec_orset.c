@@ -423,25 +423,44 @@ void codec_orset_write_rows(struct writer *writer, const struct crdt_field *fiel
                                  show_element);
 }
 
-enum protocol_status codec_orset_read_row(const struct declaration *declared,
-                                          struct crdt_field *field, const struct row *row)
+/* A damaged key must not reach clients as one. */
+static bool is_element(struct bytes key, enum element_of of)
 {
-    (void)declared;
+    struct reader reader = reader_of(key);
+    (void)read_element(&reader, of);
+    return reader_ok(&reader) && reader.left.length == 0;
+}
+
+enum protocol_status codec_orset_read_tagged_row(const struct declaration *declared,
+                                                 struct crdt_field *field, const struct row *row,
+                                                 size_t tag_bytes)
+{
     size_t count = 0;
     struct crdt_dot *dots = NULL;
     struct reader reader = reader_of(row->detail);
+    struct bytes key = row->key;
+    if (key.length <= tag_bytes ||
+        !is_element((struct bytes){key.data + tag_bytes, key.length - tag_bytes}, declared->of)) {
+        return PROTOCOL_MALFORMED;
+    }
     if (row->kind == ROW_ENTRY) {
         dots = read_dots(&reader, &count, read_placed_dot, NULL);
     }
-    if ((row->kind == ROW_ENTRY && count == 0) || row->key.length == 0) {
+    if ((row->kind == ROW_ENTRY && count == 0) || reader.left.length > 0) {
         reader_fail(&reader, PROTOCOL_MALFORMED);
     }
-    if (reader_ok(&reader) && crdt_orset_put((struct crdt_orset *)field, row->key, dots, count,
-                                             row->position) != CRDT_OK) {
+    if (reader_ok(&reader) &&
+        crdt_orset_put((struct crdt_orset *)field, key, dots, count, row->position) != CRDT_OK) {
         reader_fail(&reader, PROTOCOL_NO_MEMORY);
     }
     free(dots);
     return reader.status;
+}
+
+enum protocol_status codec_orset_read_row(const struct declaration *declared,
+                                          struct crdt_field *field, const struct row *row)
+{
+    return codec_orset_read_tagged_row(declared, field, row, 0);
 }
 
 void codec_write_whole_row(struct writer *writer, const struct crdt_field *field, uint32_t number,
@@ -476,7 +495,7 @@ enum protocol_status codec_read_whole_row(const struct declaration *declared,
                                           struct crdt_field *field, const struct row *row)
 {
     struct reader reader = reader_of(row->detail);
-    if (row->kind != ROW_ENTRY) {
+    if (row->kind != ROW_ENTRY || row->key.length > 0) {
         return PROTOCOL_MALFORMED;
     }
     declared->codec->read_content(&reader, declared, field, row->position);

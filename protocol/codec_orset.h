@@ -56,6 +56,10 @@ void codec_orset_write_rows(struct writer *writer, const struct crdt_field *fiel
                             uint64_t since);
 enum protocol_status codec_orset_read_row(const struct declaration *declared,
                                           struct crdt_field *field, const struct row *row);
+/* Of a type whose keys have so many bytes before the element. */
+enum protocol_status codec_orset_read_tagged_row(const struct declaration *declared,
+                                                 struct crdt_field *field, const struct row *row,
+                                                 size_t tag_bytes);
 
 /* One row: the value, and the whole content for the hub. For any type whose content is whole. */
 void codec_write_whole_row(struct writer *writer, const struct crdt_field *field, uint32_t number,

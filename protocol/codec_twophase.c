@@ -107,7 +107,7 @@ static enum protocol_status read_row(const struct declaration *declared, struct 
                                      const struct row *row)
 {
     bool good = row->key.length > 1 && row->key.data[0] <= CRDT_TWOPHASE_REMOVED;
-    return good ? codec_orset_read_row(declared, field, row) : PROTOCOL_MALFORMED;
+    return good ? codec_orset_read_tagged_row(declared, field, row, 1) : PROTOCOL_MALFORMED;
 }
 
 const struct protocol_codec codec_twophase = {

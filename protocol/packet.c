@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "crdt/context.h"
 #include "protocol/json.h"
 #include "protocol/limits.h"
 #include "protocol/packet_families.h"
@@ -89,6 +90,15 @@ struct bytes packet_read_typed(struct reader *reader, enum reader_type type)
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return read_raw(reader);
+}
+
+uint64_t packet_read_position(struct reader *reader)
+{
+    uint64_t position = read_uint(reader);
+    if (position > (uint64_t)CRDT_INTEGER_MAX) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+    }
+    return position;
 }
 
 struct journal_id packet_read_journal(struct reader *reader)

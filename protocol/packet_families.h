@@ -22,6 +22,9 @@ const struct packet_layout *packet_layout_update(uint64_t kind);
 /* A raw value that must be of the type. */
 struct bytes packet_read_typed(struct reader *reader, enum reader_type type);
 
+/* A position that the hub says: an integer that is ever sent, so that it can be written, too. */
+uint64_t packet_read_position(struct reader *reader);
+
 struct journal_id packet_read_journal(struct reader *reader);
 void packet_write_journal(struct writer *writer, const struct journal_id *journal);
 

@@ -69,7 +69,7 @@ static void read_opened(struct reader *reader, struct packet *packet, size_t len
     (void)length;
     packet->opened.fields = packet_read_typed(reader, READER_ARRAY);
     packet->opened.rights = read_uint(reader);
-    packet->opened.position = read_uint(reader);
+    packet->opened.position = packet_read_position(reader);
     packet->opened.ledger = packet_read_typed(reader, READER_ARRAY);
 }
 
@@ -100,14 +100,14 @@ static void read_body(struct reader *reader, struct packet_content *content, siz
 
 static void read_snapshot(struct reader *reader, struct packet *packet, size_t length)
 {
-    packet->content.to = read_uint(reader);
+    packet->content.to = packet_read_position(reader);
     read_body(reader, &packet->content, length - 1);
 }
 
 static void read_update(struct reader *reader, struct packet *packet, size_t length)
 {
-    packet->content.from = read_uint(reader);
-    packet->content.to = read_uint(reader);
+    packet->content.from = packet_read_position(reader);
+    packet->content.to = packet_read_position(reader);
     read_body(reader, &packet->content, length - 2);
 }
 

@@ -44,7 +44,7 @@ static void read_ack(struct reader *reader, struct packet *packet, size_t length
     (void)length;
     packet->ack.replica = packet_read_name(reader);
     packet->ack.seq = read_uint(reader);
-    packet->ack.position = read_uint(reader);
+    packet->ack.position = packet_read_position(reader);
     packet->ack.index = read_uint(reader);
 }
 
