@@ -21,15 +21,18 @@ function(syncline_add_program_test)
     syncline_set_up_test(${TEST_NAME} "${TEST_LABELS}" ${TEST_ARGUMENTS})
 endfunction()
 
-# syncline_add_fuzzer(NAME n SOURCES … LIBRARIES …): LLVMFuzzerTestOneInput under libFuzzer, in the
-# preset `fuzz` only; `./dev fuzz n` runs it, from the seeds in tests/fuzz/corpus/n if there are any.
+# syncline_add_fuzzer(NAME n SOURCES … LIBRARIES …): LLVMFuzzerTestOneInput under libFuzzer in the
+# preset `fuzz`, where `./dev fuzz n` runs it; elsewhere a test that replays tests/fuzz/corpus/n.
 function(syncline_add_fuzzer)
     cmake_parse_arguments(FUZZER "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
     if(NOT SYNCLINE_FUZZ)
+        syncline_add_program_test(NAME ${FUZZER_NAME} SOURCES ${FUZZER_SOURCES} replay.c
+            LIBRARIES ${FUZZER_LIBRARIES} fuzz syncline_warnings LABELS fuzz
+            ARGUMENTS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${FUZZER_NAME})
         return()
     endif()
     add_executable(${FUZZER_NAME} ${FUZZER_SOURCES})
-    target_link_libraries(${FUZZER_NAME} PRIVATE ${FUZZER_LIBRARIES} syncline_warnings)
+    target_link_libraries(${FUZZER_NAME} PRIVATE ${FUZZER_LIBRARIES} fuzz syncline_warnings)
     target_link_options(${FUZZER_NAME} PRIVATE -fsanitize=fuzzer)
 endfunction()
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "server/config.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 loses a few bytes of some malformed files; the process is about to end then. */
