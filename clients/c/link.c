@@ -135,10 +135,11 @@ static void on_welcome(struct link *link, const struct packet *packet)
     }
 }
 
+/* NULL: nobody's. A session without a stream has the id 0, which no stream has. */
 static struct member *member_of(struct link *link, int64_t id)
 {
     for (struct member *member = link->members; member != NULL; member = member->next) {
-        if (member->session.stream == id ||
+        if ((id != 0 && member->session.stream == id) ||
             (id < 0 && member->session.transferring.transfer == id)) {
             return member;
         }

@@ -78,6 +78,14 @@ void session_finish(struct session *session)
     buffer_finish(&session->transfer);
 }
 
+/* Numbers ascend, and find a field; names are the app's, and `generate` writes them into code. */
+static bool is_next(const struct schema *schema, uint64_t number, struct bytes name)
+{
+    bool ascends = schema->length == 0 || number > schema->fields[schema->length - 1].number;
+    return ascends && number <= UINT32_MAX && schema_name_valid(name) &&
+           schema_field_by_name(schema, name) == NULL;
+}
+
 static void read_field(struct reader *reader, struct schema *schema)
 {
     size_t more = read_tuple(reader, 4);
@@ -89,7 +97,7 @@ static void read_field(struct reader *reader, struct schema *schema)
     if (!known) {
         return; /* of a type that a later client knows */
     }
-    if (!schema_name_valid(name)) { /* which `generate` would write into code */
+    if (!is_next(schema, number, name)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
         declaration_finish(&declared);
         return;
