@@ -7,6 +7,12 @@ enum { PARTS_MAX = 64, PARTS_FOLDED = 32 };
 
 static bool fits(int64_t total) { return total >= -CRDT_INTEGER_MAX && total <= CRDT_INTEGER_MAX; }
 
+/* The difference of two totals: all that a part, or a folded one, can be. */
+static bool is_amount(int64_t amount)
+{
+    return amount >= -2 * CRDT_INTEGER_MAX && amount <= 2 * CRDT_INTEGER_MAX;
+}
+
 static struct crdt_field *tally_create(const struct crdt_declaration *declared, uint64_t seed)
 {
     (void)seed;
@@ -127,7 +133,7 @@ static void fold(struct crdt_tally *tally)
 
 enum crdt_status crdt_tally_put(struct crdt_tally *tally, const struct crdt_tally_part *part)
 {
-    if (!fits(tally->total + part->amount)) {
+    if (!is_amount(part->amount) || !fits(tally->total + part->amount)) {
         return CRDT_OVERFLOW;
     }
     if (!reserve(tally, tally->length + 1)) {
@@ -154,20 +160,25 @@ static enum crdt_status apply(struct crdt_field *field, struct crdt_entry *entry
     return status;
 }
 
-static int64_t seen_amount(const struct crdt_tally *tally, const struct crdt_update *update)
+/*
+ * The sum of what stays, from the oldest on. Who reads the parts adds them up in that order, so no
+ * sum on the way may leave the range either: then this is the first that does.
+ */
+static int64_t left_total(const struct crdt_tally *tally, const struct crdt_update *update)
 {
-    int64_t seen = 0;
-    for (size_t i = 0; i < tally->length; i++) {
-        seen += crdt_update_covers(update, &tally->parts[i].dot) ? tally->parts[i].amount : 0;
+    int64_t total = 0;
+    for (size_t i = 0; i < tally->length && fits(total); i++) {
+        const struct crdt_tally_part *part = &tally->parts[i];
+        total += crdt_update_covers(update, &part->dot) ? 0 : part->amount;
     }
-    return seen;
+    return total;
 }
 
 static enum crdt_status check_remove(const struct crdt_field *field,
                                      const struct crdt_update *update)
 {
     const struct crdt_tally *tally = (const struct crdt_tally *)field;
-    return check_total(tally, tally->total - seen_amount(tally, update));
+    return check_total(tally, left_total(tally, update));
 }
 
 static void keep(struct crdt_tally *tally, size_t kept, int64_t total, uint64_t position)
@@ -182,7 +193,7 @@ static void keep(struct crdt_tally *tally, size_t kept, int64_t total, uint64_t 
 static void remove_seen(struct crdt_field *field, const struct crdt_update *update)
 {
     struct crdt_tally *tally = (struct crdt_tally *)field;
-    int64_t total = tally->total - seen_amount(tally, update);
+    int64_t total = left_total(tally, update);
     size_t kept = 0;
     for (size_t i = 0; i < tally->length; i++) {
         if (!crdt_update_covers(update, &tally->parts[i].dot)) {
@@ -202,15 +213,15 @@ static bool has_dot(const struct crdt_tally *tally, const struct crdt_dot *dot)
     return false;
 }
 
-/* What would arrive, and what would go: the sum after the join. */
+/* What would stay and what would arrive, as `left_total`. */
 static int64_t joined_total(const struct crdt_tally *tally, const struct crdt_tally *theirs,
                             const struct crdt_join *join)
 {
-    int64_t total = tally->total;
-    for (size_t i = 0; i < tally->length; i++) {
+    int64_t total = 0;
+    for (size_t i = 0; i < tally->length && fits(total); i++) {
         const struct crdt_dot *dot = &tally->parts[i].dot;
         bool gone = crdt_context_covers(&join->source, dot) && !has_dot(theirs, dot);
-        total -= gone ? tally->parts[i].amount : 0;
+        total += gone ? 0 : tally->parts[i].amount;
     }
     for (size_t i = 0; i < theirs->length && fits(total); i++) {
         const struct crdt_dot *dot = &theirs->parts[i].dot;

@@ -30,7 +30,7 @@ struct crdt_tally_part {
 
 struct crdt_tally {
     struct crdt_field field;
-    struct crdt_tally_part *parts; /* oldest first */
+    struct crdt_tally_part *parts; /* oldest first; the sum of the first n is within +-(2^53 - 1) */
     size_t length;
     size_t capacity;
     int64_t total;
@@ -46,7 +46,8 @@ struct crdt_tally_change {
 /* Counts on top of what the change holds. CRDT_OVERFLOW: unchanged. */
 CRDT_CHECKED enum crdt_status crdt_tally_count(struct crdt_tally_change *change, int64_t amount);
 
-/* Adds a part with its own position. CRDT_NO_MEMORY, CRDT_OVERFLOW: unchanged. */
+/* Adds a part with its own position, behind the others. CRDT_NO_MEMORY, CRDT_OVERFLOW: unchanged.
+ */
 CRDT_CHECKED enum crdt_status crdt_tally_put(struct crdt_tally *tally,
                                              const struct crdt_tally_part *part);
 

@@ -432,3 +432,30 @@ Test(types, a_register_holds_a_bounded_number_of_concurrent_values)
         world_send(&world, 1, text);
     }
 }
+
+/* Two who count up and one who counts down; a remove that had seen only some of the latter would
+ * leave parts that sum up to more, on the way, than who reads them takes. */
+Test(types, counters_in_maps_never_sum_up_beyond_integers_on_the_way)
+{
+    static const char *const amounts[] = {"9007199254740991", "-9007199254740991"};
+    char text[256];
+    join(1);
+    join(2);
+    for (unsigned i = 0; i < 5; i++) {
+        bool down = i % 2 == 1 || i == 4;
+        (void)snprintf(text, sizeof text, "{\"6\":[[\"a\",false,%s]]}", amounts[down]);
+        send(down ? 2 : 1, i == 4 ? 3 : i / 2 + 1, "[0,[]]", text);
+    }
+    cr_assert(told(1, "-9007199254740991]]]]}"));
+    (void)snprintf(text, sizeof text, "[\"OPEN\",1,\"shop/1\",[%s,%s],{}]", world_replica(3),
+                   world_replica(2));
+    world_connect(&world, 3);
+    world_send(&world, 3, text);
+    (void)snprintf(text, sizeof text, "[0,[[%s,2]]]", world_replica(2));
+    send(3, 1, text, "{\"6\":[[\"a\",true,null]]}");
+    cr_expect(told(3, "\"OVERFLOW\""));
+    world_tick(&world, 60000);
+    world_crash(&world);
+    open_shop(4, 4, "{}");
+    cr_expect(told(4, "-9007199254740991]]]]"));
+}
