@@ -54,6 +54,24 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
     loop_step(loop, &event);
 }
 
+static void log_damage(const struct hub_effect *effect)
+{
+    log_error("damaged document=\"%.*s\" table=%s position=%" PRIu64
+              " (the row makes no sense; restore it from a backup)",
+              (int)effect->bytes.length, (const char *)effect->bytes.data, effect->text,
+              effect->position);
+}
+
+/* Of a step that has failed nothing else counts any more. */
+static void tell_damage(const struct hub_effects *effects)
+{
+    for (size_t i = 0; i < effects->length; i++) {
+        if (effects->items[i].kind == EFFECT_DAMAGED) {
+            log_damage(&effects->items[i]);
+        }
+    }
+}
+
 static void perform(struct loop *loop, const struct hub_effect *effect)
 {
     bool asked = true;
@@ -84,8 +102,7 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
         asked = storage_store(loop->storage, effect->bytes);
         break;
     case EFFECT_DAMAGED:
-        log_error("damaged document=\"%.*s\" (its rows make no sense; restore it from a backup)",
-                  (int)effect->bytes.length, (const char *)effect->bytes.data);
+        log_damage(effect);
         return;
     case EFFECT_VERIFY:
         verify(loop, effect);
@@ -136,6 +153,7 @@ static void step(struct loop *loop, struct hub_event event)
     event.now_ms = now_ms(loop);
     enum hub_status status = hub_step(loop->hub, &event, &effects);
     if (status != HUB_OK) {
+        tell_damage(&effects);
         fail(loop, hub_status_text(status));
         return;
     }

@@ -127,7 +127,8 @@ enum hub_effect_kind {
     EFFECT_LOAD,   /* request, bytes: a row_request */
     EFFECT_VERIFY, /* connection, request, bytes: a token */
     EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
-    EFFECT_DAMAGED, /* bytes: the name of a document whose rows make no sense; nobody can open it */
+    EFFECT_DAMAGED, /* bytes: the name of a document with a row that makes no sense, so that nobody
+                       can open it; text: the row's table; position: the row's own */
     EFFECT_TRIM     /* position: no row needs the journal at or below it any more */
 };
 
@@ -140,7 +141,7 @@ struct hub_effect {
     uint64_t position;
     uint64_t request;
     uint16_t code;    /* WebSocket close code */
-    const char *text; /* WebSocket close reason; lives as long as the program */
+    const char *text; /* WebSocket close reason, or a table; lives as long as the program */
     struct bytes bytes;
 };
 
@@ -174,7 +175,8 @@ void hub_destroy(struct hub *hub);
 /*
  * Advances the hub by one event. What must wait for the disk (ACK, UPDATE) is an effect of the
  * write's completion, not of the request. On any failure the hub is unfit for use: what is
- * acknowledged is in the journal, so the process stops and starts again.
+ * acknowledged is in the journal, so the process stops and starts again; of the effects only
+ * EFFECT_DAMAGED counts then, which says why.
  */
 HUB_CHECKED enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
                                      struct hub_effects *effects);

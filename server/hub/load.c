@@ -52,7 +52,9 @@ static void load_replica(struct hub *hub, struct document *document, const struc
     (void)read_tuple(&reader, 2);
     read_entries(&reader, document, made);
     read_rejections(hub, document, &reader, made);
-    if (!reader_ok(&reader) || (document->ready && row->index >= document->next_index)) {
+    bool numbered = document->ready || document->next_index > 0;
+    if (!reader_ok(&reader) || reader.left.length > 0 || row->index > UINT32_MAX ||
+        (numbered && row->index >= document->next_index)) {
         ledger_forget(document, made);
         reader_fail(rows, PROTOCOL_MALFORMED);
     }
@@ -76,9 +78,31 @@ static void load_field_row(const struct document *document, const struct row *ro
     field->position = position > field->position ? position : field->position;
 }
 
+/* What no journal has led to is damage, which merging would make worse: what seems to be in the
+ * rows already is passed over. */
+static bool is_possible(const struct hub *hub, const struct document *document,
+                        const struct row *row)
+{
+    uint64_t last = hub->position > hub->config.position ? hub->position : hub->config.position;
+    switch (row->kind) {
+    case ROW_DOCUMENT:
+        return row->position <= last && row->next_index <= UINT32_MAX;
+    case ROW_FIELD:
+    case ROW_ENTRY:
+    case ROW_REMOVAL:
+        return row->position <= document->position && row->horizon <= row->position;
+    default:
+        return row->position <= last;
+    }
+}
+
 static void load_row(struct hub *hub, struct document *document, const struct row *row,
                      struct reader *rows)
 {
+    if (!is_possible(hub, document, row)) {
+        reader_fail(rows, PROTOCOL_MALFORMED);
+        return;
+    }
     switch (row->kind) {
     case ROW_DOCUMENT:
         if (!document->ready) {
@@ -191,11 +215,35 @@ static void give_up(struct hub *hub, const struct load *load)
     document_unpin(hub, load->document);
 }
 
+static const char *table_of(enum row_kind kind)
+{
+    switch (kind) {
+    case ROW_DOCUMENT:
+        return "documents";
+    case ROW_FIELD:
+        return "document_fields";
+    case ROW_ENTRY:
+        return "entries";
+    case ROW_REMOVAL:
+        return "removals";
+    default:
+        return "replicas";
+    }
+}
+
+static void tell_damage(struct hub *hub, const struct document *document, const struct row *row)
+{
+    struct hub_effect *effect = effect_add(hub, EFFECT_DAMAGED);
+    effect->text = table_of(row->kind);
+    effect->position = row->position;
+    effect_bytes(hub, effect, document_name(document));
+}
+
 void load_done(struct hub *hub, uint64_t request, struct bytes rows)
 {
     struct load load;
     struct reader reader = reader_of(rows);
-    struct row row;
+    struct row row = {0};
     if (retire_loaded(hub, request, rows) || operator_loaded(hub, request, rows) ||
         !take_load(hub, request, &load)) {
         return;
@@ -204,7 +252,7 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
         load_row(hub, load.document, &row, &reader);
     }
     if (!reader_ok(&reader)) {
-        effect_bytes(hub, effect_add(hub, EFFECT_DAMAGED), document_name(load.document));
+        tell_damage(hub, load.document, &row);
         give_up(hub, &load);
         return;
     }

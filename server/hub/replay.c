@@ -5,8 +5,42 @@
 
 #include "server/hub/state.h"
 
+/* A record's own form; what it says is the merge's business. */
+static enum hub_status check_record(const struct hub *hub, const struct record *record)
+{
+    struct bytes schema;
+    struct bytes key;
+    struct reader reader = reader_of(record->packet);
+    struct packet packet;
+    bool packed = record->kind == PACKET_DELTA || record->kind == PACKET_STATE;
+    bool read = !packed || (packet_read(&reader, &packet) && packet.kind == record->kind &&
+                            reader.left.length == 0);
+    if (!read || !document_name_valid(record->name, &schema, &key)) {
+        return HUB_CORRUPT;
+    }
+    return schema_find(hub->config.schemas, schema) == NULL ? HUB_UNKNOWN_SCHEMA : HUB_OK;
+}
+
+/* At once, while whoever reads the journal knows which batch it is. */
+static enum hub_status check_batch(const struct hub *hub, struct bytes bytes)
+{
+    struct reader reader = reader_of(bytes);
+    struct record record;
+    enum hub_status status = HUB_OK;
+    (void)batch_read(&reader);
+    while (status == HUB_OK && record_read(&reader, &record)) {
+        status = check_record(hub, &record);
+    }
+    return status == HUB_OK && !reader_ok(&reader) ? HUB_CORRUPT : status;
+}
+
 void replay_add(struct hub *hub, uint64_t position, struct bytes bytes)
 {
+    enum hub_status status = check_batch(hub, bytes);
+    if (status != HUB_OK) {
+        hub_fail(hub, status);
+        return;
+    }
     struct replay *replay = malloc(sizeof *replay + bytes.length);
     if (replay == NULL) {
         hub_fail(hub, HUB_NO_MEMORY);

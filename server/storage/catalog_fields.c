@@ -253,9 +253,36 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Numbers are given from 0 on, without gaps, and no row ever leaves: a number that is not found
+ * would make a field begin anew, without what documents hold of it. */
+static const char damaged_sql[] =
+    "SELECT schema, number FROM fields AS field WHERE typeof(schema) <> 'text' "
+    "OR typeof(name) <> 'text' OR typeof(type) <> 'text' OR typeof(options) <> 'text' "
+    "OR typeof(number) <> 'integer' OR number < 0 OR (number > 0 AND NOT EXISTS "
+    "(SELECT 1 FROM fields WHERE schema = field.schema AND number = field.number - 1)) LIMIT 1";
+
+static bool check_table(sqlite3 *database, struct catalog_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = database_prepare(database, &statement, damaged_sql);
+    rc = rc == SQLITE_OK ? sqlite3_step(statement) : rc;
+    if (rc == SQLITE_ROW) {
+        (void)snprintf(error->text, sizeof error->text,
+                       "a row of the table fields is damaged: schema %.64s, number %.20s",
+                       sqlite3_column_text(statement, 0), sqlite3_column_text(statement, 1));
+    } else if (rc != SQLITE_DONE) {
+        (void)catalog_fail(database, "the fields cannot be read", error);
+    }
+    (void)sqlite3_finalize(statement);
+    return rc == SQLITE_DONE;
+}
+
 bool catalog_fields(sqlite3 *database, struct schema_set *schemas, bool tail,
                     struct catalog_error *error)
 {
+    if (!check_table(database, error)) {
+        return false;
+    }
     for (size_t i = 0; i < schemas->length; i++) {
         struct schema *schema = &schemas->schemas[i];
         for (size_t k = 0; k < schema->length; k++) {
