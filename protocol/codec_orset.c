@@ -542,7 +542,7 @@ void codec_orset_write_list(struct writer *writer, const struct crdt_orset *set,
     const struct crdt_orset_element *element = crdt_orset_since(set, &set->live, 0);
     for (; element != NULL; element = crdt_orset_next(set, element)) {
         struct bytes value = {0};
-        if (!listed(set, element, &value)) {
+        if (!listed(writer, set, element, &value)) {
             continue;
         }
         sorted[length].element = value;
@@ -559,9 +559,10 @@ void codec_orset_write_list(struct writer *writer, const struct crdt_orset *set,
     free(sorted);
 }
 
-static bool list_element(const struct crdt_orset *set, const struct crdt_orset_element *element,
-                         struct bytes *value)
+static bool list_element(struct writer *writer, const struct crdt_orset *set,
+                         const struct crdt_orset_element *element, struct bytes *value)
 {
+    (void)writer;
     (void)set;
     *value = crdt_orset_bytes(element);
     return true;

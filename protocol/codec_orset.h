@@ -67,9 +67,9 @@ void codec_write_whole_row(struct writer *writer, const struct crdt_field *field
 enum protocol_status codec_read_whole_row(const struct declaration *declared,
                                           struct crdt_field *field, const struct row *row);
 
-/* A sorted JSON list of the values that `listed` answers, borrowed from the element; false: none.
- */
-typedef bool codec_orset_listed(const struct crdt_orset *set,
+/* A sorted JSON list of the values that `listed` answers, borrowed from the element; false: none,
+ * or the writer has failed. */
+typedef bool codec_orset_listed(struct writer *writer, const struct crdt_orset *set,
                                 const struct crdt_orset_element *element, struct bytes *value);
 void codec_orset_write_list(struct writer *writer, const struct crdt_orset *set,
                             codec_orset_listed *listed);

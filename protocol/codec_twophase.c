@@ -72,13 +72,17 @@ static void write_entry(struct writer *writer, struct bytes entry)
     write_raw(writer, (struct bytes){entry.data + 1, entry.length - 1});
 }
 
-static bool list(const struct crdt_orset *set, const struct crdt_orset_element *element,
-                 struct bytes *value)
+static bool list(struct writer *writer, const struct crdt_orset *set,
+                 const struct crdt_orset_element *element, struct bytes *value)
 {
     bool shows = false;
     struct bytes entry = crdt_orset_bytes(element);
     *value = (struct bytes){entry.data + 1, entry.length - 1};
-    return crdt_twophase_shows(set, entry, &shows) == CRDT_OK && shows;
+    if (crdt_twophase_shows(set, entry, &shows) != CRDT_OK) {
+        writer->status = PROTOCOL_NO_MEMORY;
+        return false;
+    }
+    return shows;
 }
 
 static void write_json(struct writer *writer, const struct crdt_field *field)
@@ -90,7 +94,7 @@ static void show(struct writer *json, const struct crdt_orset *set,
                  const struct crdt_orset_element *element)
 {
     struct bytes value;
-    if (list(set, element, &value)) {
+    if (list(json, set, element, &value)) {
         struct reader reader = reader_of(value);
         json_value(json, &reader);
     }

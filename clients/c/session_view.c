@@ -58,7 +58,7 @@ static enum crdt_status apply_delta(const struct session *session, const struct 
     enum crdt_status status = crdt_field_check(view, entry, change, &update);
     if (status == CRDT_OK) {
         status = change->type->apply(view, entry, change, &update);
-    } else {
+    } else if (status != CRDT_NO_MEMORY) {
         crdt_entry_spend(entry, change); /* the hub will reject it */
         status = CRDT_OK;
     }

@@ -299,6 +299,10 @@ struct load *document_load(struct hub *hub, struct document *document,
     if (!ask_document && missing == 0 && document->ready) {
         return NULL;
     }
+    if (writer.status != PROTOCOL_OK) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return NULL;
+    }
     struct row_request request = {.name = document_name(document),
                                   .document = ask_document,
                                   .replicas = (const struct replica_id *)hub->scratch.data,
@@ -308,9 +312,6 @@ struct load *document_load(struct hub *hub, struct document *document,
     struct writer out = effect_begin(hub, &start);
     row_request_write(&out, &request);
     effect_end(hub, &out, start, effect);
-    if (writer.status != PROTOCOL_OK) {
-        hub_fail(hub, HUB_NO_MEMORY);
-    }
     struct load *load = load_ask(hub, document, ask_document, loads);
     effect->request = load == NULL ? 0 : load->request;
     return load;

@@ -251,6 +251,10 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     while (hub->status == HUB_OK && row_read(&reader, &row)) {
         load_row(hub, load.document, &row, &reader);
     }
+    if (reader.status == PROTOCOL_NO_MEMORY) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return;
+    }
     if (!reader_ok(&reader)) {
         tell_damage(hub, load.document, &row);
         give_up(hub, &load);

@@ -78,6 +78,9 @@ static void reject(const struct merge *merge, enum hub_code code, uint32_t field
 {
     settle_row(merge, merge->row, merge->update.last);
     ledger_reject(merge->hub, merge->document, merge->row, merge->update.last, code, field);
+    if (merge->row->rejections == NULL) {
+        return; /* the step has failed */
+    }
     write_rejected_row(merge, code);
     operator_refused(merge->hub, merge->document, merge->row, merge->at_ms);
     merge->hub->counters.rejected++;
@@ -140,7 +143,7 @@ static void spend_parts(const struct merge *merge, const struct part *parts, siz
     }
 }
 
-/* False: rejected. */
+/* False: rejected, or the step has failed. */
 static bool check_parts(const struct merge *merge, const struct part *parts, size_t count,
                         const struct crdt_update *update)
 {
@@ -148,6 +151,10 @@ static bool check_parts(const struct merge *merge, const struct part *parts, siz
         const struct crdt_field *field = merge->document->fields[parts[i].index];
         enum crdt_status status =
             crdt_field_check(field, &merge->row->entries[parts[i].index], parts[i].change, update);
+        if (status == CRDT_NO_MEMORY) {
+            hub_fail(merge->hub, HUB_NO_MEMORY);
+            return false;
+        }
         if (status != CRDT_OK) {
             spend_parts(merge, parts, count);
             reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
@@ -313,6 +320,10 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
         const struct crdt_field *field = merge->document->fields[parts[i].index];
         entries.field = parts[i].index;
         enum crdt_status status = crdt_field_check_join(field, parts[i].state, &join);
+        if (status == CRDT_NO_MEMORY) {
+            hub_fail(merge->hub, HUB_NO_MEMORY);
+            return;
+        }
         if (status != CRDT_OK) {
             reject(merge, code_of(status), merge->document->schema->fields[parts[i].index].number);
             return;

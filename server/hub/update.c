@@ -4,17 +4,24 @@
 
 #include "server/hub/state.h"
 
-enum { CLOSE_FORMAT = 1007, READ_ONLY_RETRY_MS = 1000 };
+enum { CLOSE_FORMAT = 1007, READ_ONLY_RETRY_MS = 1000, BUSY_RETRY_MS = 1000 };
 
 struct verdict {
     enum hub_code code;
     uint32_t field;
 };
 
+/* BUSY is no verdict on the update: there was no memory to look at it. */
 static struct verdict verdict_of(enum protocol_status status, uint32_t field)
 {
-    return (struct verdict){status == PROTOCOL_BAD_ELEMENT ? CODE_BAD_ELEMENT : CODE_BAD_CHANGE,
-                            field};
+    switch (status) {
+    case PROTOCOL_NO_MEMORY:
+        return (struct verdict){CODE_BUSY, field};
+    case PROTOCOL_BAD_ELEMENT:
+        return (struct verdict){CODE_BAD_ELEMENT, field};
+    default:
+        return (struct verdict){CODE_BAD_CHANGE, field};
+    }
 }
 
 static bool accept_any(void *context, const struct replica_id *replica, crdt_replica_id *id)
@@ -208,6 +215,10 @@ void update_received(struct hub *hub, struct connection *connection, const struc
     }
     struct verdict verdict = expired_context ? (struct verdict){CODE_REPLICA_EXPIRED, UINT32_MAX}
                                              : judge(hub, stream, packet);
+    if (verdict.code == CODE_BUSY) {
+        connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
+        return;
+    }
     struct record record = {
         .kind = packet->kind,
         .name = document_name(stream->document),
