@@ -1,0 +1,505 @@
+#include "tests/memory/machine.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/yaml/file.h"
+#include "tests/memory/failing.h"
+
+/* Seconds behind which UUIDs make sense; what a socket takes before it is full; how often a start
+ * may be refused. */
+enum { SOCKET_BYTES = 2048, REPLAY_TURNS = 10000 };
+static const uint64_t BEGIN_MS = 1700000000000;
+
+struct machine_event {
+    struct machine_event *next;
+    struct hub_event event;
+    uint8_t bytes[];
+};
+
+void machine_violation(struct machine *machine, const char *format, ...)
+{
+    va_list arguments;
+    if (machine->violation[0] != '\0') {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(machine->violation, sizeof machine->violation, format, arguments);
+    va_end(arguments);
+}
+
+/* --- messages --- */
+
+static void push(struct buffer *queue, struct bytes message)
+{
+    if (buffer_append(queue, &message.length, sizeof message.length) != PROTOCOL_OK ||
+        buffer_append(queue, message.data, message.length) != PROTOCOL_OK) {
+        abort();
+    }
+}
+
+static bool pop(struct buffer *queue, struct buffer *message)
+{
+    size_t length;
+    if (queue->length == 0) {
+        return false;
+    }
+    memcpy(&length, queue->data, sizeof length);
+    if (buffer_append(message, queue->data + sizeof length, length) != PROTOCOL_OK) {
+        abort();
+    }
+    queue->length -= sizeof length + length;
+    memmove(queue->data, queue->data + sizeof length + length, queue->length);
+    return true;
+}
+
+/* --- effects --- */
+
+static void step(struct machine *machine, struct hub_event event);
+
+static struct machine_line *line_of(struct machine *machine, uint64_t connection)
+{
+    for (size_t i = 0; i < MACHINE_LINES; i++) {
+        if (machine->lines[i].connection == connection && machine->lines[i].hub_is_there) {
+            return &machine->lines[i];
+        }
+    }
+    return NULL;
+}
+
+static void send(struct machine *machine, struct machine_line *line,
+                 const struct hub_effect *effect)
+{
+    if (line->blocked || line->closing) {
+        machine_violation(machine, "the hub sends to a line that takes no more");
+    }
+    push(&line->to_client, effect->bytes);
+    if (line->to_client.length > SOCKET_BYTES) {
+        line->blocked = true;
+        step(machine, (struct hub_event){.kind = EVENT_BLOCKED, .connection = line->connection});
+    }
+}
+
+/* A token is its principal's name; that of an operator begins with "admin". */
+static void verify(struct machine *machine, const struct hub_effect *effect)
+{
+    step(machine, (struct hub_event){.kind = EVENT_VERIFIED,
+                                     .connection = effect->connection,
+                                     .request = effect->request,
+                                     .bytes = effect->bytes,
+                                     .verdict = VERDICT_ACCEPTED,
+                                     .expires_ms = UINT64_MAX,
+                                     .admin = effect->bytes.length >= 5 &&
+                                              memcmp(effect->bytes.data, "admin", 5) == 0});
+}
+
+static bool ask(struct machine *machine, const struct hub_effect *effect)
+{
+    bool asked = true;
+    enum failing_room left = failing_enter(ROOM_STORAGE);
+    if (effect->kind == EFFECT_APPEND) {
+        asked = storage_append(machine->storage, effect->bytes, machine->now_ms);
+    } else if (effect->kind == EFFECT_STORE) {
+        asked = storage_store(machine->storage, effect->bytes);
+    } else if (effect->kind == EFFECT_LOAD) {
+        asked = storage_load(machine->storage, effect->request, effect->bytes);
+    } else {
+        storage_trim(machine->storage, effect->position);
+    }
+    (void)failing_enter(left);
+    return asked;
+}
+
+static void perform(struct machine *machine, const struct hub_effect *effect)
+{
+    struct machine_line *line = line_of(machine, effect->connection);
+    switch (effect->kind) {
+    case EFFECT_NONE:
+        return;
+    case EFFECT_SEND:
+        if (line != NULL) {
+            send(machine, line, effect);
+        }
+        return;
+    case EFFECT_CLOSE:
+        if (line != NULL) {
+            line->closing = true;
+        }
+        return;
+    case EFFECT_PAUSE:
+    case EFFECT_RESUME:
+        if (line != NULL) {
+            line->paused = effect->kind == EFFECT_PAUSE;
+        }
+        return;
+    case EFFECT_APPEND:
+    case EFFECT_STORE:
+    case EFFECT_LOAD:
+    case EFFECT_TRIM:
+        machine->failed = machine->failed || !ask(machine, effect);
+        return;
+    case EFFECT_VERIFY:
+        verify(machine, effect);
+        return;
+    case EFFECT_DAMAGED:
+        machine_violation(machine, "the rows of %.*s make no sense", (int)effect->bytes.length,
+                          (const char *)effect->bytes.data);
+        return;
+    }
+}
+
+/* --- events --- */
+
+static void take(struct machine *machine, struct hub_event event)
+{
+    struct hub_effects effects;
+    event.now_ms = machine->now_ms;
+    enum failing_room left = failing_enter(ROOM_HUB);
+    enum hub_status status = hub_step(machine->hub, &event, &effects);
+    (void)failing_enter(left);
+    if (status != HUB_OK) {
+        machine->failed = true;
+        if (status != HUB_NO_MEMORY || failing_failed() == 0) {
+            machine_violation(machine, "the hub fails: %s", hub_status_text(status));
+        }
+        return;
+    }
+    for (size_t i = 0; i < effects.length && !machine->failed; i++) {
+        perform(machine, &effects.items[i]);
+    }
+    machine->more = effects.more;
+    machine->wake_ms = effects.wake_ms;
+}
+
+/* A socket that is full is told of before all else, as in server/loop.c. */
+static void queue(struct machine *machine, const struct hub_event *event)
+{
+    struct machine_event *queued = malloc(sizeof *queued + event->bytes.length);
+    if (queued == NULL) {
+        abort();
+    }
+    *queued = (struct machine_event){.event = *event};
+    if (event->bytes.length > 0) {
+        memcpy(queued->bytes, event->bytes.data, event->bytes.length);
+    }
+    queued->event.bytes.data = queued->bytes;
+    if (event->kind == EVENT_BLOCKED || machine->first == NULL) {
+        queued->next = machine->first;
+        machine->last = machine->first == NULL ? queued : machine->last;
+        machine->first = queued;
+        return;
+    }
+    machine->last->next = queued;
+    machine->last = queued;
+}
+
+static void step(struct machine *machine, struct hub_event event)
+{
+    queue(machine, &event);
+    if (machine->stepping) {
+        return;
+    }
+    machine->stepping = true;
+    while (machine->first != NULL) {
+        struct machine_event *taken = machine->first;
+        machine->first = taken->next;
+        machine->last = machine->first == NULL ? NULL : machine->last;
+        if (!machine->failed && machine->hub != NULL) {
+            take(machine, taken->event);
+        }
+        free(taken);
+    }
+    machine->stepping = false;
+}
+
+/* --- the storage's answers --- */
+
+static bool work(struct machine *machine)
+{
+    enum failing_room left = failing_enter(ROOM_STORAGE);
+    bool wrote = storage_write_some(machine->storage);
+    bool read = storage_read_one(machine->storage);
+    (void)failing_enter(left);
+    return wrote || read;
+}
+
+static bool complete(struct machine *machine)
+{
+    static const enum hub_event_kind kinds[] = {
+        [STORAGE_APPENDED] = EVENT_APPENDED, [STORAGE_APPEND_FAILED] = EVENT_APPEND_FAILED,
+        [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
+        [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
+    };
+    struct storage_completion done;
+    if (!storage_poll(machine->storage, &done)) {
+        return false;
+    }
+    bool failed = done.kind == STORAGE_APPEND_FAILED || done.kind == STORAGE_STORE_FAILED ||
+                  done.kind == STORAGE_LOAD_FAILED;
+    if (failed && (failing_failed() == 0 || done.text[0] == '\0')) {
+        machine_violation(machine, "the storage fails without a cause: %s", done.text);
+    }
+    step(machine, (struct hub_event){.kind = kinds[done.kind],
+                                     .position = done.position,
+                                     .request = done.request,
+                                     .bytes = done.bytes});
+    storage_completion_finish(&done);
+    return true;
+}
+
+/* --- life --- */
+
+void machine_init(struct machine *machine, const char *path,
+                  void (*declare)(struct schema_set *schemas))
+{
+    *machine = (struct machine){.now_ms = BEGIN_MS, .declare = declare};
+    (void)snprintf(machine->path, sizeof machine->path, "%s", path);
+    hub_config_init(&machine->config);
+    machine->config.schemas = &machine->schemas;
+    for (size_t i = 0; i < MACHINE_LINES; i++) {
+        buffer_init(&machine->lines[i].to_hub, SIZE_MAX / 2);
+        buffer_init(&machine->lines[i].to_client, SIZE_MAX / 2);
+    }
+}
+
+static void cut(struct machine_line *line)
+{
+    line->hub_is_there = line->blocked = line->paused = line->closing = false;
+    buffer_clear(&line->to_hub);
+}
+
+static void end(struct machine *machine)
+{
+    enum failing_room left = failing_enter(ROOM_STORAGE);
+    (void)storage_close(machine->storage);
+    (void)failing_enter(ROOM_HUB);
+    hub_destroy(machine->hub);
+    (void)failing_enter(left);
+    machine->storage = NULL;
+    machine->hub = NULL;
+    machine->failed = machine->more = false;
+    schema_set_finish(&machine->schemas);
+    machine->schemas = (struct schema_set){0};
+    for (size_t i = 0; i < MACHINE_LINES; i++) {
+        cut(&machine->lines[i]);
+    }
+}
+
+void machine_finish(struct machine *machine)
+{
+    end(machine);
+    for (size_t i = 0; i < MACHINE_LINES; i++) {
+        buffer_finish(&machine->lines[i].to_hub);
+        buffer_finish(&machine->lines[i].to_client);
+    }
+}
+
+static int replay_batch(void *context, uint64_t position, struct bytes batch)
+{
+    struct machine *machine = context;
+    enum failing_room left = failing_enter(ROOM_TEST);
+    step(machine, (struct hub_event){.kind = EVENT_REPLAY, .position = position, .bytes = batch});
+    (void)failing_enter(left);
+    return machine->failed ? -1 : 0;
+}
+
+/* False: no memory, and `reason` says so. */
+static bool open_all(struct machine *machine, char reason[STORAGE_ERROR_BYTES])
+{
+    struct storage_info info;
+    struct hub_ancestor none = {0};
+    machine->declare(&machine->schemas);
+    enum failing_room left = failing_enter(ROOM_STORAGE);
+    bool opened = storage_open(&machine->storage, machine->path, true, &machine->schemas, reason);
+    (void)failing_enter(left);
+    if (!opened) {
+        machine->storage = NULL;
+        return false;
+    }
+    storage_info(machine->storage, &info);
+    machine->config.journal = info.journal;
+    machine->config.position = info.position;
+    machine->config.ancestors = &none;
+    assert(info.ancestor_count == 0); /* nothing was restored */
+    (void)failing_enter(ROOM_HUB);
+    machine->hub = hub_create(&machine->config);
+    (void)failing_enter(ROOM_STORAGE);
+    bool good =
+        machine->hub != NULL && storage_replay(machine->storage, replay_batch, machine, reason);
+    (void)failing_enter(left);
+    (void)snprintf(reason, STORAGE_ERROR_BYTES, "%s",
+                   machine->hub == NULL ? "out of memory" : reason);
+    return good;
+}
+
+static bool replay(struct machine *machine)
+{
+    struct hub_stats stats;
+    hub_stats(machine->hub, &stats);
+    for (int i = 0; stats.replaying && !machine->failed && i < REPLAY_TURNS; i++) {
+        if (!work(machine) && !complete(machine)) {
+            machine_pass(machine, 1);
+        }
+        hub_stats(machine->hub, &stats);
+    }
+    if (stats.replaying && !machine->failed) {
+        machine_violation(machine, "the replay does not end");
+    }
+    return !machine->failed;
+}
+
+bool machine_start(struct machine *machine)
+{
+    char reason[STORAGE_ERROR_BYTES] = "";
+    uint64_t before = failing_failed();
+    if (open_all(machine, reason) && replay(machine)) {
+        return true;
+    }
+    if (failing_failed() == before || (reason[0] == '\0' && !machine->failed)) {
+        machine_violation(machine, "the hub does not start: %s", reason);
+    }
+    end(machine);
+    machine->stops++;
+    return false;
+}
+
+void machine_stop(struct machine *machine)
+{
+    step(machine, (struct hub_event){.kind = EVENT_DRAIN});
+    while (machine->hub != NULL && !machine->failed && (work(machine) || complete(machine))) {
+    }
+    end(machine);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, SIZE_MAX / 2);
+    FILE *out = fopen(to, "wb");
+    if (out == NULL || file_read(from, &bytes) != 0 ||
+        fwrite(bytes.data, 1, bytes.length, out) != bytes.length || fclose(out) != 0) {
+        abort();
+    }
+    buffer_finish(&bytes);
+}
+
+void machine_kill(struct machine *machine)
+{
+    char wal[80];
+    char kept[80];
+    char kept_wal[80];
+    (void)snprintf(wal, sizeof wal, "%s-wal", machine->path);
+    (void)snprintf(kept, sizeof kept, "%s.kept", machine->path);
+    (void)snprintf(kept_wal, sizeof kept_wal, "%s.kept-wal", machine->path);
+    copy_file(machine->path, kept);
+    copy_file(wal, kept_wal);
+    end(machine);
+    if (rename(kept, machine->path) != 0 || rename(kept_wal, wal) != 0) {
+        abort();
+    }
+}
+
+/* --- the network --- */
+
+size_t machine_connect(struct machine *machine)
+{
+    for (size_t i = 0; i < MACHINE_LINES && machine->hub != NULL; i++) {
+        struct machine_line *line = &machine->lines[i];
+        if (line->connection == 0) {
+            line->connection = ++machine->connections;
+            line->hub_is_there = true;
+            step(machine,
+                 (struct hub_event){.kind = EVENT_CONNECTED, .connection = line->connection});
+            return i;
+        }
+    }
+    return MACHINE_LINES;
+}
+
+void machine_say(struct machine *machine, size_t index, struct bytes message)
+{
+    if (machine->lines[index].hub_is_there) {
+        push(&machine->lines[index].to_hub, message);
+    }
+}
+
+bool machine_hear(struct machine *machine, size_t index, struct buffer *message)
+{
+    struct machine_line *line = &machine->lines[index];
+    bool heard = pop(&line->to_client, message);
+    if (line->blocked && line->to_client.length < SOCKET_BYTES / 2) {
+        line->blocked = false;
+        step(machine, (struct hub_event){.kind = EVENT_WRITABLE, .connection = line->connection});
+    }
+    return heard;
+}
+
+void machine_leave(struct machine *machine, size_t index)
+{
+    struct machine_line *line = &machine->lines[index];
+    if (line->hub_is_there) {
+        step(machine,
+             (struct hub_event){.kind = EVENT_DISCONNECTED, .connection = line->connection});
+    }
+    cut(line);
+    buffer_clear(&line->to_client);
+    line->connection = 0;
+}
+
+static bool deliver(struct machine *machine, struct machine_line *line)
+{
+    struct buffer message;
+    if (!line->hub_is_there || line->paused) {
+        return false;
+    }
+    if (line->closing) {
+        step(machine,
+             (struct hub_event){.kind = EVENT_DISCONNECTED, .connection = line->connection});
+        cut(line);
+        return true;
+    }
+    buffer_init(&message, SIZE_MAX / 2);
+    bool popped = pop(&line->to_hub, &message);
+    if (popped) {
+        step(machine, (struct hub_event){.kind = EVENT_RECEIVED,
+                                         .connection = line->connection,
+                                         .bytes = buffer_bytes(&message)});
+    }
+    buffer_finish(&message);
+    return popped;
+}
+
+bool machine_turn(struct machine *machine)
+{
+    if (machine->failed) {
+        end(machine);
+        machine->stops++;
+    }
+    if (machine->hub == NULL) {
+        return machine_start(machine);
+    }
+    bool busy = false;
+    for (size_t i = 0; i < MACHINE_LINES && !machine->failed; i++) {
+        busy = deliver(machine, &machine->lines[i]) || busy;
+    }
+    if (!machine->failed) {
+        busy = work(machine) || busy;
+        busy = complete(machine) || busy;
+    }
+    if (!machine->failed && (machine->more || machine->now_ms >= machine->wake_ms)) {
+        step(machine, (struct hub_event){.kind = EVENT_TICK});
+        busy = busy || machine->more;
+    }
+    return busy || machine->failed;
+}
+
+void machine_pass(struct machine *machine, uint64_t milliseconds)
+{
+    machine->now_ms += milliseconds;
+    if (machine->hub != NULL && !machine->failed) {
+        step(machine, (struct hub_event){.kind = EVENT_TICK});
+    }
+}
