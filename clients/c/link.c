@@ -408,13 +408,17 @@ static bool load(struct link *link, struct session *session)
     buffer_init(&saved, LIMIT_BODY_BYTES);
     (void)snprintf(schema, sizeof schema, "%s", session->name);
     schema[strcspn(schema, "/")] = '\0';
-    if (store_get(link->options.store, session->name, &saved)) {
+    bool read = store_get(link->options.store, session->name, &saved);
+    if (read && saved.length > 0) {
         status = session_load(session, buffer_bytes(&saved));
-    } else if (store_get_schema(link->options.store, schema, &saved)) {
-        status = session_declare(session, buffer_bytes(&saved));
+    } else if (read) {
+        read = store_get_schema(link->options.store, schema, &saved);
+        if (read && saved.length > 0) {
+            status = session_declare(session, buffer_bytes(&saved));
+        }
     }
     buffer_finish(&saved);
-    return status == SESSION_OK;
+    return read && status == SESSION_OK;
 }
 
 struct session *link_add(struct link *link, const char *name)

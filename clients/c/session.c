@@ -230,7 +230,10 @@ static enum session_status widen(struct session *session, struct schema *schema)
     wider.schema = *schema;
     wider.declared = true;
     enum session_status status = create_fields(&wider);
-    if (status == SESSION_OK && writer.status == PROTOCOL_OK) {
+    if (writer.status != PROTOCOL_OK) {
+        status = SESSION_NO_MEMORY;
+    }
+    if (status == SESSION_OK) {
         status = session_restore(&wider, buffer_bytes(&saved));
     }
     buffer_finish(&saved);
@@ -254,7 +257,7 @@ enum session_status session_declare(struct session *session, struct bytes fields
     }
     if (!reader_ok(&reader)) {
         schema_finish(&schema);
-        return SESSION_PROTOCOL;
+        return session_status_of(&reader);
     }
     if (session->declared && is_foreign(session, &schema)) {
         if (!holds_nothing(session)) {
@@ -276,8 +279,12 @@ enum session_status session_declare(struct session *session, struct bytes fields
         return widen(session, &schema);
     }
     session->schema = schema;
-    session->declared = true;
-    return create_fields(session);
+    session->declared = create_fields(session) == SESSION_OK;
+    if (!session->declared) {
+        forget_fields(session);
+        return SESSION_NO_MEMORY;
+    }
+    return SESSION_OK;
 }
 
 uint64_t session_pending(const struct session *session)

@@ -87,7 +87,8 @@ struct schema session_take_schema(struct session *session);
 void session_set_time(struct session *session, uint64_t now_ms);
 
 /* An edit: `verb` and values as the field's type takes them (clients/c/edits.h). On failure nothing
- * has changed. */
+ * has changed; but after SESSION_NO_MEMORY, here and below, the session is unfit: it ends, and
+ * begins again from what was saved. */
 struct edit;
 CRDT_CHECKED enum session_status session_edit(struct session *session, const char *field,
                                               const struct edit *edit);

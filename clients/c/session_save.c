@@ -225,7 +225,7 @@ static void read_outbox(struct reader *reader, struct session *session)
         realloc(session->outboxes, (session->length + 1) * sizeof *session->outboxes);
     if (grown == NULL || !reader_ok(reader)) {
         session->outboxes = grown == NULL ? session->outboxes : grown;
-        reader_fail(reader, PROTOCOL_NO_MEMORY);
+        reader_fail(reader, PROTOCOL_NO_MEMORY); /* unless it has failed already */
         return;
     }
     session->outboxes = grown;
@@ -252,7 +252,7 @@ static void read_outbox(struct reader *reader, struct session *session)
     }
 }
 
-static enum session_status status_of(const struct reader *reader)
+enum session_status session_status_of(const struct reader *reader)
 {
     if (reader_ok(reader)) {
         return SESSION_OK;
@@ -275,7 +275,7 @@ enum session_status session_restore(struct session *session, struct bytes saved)
     if (reader_ok(&reader)) {
         session_set_lease(session, lease);
     }
-    return status_of(&reader);
+    return session_status_of(&reader);
 }
 
 enum session_status session_load(struct session *session, struct bytes saved)

@@ -32,6 +32,9 @@ void session_turned_away(struct session *session, const struct packet_gap *gap,
 /* Whether the hub can never take some of what is held. */
 bool session_is_stuck(const struct session *session);
 
+/* What became of what a reader has read. */
+enum session_status session_status_of(const struct reader *reader);
+
 /* What was saved, into a session whose fields are declared. */
 CRDT_CHECKED enum session_status session_restore(struct session *session, struct bytes saved);
 

@@ -309,12 +309,11 @@ static enum session_status read_content(struct session *session, struct bytes ra
         field->declared.codec->read_content(&value, &field->declared, *slot, position);
         reader_fail(&reader, value.status);
         /* What is un-shown once is forgotten: a client needs no log. */
-        crdt_field_trim(*slot, 0);
+        if (reader_ok(&reader)) {
+            crdt_field_trim(*slot, 0);
+        }
     }
-    if (reader.status == PROTOCOL_NO_MEMORY) {
-        return SESSION_NO_MEMORY;
-    }
-    return reader_ok(&reader) ? SESSION_OK : SESSION_PROTOCOL;
+    return session_status_of(&reader);
 }
 
 static enum session_status on_content(struct session *session, const struct packet_content *content,

@@ -82,14 +82,15 @@ static bool get(struct store *store, const char *sql, const char *name, struct b
 {
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(store->database, sql, -1, &statement, NULL);
-    bool good = false;
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_ROW) {
-            const void *data = sqlite3_column_blob(statement, 0);
-            good = buffer_append(found, data, (size_t)sqlite3_column_bytes(statement, 0)) ==
-                   PROTOCOL_OK;
-        }
+        rc = sqlite3_step(statement);
+    }
+    bool good = rc == SQLITE_DONE;
+    if (rc == SQLITE_ROW) {
+        const void *data = sqlite3_column_blob(statement, 0);
+        size_t length = (size_t)sqlite3_column_bytes(statement, 0);
+        good = data != NULL && buffer_append(found, data, length) == PROTOCOL_OK;
     }
     (void)sqlite3_finalize(statement);
     return good;
@@ -105,15 +106,22 @@ bool store_get_schema(struct store *store, const char *schema, struct buffer *fi
     return get(store, "SELECT fields FROM schemas WHERE name = ?1", schema, fields);
 }
 
-void store_each_pending(struct store *store, void (*visit)(void *context, const char *name),
+bool store_each_pending(struct store *store, void (*visit)(void *context, const char *name),
                         void *context)
 {
     sqlite3_stmt *statement = NULL;
     int rc =
         sqlite3_prepare_v2(store->database, "SELECT name FROM sessions WHERE pending ORDER BY name",
                            -1, &statement, NULL);
-    while (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
-        visit(context, (const char *)sqlite3_column_text(statement, 0));
+    rc = rc == SQLITE_OK ? sqlite3_step(statement) : rc;
+    while (rc == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        if (name == NULL) {
+            break;
+        }
+        visit(context, name);
+        rc = sqlite3_step(statement);
     }
     (void)sqlite3_finalize(statement);
+    return rc == SQLITE_DONE;
 }

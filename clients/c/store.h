@@ -19,12 +19,12 @@ CRDT_CHECKED bool store_put(struct store *store, const char *name, struct bytes 
                             bool pending);
 CRDT_CHECKED bool store_put_schema(struct store *store, const char *schema, struct bytes fields);
 
-/* Appends what was put; false: nothing was. */
-bool store_get(struct store *store, const char *name, struct buffer *session);
-bool store_get_schema(struct store *store, const char *schema, struct buffer *fields);
+/* Appends what was put, or nothing, if nothing was. False: it cannot be read. */
+CRDT_CHECKED bool store_get(struct store *store, const char *name, struct buffer *session);
+CRDT_CHECKED bool store_get_schema(struct store *store, const char *schema, struct buffer *fields);
 
-/* Visits the names of the documents whose edits wait. */
-void store_each_pending(struct store *store, void (*visit)(void *context, const char *name),
-                        void *context);
+/* Visits the names of the documents whose edits wait. False: they cannot all be read. */
+CRDT_CHECKED bool store_each_pending(struct store *store,
+                                     void (*visit)(void *context, const char *name), void *context);
 
 #endif

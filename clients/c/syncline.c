@@ -293,8 +293,8 @@ static int sync_all(struct app *app, char **names, int count)
             return EXIT_USAGE;
         }
     }
-    if (count == 0) {
-        store_each_pending(app->store, add_pending, app);
+    if (count == 0 && !store_each_pending(app->store, add_pending, app)) {
+        return fail(EXIT_FAILURE, "what the store holds cannot be read", "");
     }
     int code = run_until(app, acknowledged);
     return code == EXIT_SUCCESS && app->rejected ? EXIT_FAILURE : code;
