@@ -38,6 +38,12 @@ export async function until(check, what, ms = 20000) {
   }
 }
 
+/** A sanitizer's report, which a program that is killed, or is expected to fail, would get past with. */
+function refuseReport(log) {
+  const report = /^.*(?:ThreadSanitizer|AddressSanitizer|LeakSanitizer|runtime error).*$/m.exec(log);
+  if (report !== null) throw new Error(`${report[0]}\n${log.slice(report.index)}`);
+}
+
 /** A hub that can be killed and started again on the same port and file. */
 export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1' } = {}) {
   const dir = folder(t);
@@ -51,6 +57,7 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
     const [command, ...rest] = [...wrap, join(bin, 'synclined'), ...args];
     const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
     hub.process = child;
+    hub.logged = once(child.stderr, 'close');
     child.stderr.on('data', (data) => { hub.log += data; });
     const line = await Promise.race([
       once(createInterface(child.stdout), 'line').then(([text]) => text),
@@ -69,16 +76,27 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
     return code;
   };
   hub.kill = () => hub.stop('SIGKILL');
-  t.after(() => hub.kill());
+  t.after(async () => {
+    await hub.kill();
+    await hub.logged;
+    refuseReport(hub.log);
+  });
   await hub.start();
   return hub;
 }
 
 /** Runs a program; answers its exit code and what it printed. */
 export function run(program, args, { input } = {}) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child = execFile(join(bin, program), args, { timeout: 60000, maxBuffer: 1 << 26 },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }));
+      (error, stdout, stderr) => {
+        try {
+          refuseReport(stderr);
+          resolve({ code: error === null ? 0 : error.code, stdout, stderr });
+        } catch (report) {
+          reject(report);
+        }
+      });
     child.stdin.on('error', () => {}); // a program that stops early does not read
     child.stdin.end(input ?? '');
   });

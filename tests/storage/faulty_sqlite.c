@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* One lock for all: the plan changes while the threads run. */
@@ -34,6 +35,14 @@ static struct file *of(sqlite3_file *file) { return (struct file *)(void *)file;
 
 static sqlite3_file *base_of(sqlite3_file *file) { return of(file)->base; }
 
+/* Past the C library's _exit, at which ThreadSanitizer waits for the threads and reports those
+ * left. */
+void faulty_die(int status)
+{
+    (void)syscall(SYS_exit_group, status);
+    abort();
+}
+
 /* The code to fail with, or SQLITE_OK. */
 static int next(enum faulty_call call)
 {
@@ -42,7 +51,7 @@ static int next(enum faulty_call call)
     faulty.counts[call]++;
     if (faulty.left > 0 && faulty.call == call) {
         if (faulty.left == 1 && faulty.code == FAULTY_DIE) {
-            _exit(FAULTY_STATUS);
+            faulty_die(FAULTY_STATUS);
         }
         if (faulty.left == 1) {
             code = faulty.code;

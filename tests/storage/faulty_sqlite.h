@@ -18,6 +18,9 @@ enum faulty_call {
 /* Once, before SQLite is used in any way. */
 void faulty_install(void);
 
+/* Ends the process, whatever its threads do, as a kill would: nothing looks for what is left. */
+_Noreturn void faulty_die(int status);
+
 /* Instead of an error: the process ends at once, before the call, with FAULTY_STATUS. */
 enum { FAULTY_DIE = -1, FAULTY_STATUS = 77 };
 
