@@ -144,7 +144,8 @@ static void take(struct hub *hub, struct connection *connection, const struct hu
         uint64_t taken_ms = token->verified_ms + AUTH_INTERVAL_MS;
         token->ask_ms = token->expires_ms - (part_ms < ASK_MS ? part_ms : ASK_MS);
         token->ask_ms = token->ask_ms > taken_ms ? token->ask_ms : taken_ms;
-        connections_sweep_by(hub, token->ask_ms);
+        connections_sweep_by(hub,
+                             token->ask_ms < token->expires_ms ? token->ask_ms : token->expires_ms);
     }
 }
 

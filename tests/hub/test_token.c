@@ -364,3 +364,13 @@ Test(token, is_not_asked_for_more_often_than_it_is_taken)
     world_tick(&world, end_ms + SLACK - world.now_ms);
     cr_expect(eq(u16, world.connections[1].closed, CLOSE_TOKEN));
 }
+
+/* The question would come too early behind the token itself; the end waits for nothing. */
+Test(token, of_a_very_short_life_ends_in_time)
+{
+    uint64_t end_ms = world.now_ms + 150;
+    welcome(1, "ann", 150);
+    cr_expect(le(u64, world.wake_ms, end_ms));
+    world_tick(&world, end_ms - world.now_ms);
+    expect_expelled(1, "TOKEN_EXPIRED");
+}
