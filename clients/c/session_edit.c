@@ -90,12 +90,20 @@ static bool is_open(const struct outbox *own, const struct delta *delta)
     return !delta->sent && !delta->rejected && (!delta->stored || own->length >= STORED_MAX);
 }
 
+/* A position means something else in another journal, which follows a restored backup. */
+static bool knows_the_same(const struct session *session, const struct delta *delta)
+{
+    uint64_t position = session->has_cursor ? session->cursor : 0;
+    return delta->position == position &&
+           (position == 0 ||
+            memcmp(delta->journal.bytes, session->cursor_journal.bytes, JOURNAL_ID_BYTES) == 0);
+}
+
 static bool gathers(const struct session *session, const struct outbox *own, size_t index,
                     size_t bytes, const struct packet_seen *seen, size_t length)
 {
     const struct delta *delta = &own->deltas[own->length - 1];
-    bool same = is_open(own, delta) && has_room(delta, bytes) &&
-                delta->position == (session->has_cursor ? session->cursor : 0) &&
+    bool same = is_open(own, delta) && has_room(delta, bytes) && knows_the_same(session, delta) &&
                 delta->seen_length == length && keeps_company(session, delta, index);
     for (size_t i = 0; same && i < length; i++) {
         same = delta->seen[i].seq == seen[i].seq &&

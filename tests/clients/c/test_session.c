@@ -66,15 +66,16 @@ static void increment(void)
     cr_assert(eq(int, session_edit(&session, "likes", &edit), SESSION_OK));
 }
 
-static void ask_for_stream(void)
+static void ask_for_stream_in(struct journal_id journal)
 {
-    struct journal_id journal = {{7}};
     struct buffer bytes;
     buffer_init(&bytes, LIMIT_BODY_BYTES);
     struct writer writer = writer_to(&bytes);
     session_open(&session, 1, &journal, &writer);
     buffer_finish(&bytes);
 }
+
+static void ask_for_stream(void) { ask_for_stream_in((struct journal_id){{7}}); }
 
 /* One on which the ledger stands at `seq`. */
 static void open_stream(const char *opened)
@@ -325,4 +326,18 @@ Test(session, a_schema_that_was_only_remembered_gives_way)
     const struct edit edit = {.verb = "add", .values = values, .length = 1};
     cr_assert(eq(int, session_edit(&session, "tags", &edit), SESSION_OK));
     expect_sends("1-1 ");
+}
+
+/* The same number means another point there: a backup was restored in between. */
+Test(session, an_edit_joins_none_that_was_made_in_another_journal)
+{
+    (void)receive("[\"UPDATE\",1,0,5,{\"0\":1}]");
+    increment();
+    session_disconnect(&session);
+    ask_for_stream_in((struct journal_id){{8}});
+    (void)receive(OPENED(0));
+    (void)receive("[\"SNAPSHOT\",1,5,{\"0\":2}]");
+    increment();
+    increment();
+    expect_sends("1-1 2-3 ");
 }
