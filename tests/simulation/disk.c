@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/simulation/disk_file.h"
+#include "tests/simulation/disk_lock.h"
 
 enum { NAME_BYTES = 512 };
 
@@ -27,18 +28,9 @@ static struct {
     bool cut;
     unsigned cut_after; /* 0: never */
     bool failed;
+    size_t failures; /* ever */
+    size_t fulls;
 } disk;
-
-/* A handle, which SQLite keeps the room for. */
-struct handle {
-    sqlite3_file base;
-    struct disk_file *file;
-    int level;
-    unsigned slots_shared; /* bits: the index's locks that this handle holds */
-    unsigned slots_exclusive;
-};
-
-static struct handle *of(sqlite3_file *file) { return (struct handle *)(void *)file; }
 
 /* --- faults --- */
 
@@ -60,6 +52,7 @@ static int fail(enum disk_call call)
     }
     fault->left = fault->lasting ? 1 : 0;
     disk.failed = true;
+    disk.failures++;
     return fault->code;
 }
 
@@ -110,20 +103,17 @@ static void release(struct disk_file *file)
 
 /* --- a file's methods --- */
 
-static int on_unlock(sqlite3_file *base, int level);
-static int on_unmap(sqlite3_file *file, int remove);
-
 static int on_close(sqlite3_file *file)
 {
-    (void)on_unlock(file, SQLITE_LOCK_NONE);
-    (void)on_unmap(file, 0);
-    release(of(file)->file);
+    (void)disk_on_unlock(file, SQLITE_LOCK_NONE);
+    (void)disk_on_unmap(file, 0);
+    release(disk_handle_of(file)->file);
     return SQLITE_OK;
 }
 
 static int on_read(sqlite3_file *file, void *data, int length, sqlite3_int64 offset)
 {
-    const struct disk_bytes *bytes = &of(file)->file->written;
+    const struct disk_bytes *bytes = &disk_handle_of(file)->file->written;
     int rc = fail(DISK_READ);
     if (rc != SQLITE_OK) {
         return rc;
@@ -146,11 +136,13 @@ static int on_write(sqlite3_file *file, const void *data, int length, sqlite3_in
         return rc;
     }
     size_t whole = (size_t)length;
-    if (rc == SQLITE_OK && !has_room(of(file)->file, (size_t)offset + whole)) {
+    if (rc == SQLITE_OK && !has_room(disk_handle_of(file)->file, (size_t)offset + whole)) {
         disk.failed = true;
+        disk.fulls++;
         return SQLITE_FULL;
     }
-    disk_file_write(of(file)->file, data, rc == SQLITE_OK ? whole : whole / 2, (size_t)offset);
+    disk_file_write(disk_handle_of(file)->file, data, rc == SQLITE_OK ? whole : whole / 2,
+                    (size_t)offset);
     return rc;
 }
 
@@ -158,7 +150,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 length)
 {
     int rc = fail(DISK_WRITE);
     if (rc == SQLITE_OK) {
-        disk_file_truncate(of(file)->file, (size_t)length);
+        disk_file_truncate(disk_handle_of(file)->file, (size_t)length);
     }
     return rc;
 }
@@ -168,54 +160,14 @@ static int on_sync(sqlite3_file *file, int flags)
     int rc = fail(DISK_SYNC);
     (void)flags;
     if (rc == SQLITE_OK) {
-        disk_file_sync(of(file)->file);
+        disk_file_sync(disk_handle_of(file)->file);
     }
     return rc;
 }
 
 static int on_size(sqlite3_file *file, sqlite3_int64 *length)
 {
-    *length = (sqlite3_int64)of(file)->file->written.length;
-    return SQLITE_OK;
-}
-
-static int on_lock(sqlite3_file *base, int level)
-{
-    struct handle *handle = of(base);
-    struct disk_file *file = handle->file;
-    bool shares = handle->level >= SQLITE_LOCK_SHARED;
-    if (level <= handle->level) {
-        return SQLITE_OK;
-    }
-    if ((!shares && file->exclusive) ||
-        (level >= SQLITE_LOCK_RESERVED && handle->level < SQLITE_LOCK_RESERVED && file->reserved) ||
-        (level == SQLITE_LOCK_EXCLUSIVE && file->shared > (shares ? 1U : 0U))) {
-        return SQLITE_BUSY;
-    }
-    file->shared += !shares;
-    file->reserved = file->reserved || level >= SQLITE_LOCK_RESERVED;
-    file->exclusive = file->exclusive || level == SQLITE_LOCK_EXCLUSIVE;
-    handle->level = level;
-    return SQLITE_OK;
-}
-
-static int on_unlock(sqlite3_file *base, int level)
-{
-    struct handle *handle = of(base);
-    struct disk_file *file = handle->file;
-    if (level >= handle->level) {
-        return SQLITE_OK;
-    }
-    file->exclusive = file->exclusive && handle->level < SQLITE_LOCK_EXCLUSIVE;
-    file->reserved = file->reserved && handle->level < SQLITE_LOCK_RESERVED;
-    file->shared -= level == SQLITE_LOCK_NONE;
-    handle->level = level;
-    return SQLITE_OK;
-}
-
-static int on_check_lock(sqlite3_file *file, int *held)
-{
-    *held = of(file)->file->reserved;
+    *length = (sqlite3_int64)disk_handle_of(file)->file->written.length;
     return SQLITE_OK;
 }
 
@@ -239,89 +191,6 @@ static int on_characteristics(sqlite3_file *file)
     return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-/* --- the index of a write-ahead log --- */
-
-static int on_map(sqlite3_file *file, int region, int length, int extend, void volatile **out)
-{
-    if (region >= DISK_REGIONS) {
-        return SQLITE_NOMEM;
-    }
-    uint8_t **at = &of(file)->file->regions[region];
-    if (*at == NULL && extend != 0) {
-        *at = disk_allocate((size_t)length);
-    }
-    *out = *at;
-    return SQLITE_OK;
-}
-
-static void slot_unlock(struct handle *handle, int slot)
-{
-    unsigned bit = 1U << slot;
-    if ((handle->slots_shared & bit) != 0) {
-        handle->file->slot_shared[slot]--;
-    }
-    if ((handle->slots_exclusive & bit) != 0) {
-        handle->file->slot_exclusive[slot] = false;
-    }
-    handle->slots_shared &= ~bit;
-    handle->slots_exclusive &= ~bit;
-}
-
-static bool slot_is_free(const struct handle *handle, int slot, bool exclusive)
-{
-    const struct disk_file *file = handle->file;
-    size_t own = (handle->slots_shared >> slot) & 1U;
-    bool taken = file->slot_exclusive[slot] && ((handle->slots_exclusive >> slot) & 1U) == 0;
-    return !taken && (!exclusive || file->slot_shared[slot] == own);
-}
-
-static void slot_lock(struct handle *handle, int slot, bool exclusive)
-{
-    slot_unlock(handle, slot);
-    if (exclusive) {
-        handle->file->slot_exclusive[slot] = true;
-        handle->slots_exclusive |= 1U << slot;
-    } else {
-        handle->file->slot_shared[slot]++;
-        handle->slots_shared |= 1U << slot;
-    }
-}
-
-static int on_shm_lock(sqlite3_file *file, int first, int count, int flags)
-{
-    struct handle *handle = of(file);
-    bool exclusive = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
-    if ((flags & SQLITE_SHM_UNLOCK) != 0) {
-        for (int slot = first; slot < first + count; slot++) {
-            slot_unlock(handle, slot);
-        }
-        return SQLITE_OK;
-    }
-    for (int slot = first; slot < first + count; slot++) {
-        if (!slot_is_free(handle, slot, exclusive)) {
-            return SQLITE_BUSY;
-        }
-    }
-    for (int slot = first; slot < first + count; slot++) {
-        slot_lock(handle, slot, exclusive);
-    }
-    return SQLITE_OK;
-}
-
-static void on_barrier(sqlite3_file *file) { (void)file; }
-
-static int on_unmap(sqlite3_file *file, int remove)
-{
-    struct handle *handle = of(file);
-    for (int slot = 0; slot < DISK_SHARED_SLOTS; slot++) {
-        slot_unlock(handle, slot);
-    }
-    if (remove != 0) {
-        disk_file_forget_regions(handle->file);
-    }
-    return SQLITE_OK;
-}
-
 static const sqlite3_io_methods methods = {
     .iVersion = 2,
     .xClose = on_close,
@@ -330,16 +199,16 @@ static const sqlite3_io_methods methods = {
     .xTruncate = on_truncate,
     .xSync = on_sync,
     .xFileSize = on_size,
-    .xLock = on_lock,
-    .xUnlock = on_unlock,
-    .xCheckReservedLock = on_check_lock,
+    .xLock = disk_on_lock,
+    .xUnlock = disk_on_unlock,
+    .xCheckReservedLock = disk_on_check_lock,
     .xFileControl = on_control,
     .xSectorSize = on_sector,
     .xDeviceCharacteristics = on_characteristics,
-    .xShmMap = on_map,
-    .xShmLock = on_shm_lock,
-    .xShmBarrier = on_barrier,
-    .xShmUnmap = on_unmap,
+    .xShmMap = disk_on_map,
+    .xShmLock = disk_on_shm_lock,
+    .xShmBarrier = disk_on_barrier,
+    .xShmUnmap = disk_on_unmap,
 };
 
 /* --- the disk's methods --- */
@@ -359,9 +228,9 @@ static struct disk_file *open_file(const char *name, int flags)
 
 static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *out)
 {
-    struct handle *handle = of(base);
+    struct disk_handle *handle = disk_handle_of(base);
     (void)vfs;
-    *handle = (struct handle){.file = open_file(name, flags)};
+    *handle = (struct disk_handle){.file = open_file(name, flags)};
     if (handle->file == NULL) {
         return SQLITE_CANTOPEN;
     }
@@ -375,19 +244,15 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int f
 
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 {
-    struct disk_file *file = find(name);
     (void)vfs;
     (void)sync_folder;
     if (disk.cut) {
         return SQLITE_IOERR_DELETE;
     }
-    if (file == NULL) {
+    if (find(name) == NULL) {
         return SQLITE_IOERR_DELETE_NOENT;
     }
-    file->deleted = true;
-    if (file->handles == 0) {
-        unlink_file(file);
-    }
+    disk_remove(name);
     return SQLITE_OK;
 }
 
@@ -440,7 +305,7 @@ void disk_install(void)
 {
     disk.vfs = (sqlite3_vfs){
         .iVersion = 2,
-        .szOsFile = (int)sizeof(struct handle),
+        .szOsFile = (int)sizeof(struct disk_handle),
         .mxPathname = NAME_BYTES,
         .zName = "simulated",
         .xOpen = on_open,
@@ -471,6 +336,32 @@ void disk_format(uint64_t seed)
     disk_heal();
 }
 
+struct bytes disk_content(const char *name)
+{
+    const struct disk_file *file = find(name);
+    return file == NULL ? (struct bytes){0}
+                        : (struct bytes){file->written.data, file->written.length};
+}
+
+void disk_remove(const char *name)
+{
+    struct disk_file *file = find(name);
+    if (file != NULL) {
+        file->deleted = true;
+        if (file->handles == 0) {
+            unlink_file(file);
+        }
+    }
+}
+
+void disk_put(const char *name, struct bytes content)
+{
+    disk_remove(name);
+    struct disk_file *file = open_file(name, SQLITE_OPEN_CREATE);
+    disk_file_write(file, content.data, content.length, 0);
+    disk_file_sync(file);
+}
+
 void disk_fail(enum disk_call call, unsigned n, int code, bool lasting)
 {
     disk.faults[call] = (struct fault){.left = n, .code = code, .lasting = lasting};
@@ -486,6 +377,10 @@ void disk_heal(void)
 }
 
 bool disk_has_failed(void) { return disk.failed; }
+
+size_t disk_failures(void) { return disk.failures; }
+
+size_t disk_fulls(void) { return disk.fulls; }
 
 void disk_cut(void) { disk.cut = true; }
 

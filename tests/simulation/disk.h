@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crdt/bytes.h"
 #include "tests/simulation/random.h"
 
 enum disk_call { DISK_WRITE, DISK_SYNC, DISK_READ, DISK_CALLS };
@@ -30,10 +31,20 @@ void disk_fail(enum disk_call call, unsigned n, int code, bool lasting);
 /* Files may grow by so many bytes more; beyond that writes fail with SQLITE_FULL. */
 void disk_fill(uint64_t bytes_left);
 
+/* What a file holds, as its process sees it, borrowed until it changes; no bytes: it is not there.
+ */
+struct bytes disk_content(const char *name);
+/* Makes the file anew, and durable; of nobody's that has it open. */
+void disk_put(const char *name, struct bytes content);
+void disk_remove(const char *name);
+
 /* No more faults, room enough. */
 void disk_heal(void);
 /* Whether a call has failed since it was healed or started. */
 bool disk_has_failed(void);
+/* How many calls have failed ever, and how many writes for want of room. */
+size_t disk_failures(void);
+size_t disk_fulls(void);
 
 /* From now on nothing reaches the disk: the process that has the files open is dead, and only its
  * memory is still to be freed, by closing its connections. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/simulation/memory.h"
+
 static _Noreturn void stop(void)
 {
     (void)fprintf(stderr, "the simulated disk has no memory left\n");
@@ -12,7 +14,7 @@ static _Noreturn void stop(void)
 
 void *disk_allocate(size_t bytes)
 {
-    void *memory = calloc(1, bytes == 0 ? 1 : bytes);
+    void *memory = memory_own_calloc(bytes);
     if (memory == NULL) {
         stop();
     }
@@ -27,7 +29,7 @@ static void bytes_reserve(struct disk_bytes *bytes, size_t length)
         return;
     }
     size_t capacity = bytes->capacity * 2 > length ? bytes->capacity * 2 : length;
-    uint8_t *grown = realloc(bytes->data, capacity);
+    uint8_t *grown = memory_own_realloc(bytes->data, capacity);
     if (grown == NULL) {
         stop();
     }
@@ -66,7 +68,8 @@ static void add_change(struct disk_file *file, struct disk_change change)
 {
     if (file->change_count == file->change_capacity) {
         file->change_capacity = file->change_capacity * 2 + 16;
-        struct disk_change *grown = realloc(file->changes, file->change_capacity * sizeof *grown);
+        struct disk_change *grown =
+            memory_own_realloc(file->changes, file->change_capacity * sizeof *grown);
         if (grown == NULL) {
             stop();
         }
@@ -87,7 +90,7 @@ static void apply(struct disk_bytes *bytes, const struct disk_change *change, si
 static void forget_changes(struct disk_file *file)
 {
     for (size_t i = 0; i < file->change_count; i++) {
-        free(file->changes[i].data);
+        memory_own_free(file->changes[i].data);
     }
     file->change_count = 0;
 }
@@ -157,7 +160,7 @@ struct disk_file *disk_file_create(const char *name)
 void disk_file_forget_regions(struct disk_file *file)
 {
     for (size_t i = 0; i < DISK_REGIONS; i++) {
-        free(file->regions[i]);
+        memory_own_free(file->regions[i]);
         file->regions[i] = NULL;
     }
 }
@@ -166,9 +169,9 @@ void disk_file_destroy(struct disk_file *file)
 {
     forget_changes(file);
     disk_file_forget_regions(file);
-    free(file->changes);
-    free(file->written.data);
-    free(file->synced.data);
-    free(file->name);
-    free(file);
+    memory_own_free(file->changes);
+    memory_own_free(file->written.data);
+    memory_own_free(file->synced.data);
+    memory_own_free(file->name);
+    memory_own_free(file);
 }

@@ -53,7 +53,8 @@ void disk_file_lose_power(struct disk_file *file, struct random *random);
 /* Of all whose handles are gone: nobody has the index in memory any more. */
 void disk_file_forget_regions(struct disk_file *file);
 
-/* Zeroed; the simulation ends if there is no memory for itself. */
+/* Zeroed; the simulation ends if there is no memory for itself. To be freed outside the hub's code,
+ * or with `memory_own_free`. */
 void *disk_allocate(size_t bytes);
 
 #endif

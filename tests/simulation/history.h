@@ -3,28 +3,36 @@
  * then, apart from CRDTs, sessions and the hub. What a document must show in the end follows from
  * it, from the order in which the journal has taken the edits, and from the hub's list of those
  * that it has refused.
+ *
+ * The journal can go back: a backup is restored, or a relaxed one loses its end. What it had taken
+ * behind that point is then not taken, until it comes again.
  */
 #ifndef SIMULATION_HISTORY_H
 #define SIMULATION_HISTORY_H
 
 #include "protocol/buffer.h"
 #include "protocol/replica.h"
+#include "server/storage/storage.h"
 
 enum history_kind {
-    HISTORY_LIKES,  /* amount */
-    HISTORY_POINTS, /* amount, signed */
-    HISTORY_STOCK,  /* amount, signed; may be refused */
-    HISTORY_SEEN,   /* element */
-    HISTORY_TAG,    /* element */
-    HISTORY_UNTAG,  /* element */
-    HISTORY_CART,   /* amount, signed, of the key `element` % 4 */
-    HISTORY_OTHER   /* nothing follows from it but that all show the same */
+    HISTORY_LIKES,   /* amount */
+    HISTORY_POINTS,  /* amount, signed */
+    HISTORY_STOCK,   /* amount, signed; may be refused */
+    HISTORY_SEEN,    /* element */
+    HISTORY_TAG,     /* element */
+    HISTORY_UNTAG,   /* element */
+    HISTORY_CART,    /* amount, signed, of the key `element` % 4 */
+    HISTORY_UNCART,  /* of the key */
+    HISTORY_NOTE,    /* amount, its value, never used twice */
+    HISTORY_OPEN,    /* amount: 1 enables, 0 disables */
+    HISTORY_RESERVE, /* of the stock: a lease */
+    HISTORY_NAME     /* amount, its length; nothing follows from it but that all show the same */
 };
 
 /* The stock has bounds: 0 and this. */
 enum { HISTORY_STOCK_MAX = 20 };
 
-enum { HISTORY_TAGS = 6, HISTORY_SEEN_MAX = 32 };
+enum { HISTORY_TAGS = 6, HISTORY_CART_KEYS = 4 };
 
 /* All edits of a replica up to this one. */
 struct history_seen {
@@ -35,42 +43,81 @@ struct history_seen {
 struct history_edit {
     struct replica_id replica;
     uint64_t seq;
+    unsigned document;
     enum history_kind kind;
     int64_t amount;
     uint64_t element;
     bool refused;
-    bool told;                                  /* the refusal, to a device */
-    uint64_t position;                          /* in the journal; 0: it is not there */
-    uint64_t cursor;                            /* all up to this position was seen */
-    struct history_seen seen[HISTORY_SEEN_MAX]; /* and this, that waited on the same device */
+    bool told;                 /* the refusal, to a device */
+    uint64_t position;         /* in the journal; 0: it is not there */
+    struct journal_id journal; /* that the cursor counts in */
+    uint64_t cursor;           /* all up to this position was seen */
+    size_t seen_first;         /* and what waited on the same device, in history->seen */
     size_t seen_length;
 };
 
 /* What the hub says of a replica. */
 struct history_replica {
     struct replica_id replica;
-    uint64_t journaled; /* taken up to here, by the journal's order */
-    uint64_t seq;       /* and as the hub says */
-    uint64_t acked;     /* up to here, as a device was told */
+    uint64_t journaled;  /* taken up to here, by the journal's order */
+    uint64_t seq;        /* and as the hub says */
+    uint64_t acked;      /* up to here, as a device was told */
+    uint64_t acked_ever; /* the same, in any journal */
+};
+
+/* An update that the journal's order takes. */
+struct history_taken {
+    struct replica_id replica;
+    uint64_t first; /* 0: a whole state */
+    uint64_t last;
+    uint64_t position;
+};
+
+struct history_log {
+    struct history_taken *taken;
+    size_t length;
+    size_t capacity;
 };
 
 struct history {
     struct history_edit *edits;
     size_t length;
     size_t capacity;
+    struct history_seen *seen;
+    size_t seen_length;
+    size_t seen_capacity;
     struct history_replica *replicas;
     size_t replica_length;
     size_t replica_capacity;
     uint64_t position; /* of the last batch */
+    struct history_log log;
+    struct journal_id journal;
+    bool begun;
+    struct storage_ancestor *ancestors;
+    size_t ancestor_count;
+    struct history_log backup;
+    struct journal_id backup_journal;
+    bool restored;   /* the hub is to start from the backup */
+    size_t journals; /* that the hub has had */
 };
 
 void history_finish(struct history *history);
 
-void history_add(struct history *history, const struct history_edit *edit);
+/* With what waited on the same device: `seen_first` and `seen_length` are of no matter. */
+void history_add(struct history *history, const struct history_edit *edit,
+                 const struct history_seen *seen, size_t length);
 
-/* A device was told that all up to `seq` is durable, or that `seq` was refused. */
-void history_acked(struct history *history, const struct replica_id *replica, uint64_t seq);
-void history_told(struct history *history, const struct replica_id *replica, uint64_t seq);
+/* A device was told that all up to `seq` is durable, or that `seq` was refused, by a hub with that
+ * journal. */
+void history_acked(struct history *history, const struct journal_id *journal,
+                   const struct replica_id *replica, uint64_t seq);
+void history_told(struct history *history, const struct journal_id *journal,
+                  const struct replica_id *replica, uint64_t seq);
+
+/* Whether the hub had acknowledged more of any replica than it has now. */
+bool history_has_lost(const struct history *history);
+
+/* --- the journal: history_journal.c --- */
 
 /*
  * A batch is durable at a position; those that come again are known. Its records are held against
@@ -79,15 +126,41 @@ void history_told(struct history *history, const struct replica_id *replica, uin
  */
 void history_journaled(struct history *history, uint64_t position, struct bytes batch);
 
+/* The hub's file is open. NULL: its journal is the last one, or follows one and says from where. */
+const char *history_opened(struct history *history, const struct storage_info *info);
+
+/* A copy of the hub's file is made, or put in the file's place. */
+void history_backed_up(struct history *history);
+void history_restored(struct history *history);
+
+/* What a position of that journal means in this one. */
+uint64_t history_resolve(const struct history *history, const struct journal_id *journal,
+                         uint64_t position);
+
+/* --- what must be shown: history_show.c --- */
+
 /* The hub's lists. */
 void history_taken(struct history *history, const struct replica_id *replica, uint64_t seq);
 void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq);
 
-/* Appends the document as it must be shown: one line of JSON, NUL-terminated. */
-void history_write(const struct history *history, struct buffer *text);
+/* Appends the document as it must be shown: one line of JSON, not ended. */
+void history_write(const struct history *history, unsigned document, struct buffer *text);
+
+/* What a new client may have to download for it at the most. */
+size_t history_bytes(const struct history *history, unsigned document);
 
 /* A sentence if the hub does not stand by something that a device was told, or has taken what it
  * had to refuse; empty: it does, and has not. */
 void history_lost(const struct history *history, char *sentence, size_t size);
+
+/* --- shared by these files --- */
+
+bool history_same(const struct replica_id *a, const struct replica_id *b);
+struct history_replica *history_replica_of(struct history *history, const struct replica_id *id);
+/* NULL: nobody made such an edit. */
+struct history_edit *history_edit_of(const struct history *history, const struct replica_id *id,
+                                     uint64_t seq);
+/* Room for one more item. */
+void *history_grow(void *items, size_t length, size_t *capacity, size_t bytes);
 
 #endif

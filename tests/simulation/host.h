@@ -10,6 +10,7 @@
 #include "server/hub/hub.h"
 #include "server/storage/storage.h"
 #include "tests/simulation/disk.h"
+#include "tests/simulation/happened.h"
 #include "tests/simulation/wire.h"
 
 enum { HOST_WIRES = 32, HOST_REASON_BYTES = 256 };
@@ -20,7 +21,9 @@ struct host {
     struct hub_config config;
     struct schema_set schemas;
     void (*declare)(struct schema_set *schemas);
-    /* Told of each batch that is in the journal, once or again. */
+    /* Told of what the hub's file says of its journal, at each start, ... */
+    void (*opened)(void *context, const struct storage_info *info);
+    /* ... and of each batch that is in the journal, once or again. */
     void (*journaled)(void *context, uint64_t position, struct bytes batch);
     void *context;
     char path[64];
@@ -37,10 +40,10 @@ struct host {
     bool appending;
     struct buffer batch; /* that is under way to the journal */
     bool storing;
-    uint64_t hash;                     /* of all that the hub ever said */
-    bool failed;                       /* the hub has stopped itself, as the disk had failed */
-    size_t blocks;                     /* how often a socket took no more */
-    size_t pauses;                     /* and the hub stopped reading from one */
+    uint64_t hash; /* of all that the hub ever said */
+    bool failed;   /* the hub has stopped itself, as the disk had failed, or memory */
+    size_t happened[HAPPENED_KINDS];
+    FILE *out;                         /* of the transcript; NULL: none */
     char violation[HOST_REASON_BYTES]; /* empty: none so far */
 };
 
@@ -49,7 +52,7 @@ struct host {
 void host_init(struct host *host, const char *path, void (*declare)(struct schema_set *schemas));
 void host_finish(struct host *host);
 
-/* False: the hub refuses to start, for `reason`, as it may where the disk fails. */
+/* False: the hub refuses to start, for `reason`, as it may where the disk or memory fails. */
 bool host_start(struct host *host, uint64_t seed, char reason[STORAGE_ERROR_BYTES]);
 
 /* The process ends at once, with all its connections; the disk is for the caller to start again. */
@@ -71,7 +74,15 @@ bool host_deliver(struct host *host, size_t index); /* to the hub: a message, or
 bool host_write(struct host *host);                 /* the storage, a turn of its writer */
 bool host_read(struct host *host);                  /* and of its reader */
 bool host_complete(struct host *host);              /* the hub is told of a write or a read */
+bool host_verify(struct host *host);                /* and of a token */
 bool host_tick(struct host *host, uint64_t milliseconds);
+
+/* Tells the hub, or behind the step under way. */
+void host_step(struct host *host, struct hub_event event);
+
+/* A line of the transcript. */
+__attribute__((format(printf, 2, 3))) void host_tell(const struct host *host, const char *format,
+                                                     ...);
 
 /* A sentence; the first one stays. */
 __attribute__((format(printf, 2, 3))) void host_violation(struct host *host, const char *format,

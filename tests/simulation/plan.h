@@ -10,17 +10,22 @@
 
 enum step_kind {
     STEP_EDIT,
+    STEP_LONG, /* an edit of many bytes */
     STEP_SEND,
     STEP_RECEIVE,
     STEP_CONNECT,
     STEP_LEAVE,
+    STEP_CLOSE, /* of one document, on a line that stays */
+    STEP_RENEW, /* of a token */
     STEP_DELIVER,
     STEP_WRITE,
     STEP_READ,
     STEP_COMPLETE,
+    STEP_VERIFY, /* the hub hears of a token */
     STEP_TICK,
     STEP_SLEEP,     /* time passes, much of it */
     STEP_REPEAT,    /* a message is sent twice */
+    STEP_VISIT,     /* a client that knows no sessions does something */
     STEP_GARBAGE,   /* somebody sends what is no packet */
     STEP_RESTART,   /* of a device */
     STEP_REMEMBER,  /* its store is set aside */
@@ -32,6 +37,9 @@ enum step_kind {
     STEP_FAULT,     /* the disk fails */
     STEP_FULL,      /* the disk is nearly full */
     STEP_HEAL,
+    STEP_MEMORY,  /* an allocation of the hub's fails */
+    STEP_BACKUP,  /* of the hub's file */
+    STEP_RESTORE, /* of that */
     STEP_KINDS
 };
 

@@ -1,66 +1,77 @@
-#include <inttypes.h>
-#include <stdio.h>
+#include "tests/simulation/run.h"
+
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/simulation/run.h"
-
-#include "server/storage/database.h"
-#include "tests/simulation/device.h"
+#include "tests/simulation/backup.h"
+#include "tests/simulation/boot.h"
+#include "tests/simulation/memory.h"
+#include "tests/simulation/run_state.h"
 
 enum {
-    DEVICES_MAX = 10,
     RECEIVED_MAX = 4,
     TICK_MS = 400,
     SLEEP_MS = 6 * 60 * 60 * 1000,
     GARBAGE_BYTES = 64,
-    SETTLE_ROUNDS = 400,
-    SETTLE_MS = 700,
-    STORE_ROUNDS = 50,
     REMOVALS_MAX = 8,
     BATCH_BYTES = 2000,
     WRITES_MAX = 40,
     IDLE_MS = 3000,
-    STORE_MS = 1500
+    STORE_MS = 1500,
+    LONG_NAME_BYTES = 65400,
+    ALLOCATIONS_MAX = 300,
+    ALLOCATIONS_IN_ROW_MAX = 3
 };
 
-struct run {
-    struct host host;
-    struct history history;
-    struct device devices[DEVICES_MAX + 1]; /* the last one comes at the end */
-    unsigned length;
-    struct random random; /* of what is not a step's */
-    size_t starts;
-    size_t cuts;
-    bool power; /* the next death of the hub takes what was not synced */
-    FILE *out;
-};
-
-static bool is_good(const struct run *run) { return run->host.violation[0] == '\0'; }
+bool run_is_good(const struct run *run) { return run->host.violation[0] == '\0'; }
 
 /* --- the hub's life --- */
+
+/* The process or the machine starts again. */
+static void start_disk(struct run *run, struct random *random, bool power)
+{
+    disk_start(random, power);
+    if (power) {
+        run->host.happened[HAPPENED_POWER]++;
+        boot_next();
+    }
+}
 
 static void bury(struct run *run)
 {
     bool cut = disk_is_cut();
-    run->cuts += cut;
+    run->host.happened[HAPPENED_CUT] += cut;
+    run->host.happened[HAPPENED_OUT_OF_MEMORY] += !cut && memory_has_failed();
     host_kill(&run->host);
-    disk_start(&run->random, cut && run->power);
+    memory_heal();
+    start_disk(run, &run->random, cut && run->power);
 }
 
-static void start(struct run *run)
+void run_start(struct run *run)
 {
     char reason[STORAGE_ERROR_BYTES] = "";
     if (run->host.hub != NULL) {
         return;
     }
-    run->starts++;
+    run->host.happened[HAPPENED_START]++;
     if (!host_start(&run->host, random_next(&run->random), reason)) {
-        if (run->out != NULL) {
-            (void)fprintf(run->out, "        the hub does not start: %s\n", reason);
+        run->host.happened[HAPPENED_NO_START]++;
+        host_tell(&run->host, "the hub does not start: %s", reason);
+        if (!disk_has_failed() && !disk_is_cut() && !memory_has_failed()) {
+            host_violation(&run->host, "the hub does not start, for no reason: %.150s", reason);
         }
         bury(run);
     }
+}
+
+static void kill_hub(struct run *run)
+{
+    if (run->host.hub != NULL) {
+        run->host.happened[HAPPENED_KILL]++;
+        host_kill(&run->host);
+    }
+    memory_heal();
 }
 
 /* At once, or in the middle of what is written next. */
@@ -71,10 +82,8 @@ static void end(struct run *run, struct random *random, bool power)
         disk_cut_after((unsigned)random_below(random, WRITES_MAX) + 1);
         return;
     }
-    if (run->host.hub != NULL) {
-        host_kill(&run->host);
-    }
-    disk_start(random, power);
+    kill_hub(run);
+    start_disk(run, random, power);
 }
 
 static void start_perhaps(struct run *run, struct random *random)
@@ -83,7 +92,35 @@ static void start_perhaps(struct run *run, struct random *random)
         run->power = random_once_in(random, 2);
         disk_cut_after((unsigned)random_below(random, WRITES_MAX) + 1);
     }
-    start(run);
+    run_start(run);
+}
+
+static void make_backup(struct run *run)
+{
+    if (backup_make(&run->host, &run->backup)) {
+        run->host.happened[HAPPENED_BACKUP]++;
+        history_backed_up(&run->history);
+    }
+}
+
+/* By an operator, at a machine that is in order. */
+static void restore_backup(struct run *run, struct random *random)
+{
+    if (run->backup.length == 0) {
+        return;
+    }
+    kill_hub(run);
+    start_disk(run, random, false);
+    disk_heal();
+    backup_restore(&run->host, &run->backup);
+    history_restored(&run->history);
+    run->host.happened[HAPPENED_RESTORE]++;
+}
+
+static void fail_memory(struct random *random)
+{
+    memory_fail((unsigned)random_below(random, ALLOCATIONS_MAX) + 1,
+                (unsigned)random_below(random, ALLOCATIONS_IN_ROW_MAX) + 1);
 }
 
 static void fail_disk(struct random *random)
@@ -111,6 +148,7 @@ static void send_garbage(struct run *run, struct random *random)
         host_say(&run->host, wire, (struct bytes){hello, sizeof hello});
         (void)host_deliver(&run->host, wire);
     }
+    run->host.happened[HAPPENED_GARBAGE]++;
     host_say(&run->host, wire, (struct bytes){bytes, random_below(random, sizeof bytes) + 1});
     (void)host_deliver(&run->host, wire);
     host_leave(&run->host, wire, false);
@@ -131,20 +169,41 @@ static void deliver(struct run *run, struct random *random)
 
 static void tell(const struct run *run, size_t number, const struct step *step)
 {
-    if (run->out == NULL) {
+    if (run->host.out == NULL) {
         return;
     }
-    (void)fprintf(run->out, "%6zu  ", number);
+    (void)fprintf(run->host.out, "%6zu  ", number);
     if (step_is_of_device(step->kind)) {
-        (void)fprintf(run->out, "device %u ", step->device);
+        (void)fprintf(run->host.out, "device %u ", step->device);
     }
-    (void)fprintf(run->out, "%s\n", step_text(step->kind));
+    (void)fprintf(run->host.out, "%s\n", step_text(step->kind));
 }
 
 static struct device *other_than(struct run *run, unsigned number, struct random *random)
 {
     size_t beside = random_below(random, run->length - 1) + 1;
     return &run->devices[(number + beside) % run->length];
+}
+
+static void take_store_step(struct run *run, const struct step *step, struct random *random)
+{
+    struct device *device = &run->devices[step->device];
+    switch (step->kind) {
+    case STEP_RESTART:
+        run->host.happened[HAPPENED_RESTART]++;
+        device_restart(device, random);
+        return;
+    case STEP_REMEMBER:
+        device_remember(device);
+        return;
+    case STEP_ROLL_BACK:
+        run->host.happened[HAPPENED_ROLL_BACK]++;
+        device_roll_back(device, random);
+        return;
+    default:
+        run->host.happened[HAPPENED_COPY]++;
+        device_copy(device, other_than(run, step->device, random), random);
+    }
 }
 
 static void take_device_step(struct run *run, const struct step *step, struct random *random)
@@ -154,34 +213,36 @@ static void take_device_step(struct run *run, const struct step *step, struct ra
     case STEP_EDIT:
         device_edit(device, random);
         return;
+    case STEP_LONG:
+        run->host.happened[HAPPENED_LONG]++;
+        device_rename(device, LONG_NAME_BYTES);
+        return;
     case STEP_SEND:
         device_send(device);
         return;
     case STEP_RECEIVE:
         for (size_t i = random_below(random, RECEIVED_MAX) + 1; i > 0; i--) {
-            (void)device_receive(device);
+            (void)line_receive(device->line);
         }
         return;
     case STEP_CONNECT:
-        device_connect(device);
+        device_connect(device, random);
         return;
     case STEP_LEAVE:
-        device_leave(device, random_once_in(random, 2));
+        line_leave(device->line, random_once_in(random, 2));
+        return;
+    case STEP_CLOSE:
+        run->host.happened[HAPPENED_CLOSE] += line_is_up(device->line) && device->line->length > 1;
+        device_close(device);
+        return;
+    case STEP_RENEW:
+        line_renew(device->line, random);
         return;
     case STEP_REPEAT:
         device_repeat(device);
         return;
-    case STEP_RESTART:
-        device_restart(device, random);
-        return;
-    case STEP_REMEMBER:
-        device_remember(device);
-        return;
-    case STEP_ROLL_BACK:
-        device_roll_back(device, random);
-        return;
     default:
-        device_copy(device, other_than(run, step->device, random), random);
+        take_store_step(run, step, random);
     }
 }
 
@@ -201,11 +262,17 @@ static void take_step(struct run *run, const struct step *step)
     case STEP_COMPLETE:
         (void)host_complete(&run->host);
         return;
+    case STEP_VERIFY:
+        (void)host_verify(&run->host);
+        return;
     case STEP_TICK:
         (void)host_tick(&run->host, random_below(&random, TICK_MS));
         return;
     case STEP_SLEEP:
         (void)host_tick(&run->host, random_below(&random, SLEEP_MS));
+        return;
+    case STEP_VISIT:
+        visitor_act(&run->visitors[random_below(&random, VISITORS)], &random);
         return;
     case STEP_GARBAGE:
         send_garbage(run, &random);
@@ -226,176 +293,54 @@ static void take_step(struct run *run, const struct step *step)
     case STEP_HEAL:
         disk_heal();
         return;
+    case STEP_MEMORY:
+        fail_memory(&random);
+        return;
+    case STEP_BACKUP:
+        make_backup(run);
+        return;
+    case STEP_RESTORE:
+        restore_backup(run, &random);
+        return;
     default:
         take_device_step(run, step, &random);
     }
 }
 
-/* --- the end --- */
-
-/* All that waits anywhere, once. */
-static void turn(struct run *run, unsigned count)
-{
-    for (size_t i = 0; i < HOST_WIRES; i++) {
-        while (is_good(run) && host_deliver(&run->host, i)) {
-        }
-    }
-    while (is_good(run) &&
-           (host_write(&run->host) || host_read(&run->host) || host_complete(&run->host))) {
-    }
-    for (unsigned i = 0; i < count; i++) {
-        device_connect(&run->devices[i]);
-        device_send(&run->devices[i]);
-        while (is_good(run) && device_receive(&run->devices[i])) {
-        }
-    }
-    (void)host_tick(&run->host, SETTLE_MS);
-}
-
-static bool shows_the_same(struct run *run, unsigned count)
-{
-    struct buffer first;
-    struct buffer other;
-    bool same = true;
-    buffer_init(&first, LIMIT_BODY_BYTES);
-    buffer_init(&other, LIMIT_BODY_BYTES);
-    device_show(&run->devices[0], &first);
-    for (unsigned i = 0; i < count && same; i++) {
-        device_show(&run->devices[i], &other);
-        same = device_is_settled(&run->devices[i]) && first.length == other.length &&
-               memcmp(first.data, other.data, first.length) == 0;
-    }
-    buffer_finish(&first);
-    buffer_finish(&other);
-    return same;
-}
-
-static void settle(struct run *run, unsigned count)
-{
-    disk_heal();
-    disk_cut_after(0);
-    start(run);
-    if (run->host.hub == NULL) {
-        host_violation(&run->host, "the hub does not start on a disk that is whole");
-    }
-    for (int i = 0; i < SETTLE_ROUNDS && is_good(run); i++) {
-        turn(run, count);
-        if (shows_the_same(run, count)) {
-            return;
-        }
-    }
-    host_violation(&run->host, "all faults have stopped, and not all show the same");
-}
-
-static void store_all(struct run *run, unsigned count)
-{
-    for (int i = 0; i < STORE_ROUNDS && is_good(run); i++) {
-        turn(run, count);
-    }
-}
-
-/* --- the hub's lists --- */
-
-static struct replica_id replica_at(sqlite3_stmt *statement)
-{
-    struct replica_id replica = {{0}};
-    struct bytes bytes = column_bytes(statement, 0);
-    if (bytes.length == REPLICA_BYTES) {
-        memcpy(replica.bytes, bytes.data, REPLICA_BYTES);
-    }
-    return replica;
-}
-
-static void read_list(struct run *run, sqlite3 *database, const char *sql,
-                      void (*add)(struct history *history, const struct replica_id *replica,
-                                  uint64_t seq))
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct replica_id replica = replica_at(statement);
-        add(&run->history, &replica, (uint64_t)sqlite3_column_int64(statement, 1));
-        rc = SQLITE_OK;
-    }
-    if (rc != SQLITE_DONE) {
-        host_violation(&run->host, "the hub's file: %s", sqlite3_errmsg(database));
-    }
-    (void)sqlite3_finalize(statement);
-}
-
-static void read_lists(struct run *run)
-{
-    sqlite3 *database = NULL;
-    if (sqlite3_open(run->host.path, &database) != SQLITE_OK) {
-        host_violation(&run->host, "the hub's file cannot be opened");
-    } else {
-        read_list(run, database, "SELECT replica, seq FROM replicas", history_taken);
-        read_list(run, database, "SELECT replica, seq FROM rejected", history_refused);
-    }
-    (void)sqlite3_close(database);
-}
-
-static void check_history(struct run *run)
-{
-    struct buffer expected;
-    struct buffer shown;
-    char lost[HOST_REASON_BYTES];
-    buffer_init(&expected, LIMIT_BODY_BYTES);
-    buffer_init(&shown, LIMIT_BODY_BYTES);
-    history_write(&run->history, &expected);
-    device_show(&run->devices[0], &shown);
-    history_lost(&run->history, lost, sizeof lost);
-    run->host.hash = bytes_hash(buffer_bytes(&shown), run->host.hash);
-    if (lost[0] != '\0') {
-        host_violation(&run->host, "%s", lost);
-    }
-    if (expected.length > shown.length || memcmp(expected.data, shown.data, expected.length) != 0) {
-        if (run->out != NULL) {
-            (void)fprintf(run->out, "shown    %s\nexpected %.*s ...\n", (const char *)shown.data,
-                          (int)expected.length, (const char *)expected.data);
-        }
-        host_violation(&run->host, "what is shown is not what was edited");
-    }
-    buffer_finish(&expected);
-    buffer_finish(&shown);
-}
-
-static void check(struct run *run)
-{
-    settle(run, run->length);
-    store_all(run, run->length);
-    for (unsigned i = 0; i < run->length; i++) {
-        device_leave(&run->devices[i], false);
-    }
-    if (!is_good(run)) {
-        return;
-    }
-    host_kill(&run->host);
-    disk_start(&run->random, true);
-    read_lists(run);
-    check_history(run);
-    settle(run, run->length + 1);
-}
-
 /* --- a run --- */
 
-static void count(const struct run *run, struct run_result *result)
+static void count(struct run *run, struct run_result *result)
 {
     for (size_t i = 0; i < run->history.length; i++) {
-        result->refused += run->history.edits[i].refused;
+        run->host.happened[HAPPENED_REFUSED] += run->history.edits[i].refused;
     }
-    result->edits = run->history.length;
-    result->starts = run->starts;
-    result->cuts = run->cuts;
-    result->blocks = run->host.blocks;
-    result->pauses = run->host.pauses;
+    memcpy(result->happened, run->host.happened, sizeof result->happened);
+    result->happened[HAPPENED_NO_MEMORY] = memory_failures() - run->memory_failures;
+    result->happened[HAPPENED_DISK_FAILED] = disk_failures() - run->disk_failures;
+    result->happened[HAPPENED_DISK_FULL] = disk_fulls() - run->disk_fulls;
     result->hash = run->host.hash;
     (void)snprintf(result->violation, sizeof result->violation, "%s", run->host.violation);
 }
 
+static void note_opened(void *context, const struct storage_info *info)
+{
+    struct run *run = context;
+    bool restored = run->history.restored;
+    size_t before = run->history.journals;
+    const char *broken = history_opened(&run->history, info);
+    bool lost_end = !restored && run->history.journals > before;
+    if (broken != NULL) {
+        host_violation(&run->host, "%s", broken);
+    } else if (lost_end && !run->host.config.relaxed) {
+        host_violation(&run->host, "the journal has a new id, and nothing can be lost");
+    }
+    run->host.happened[HAPPENED_LOST_END] += lost_end;
+}
+
 static void note_batch(void *context, uint64_t position, struct bytes batch)
 {
-    history_journaled(context, position, batch);
+    struct run *run = context;
+    history_journaled(&run->history, position, batch);
 }
 
 /* Small limits, so that a short run meets them. */
@@ -405,38 +350,83 @@ static void configure(struct hub_config *config, struct random *random)
     config->idle_ms = random_below(random, IDLE_MS);
     config->store_ms = random_below(random, STORE_MS);
     config->batch_bytes = random_below(random, BATCH_BYTES) + 1;
+    config->tokens = random_once_in(random, 2);
+    config->operators = random_once_in(random, 2);
+    config->relaxed = random_once_in(random, 8);
+}
+
+/* Some share a line; most are at the first document. Those that come at the end have their own. */
+static void seat(struct run *run, unsigned number)
+{
+    bool shares = number > 0 && number < run->length &&
+                  run->devices[number - 1].line->length < LINE_DEVICES &&
+                  random_once_in(&run->random, 3);
+    unsigned document = number >= run->length             ? number - run->length
+                        : random_once_in(&run->random, 4) ? 1
+                                                          : 0;
+    struct line *line = &run->lines[number];
+    line_init(line, number, &run->host);
+    device_init(&run->devices[number], number, document,
+                shares ? run->devices[number - 1].line : line, &run->history, &run->random);
+}
+
+static void begin(struct run *run, const char *path, uint64_t seed, FILE *out)
+{
+    disk_format(seed);
+    memory_heal();
+    boot_reset();
+    run->memory_failures = memory_failures();
+    run->disk_failures = disk_failures();
+    run->disk_fulls = disk_fulls();
+    buffer_init(&run->backup, LIMIT_BODY_BYTES);
+    host_init(&run->host, path, device_declare);
+    run->host.opened = note_opened;
+    run->host.journaled = note_batch;
+    run->host.context = run;
+    configure(&run->host.config, &run->random);
+    for (unsigned i = 0; i < run->length + DEVICE_DOCUMENTS; i++) {
+        seat(run, i);
+    }
+    for (unsigned i = 0; i < VISITORS; i++) {
+        visitor_init(&run->visitors[i], i, &run->host, &run->history, &run->random);
+    }
+    check_settles(run, run->length); /* who has never seen the document cannot edit it */
+    run->host.out = out;
+}
+
+static void finish(struct run *run)
+{
+    for (unsigned i = 0; i < VISITORS; i++) {
+        line_leave(&run->visitors[i].line, false);
+    }
+    for (unsigned i = 0; i < run->length + DEVICE_DOCUMENTS; i++) {
+        line_leave(run->devices[i].line, false);
+    }
+    for (unsigned i = 0; i < run->length + DEVICE_DOCUMENTS; i++) {
+        device_finish(&run->devices[i]);
+    }
+    host_finish(&run->host);
+    history_finish(&run->history);
+    buffer_finish(&run->backup);
 }
 
 void run_plan(const struct plan *plan, uint64_t seed, const char *path, FILE *out,
               struct run_result *result)
 {
     static struct run run;
-    run = (struct run){.length = plan->devices, .random = {~seed}, .out = out};
+    run = (struct run){.length = plan->devices, .random = {~seed}};
     *result = (struct run_result){0};
-    disk_format(seed);
-    host_init(&run.host, path, device_declare);
-    run.host.journaled = note_batch;
-    run.host.context = &run.history;
-    configure(&run.host.config, &run.random);
-    start(&run);
-    for (unsigned i = 0; i <= plan->devices; i++) {
-        device_init(&run.devices[i], i, &run.host, &run.history, &run.random);
-    }
-    settle(&run, plan->devices); /* who has never seen the document cannot edit it */
-    for (size_t i = 0; i < plan->length && is_good(&run); i++) {
+    begin(&run, path, seed, out);
+    for (size_t i = 0; i < plan->length && run_is_good(&run); i++) {
         tell(&run, i, &plan->steps[i]);
         take_step(&run, &plan->steps[i]);
         if (run.host.hub != NULL && (disk_is_cut() || run.host.failed)) {
             bury(&run);
         }
     }
-    if (is_good(&run)) {
-        check(&run);
+    if (run_is_good(&run)) {
+        check_promises(&run);
     }
     count(&run, result);
-    for (unsigned i = 0; i <= plan->devices; i++) {
-        device_finish(&run.devices[i]);
-    }
-    host_finish(&run.host);
-    history_finish(&run.history);
+    finish(&run);
 }

@@ -7,12 +7,7 @@
 
 struct run_result {
     uint64_t hash; /* of all that the hub said and all that was shown: the same for the same plan */
-    size_t edits;
-    size_t refused;
-    size_t starts; /* of the hub */
-    size_t cuts;   /* deaths of it in the middle of a write */
-    size_t blocks; /* of sockets */
-    size_t pauses;
+    size_t happened[HAPPENED_KINDS];
     char violation[HOST_REASON_BYTES]; /* empty: all promises were kept */
 };
 

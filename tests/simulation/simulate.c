@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/simulation/memory.h"
 #include "tests/simulation/run.h"
 
 struct options {
@@ -120,10 +121,9 @@ static bool simulate(uint64_t seed, struct run_result *totals)
         tell_failure(&plan, seed, &result);
     }
     totals->hash ^= result.hash;
-    totals->edits += result.edits;
-    totals->refused += result.refused;
-    totals->starts += result.starts;
-    totals->cuts += result.cuts;
+    for (size_t i = 0; i < HAPPENED_KINDS; i++) {
+        totals->happened[i] += result.happened[i];
+    }
     plan_finish(&plan);
     return good;
 }
@@ -155,6 +155,7 @@ int main(int count, char **arguments)
     double begun = now_seconds();
     uint64_t played = 0;
     bool good = make_folder(folder);
+    memory_install();
     disk_install();
     while (good && played < options.seeds &&
            (options.seconds <= 0 || now_seconds() - begun < options.seconds)) {
@@ -165,9 +166,8 @@ int main(int count, char **arguments)
         remove_folder(folder);
     }
     double seconds = now_seconds() - begun;
-    printf("%" PRIu64 " seeds from %" PRIu64 " in %.1f s (%.0f an hour): %zu edits, %zu refused, "
-           "%zu starts of the hub, %zu deaths in a write; hash %016" PRIx64 "\n",
-           played, options.seed, seconds, (double)played / seconds * 3600, totals.edits,
-           totals.refused, totals.starts, totals.cuts, totals.hash);
+    printf("%" PRIu64 " seeds from %" PRIu64 " in %.1f s (%.0f an hour); hash %016" PRIx64 "\n",
+           played, options.seed, seconds, (double)played / seconds * 3600, totals.hash);
+    happened_print(totals.happened, stdout);
     return good ? 0 : 1;
 }

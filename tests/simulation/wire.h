@@ -3,11 +3,12 @@
 #define SIMULATION_WIRE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "crdt/bytes.h"
 
 /* What a socket takes before it blocks: little, so that many do. */
-enum { WIRE_ROOM_BYTES = 256 };
+enum { WIRE_ROOM_BYTES = 256, WIRE_TOKEN_BYTES = 64 };
 
 struct wire_message;
 
@@ -24,6 +25,10 @@ struct wire {
     bool closing;      /* the hub has said that it ends */
     bool blocked;
     bool paused;
+    uint64_t verify;                  /* the hub's question for a token; 0: none */
+    char token[WIRE_TOKEN_BYTES];     /* that it asks for */
+    char principal[WIRE_TOKEN_BYTES]; /* whose it is, as the hub was told; empty: nobody's yet */
+    uint64_t until_ms;                /* and how long its token is good */
     struct wire_queue to_hub;
     struct wire_queue to_client;
 };
