@@ -72,6 +72,7 @@ void device_init(struct device *device, unsigned number, unsigned document, stru
     buffer_init(&device->saved, LIMIT_BODY_BYTES);
     buffer_init(&device->older, LIMIT_BODY_BYTES);
     buffer_init(&device->message, LIMIT_BODY_BYTES);
+    device->random = (struct random){random_next(random)};
     line_add(line, device);
     begin(device, random);
 }
@@ -161,6 +162,8 @@ void device_copy(struct device *device, const struct device *other, struct rando
     load(device, &device->saved, random);
     device->likes = 0;
 }
+
+void device_begin_again(struct device *device) { load(device, &device->saved, &device->random); }
 
 void device_show(const struct device *device, struct buffer *text)
 {

@@ -28,6 +28,7 @@ struct device {
     struct session session;
     struct line *line;
     uint64_t resend_ms;    /* the hub wants nothing before; 0: it takes all */
+    struct random random;  /* of sessions that begin by themselves */
     int64_t skew_ms;       /* of its clock */
     bool unsaved;          /* some edits */
     struct buffer notes;   /* of struct device_note */
@@ -84,6 +85,8 @@ void device_remember(struct device *device);
 void device_copy(struct device *device, const struct device *other, struct random *random);
 /* What the hub can never take under the replicas that made it goes on under a fresh one. */
 void device_move(struct device *device);
+/* The hub has the session's replica elsewhere: another session goes on from what is saved. */
+void device_begin_again(struct device *device);
 
 /* The document as it is shown, as one line of JSON, NUL-terminated; empty: not declared yet. */
 void device_show(const struct device *device, struct buffer *text);

@@ -112,9 +112,7 @@ static void follow(struct device *device, const struct waitings *list)
 
 void device_move(struct device *device)
 {
-    struct random random = {0};
-    memcpy(&random.state, &device->session.replica.bytes[8], sizeof random.state);
-    struct replica_id replica = device_mint(device, &random);
+    struct replica_id replica = device_mint(device, &device->random);
     struct session_news news = {0};
     struct buffer bytes;
     struct waitings list = list_waiting(&device->session);
