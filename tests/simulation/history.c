@@ -87,7 +87,9 @@ void history_acked(struct history *history, const struct journal_id *journal,
 {
     struct history_replica *known = history_replica_of(history, replica);
     known->acked_ever = seq > known->acked_ever ? seq : known->acked_ever;
-    if (is_current(history, journal) && seq > known->acked) {
+    if (!is_current(history, journal)) {
+        history->lost = history->lost || seq > known->journaled;
+    } else if (seq > known->acked) {
         known->acked = seq;
     }
 }
@@ -99,13 +101,4 @@ void history_told(struct history *history, const struct journal_id *journal,
     if (edit != NULL && is_current(history, journal)) {
         edit->told = true;
     }
-}
-
-bool history_has_lost(const struct history *history)
-{
-    bool lost = false;
-    for (size_t i = 0; i < history->replica_length && !lost; i++) {
-        lost = history->replicas[i].acked_ever > history->replicas[i].journaled;
-    }
-    return lost;
 }

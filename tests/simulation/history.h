@@ -98,7 +98,8 @@ struct history {
     struct history_log backup;
     struct journal_id backup_journal;
     bool restored;   /* the hub is to start from the backup */
-    size_t journals; /* that the hub has had */
+    size_t journals; /* that the hub has had before */
+    bool lost;       /* something that was acknowledged before one of them */
 };
 
 void history_finish(struct history *history);
@@ -113,9 +114,6 @@ void history_acked(struct history *history, const struct journal_id *journal,
                    const struct replica_id *replica, uint64_t seq);
 void history_told(struct history *history, const struct journal_id *journal,
                   const struct replica_id *replica, uint64_t seq);
-
-/* Whether the hub had acknowledged more of any replica than it has now. */
-bool history_has_lost(const struct history *history);
 
 /* --- the journal: history_journal.c --- */
 

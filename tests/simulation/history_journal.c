@@ -117,6 +117,7 @@ static void rewind_to(struct history *history, uint64_t position)
     }
     for (size_t i = 0; i < history->replica_length; i++) {
         struct history_replica *replica = &history->replicas[i];
+        history->lost = history->lost || replica->acked_ever > replica->journaled;
         replica->acked = replica->acked < replica->journaled ? replica->acked : replica->journaled;
     }
 }
