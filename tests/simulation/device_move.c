@@ -116,7 +116,7 @@ void device_move(struct device *device)
     struct session_news news = {0};
     struct buffer bytes;
     struct waitings list = list_waiting(&device->session);
-    if (device->history->journals == 0) { /* a hub that has forgotten nothing can take it all */
+    if (!device->history->lost) { /* a hub that has forgotten nothing can take it all */
         host_violation(device->host, "device %u holds what the hub can never take", device->number);
     }
     buffer_init(&bytes, LIMIT_BODY_BYTES);
