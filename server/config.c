@@ -186,9 +186,11 @@ static const struct yaml_key limit_keys[] = {
     {"message_bytes", read_size, HUB(message_bytes), NULL, 16 * KIB, 64 * MIB},
     {"streams", read_count, HUB(streams_max), NULL, 1, 1000000},
     {"connections", read_count, HUB(connections_max), NULL, 1, 1000000},
+    {"handshakes", read_count, offsetof(struct config, handshakes_max), NULL, 16, 100000},
     {"removals", read_count, HUB(removals_max), NULL, 1, 10000000},
     {"batch_bytes", read_size, HUB(batch_bytes), NULL, 4 * KIB, 256 * MIB},
     {"memory", read_size, HUB(memory_limit), NULL, MIB, 1024 * GIB},
+    {"buffers", read_size, HUB(buffer_bytes), NULL, MIB, 1024 * GIB},
     {"updates_per_second", read_count, HUB(rate_updates), NULL, 0, 1000000000},
     {"bytes_per_second", read_size, HUB(rate_bytes), NULL, 0, 1024 * GIB},
 };
@@ -222,7 +224,8 @@ static void read_root(struct yaml_value root, void *target)
 
 static void set_defaults(struct config *config)
 {
-    *config = (struct config){.listen = {.host = "127.0.0.1", .port = 7962}};
+    *config =
+        (struct config){.listen = {.host = "127.0.0.1", .port = 7962}, .handshakes_max = 1000};
     hub_config_init(&config->hub);
 }
 

@@ -39,6 +39,7 @@ struct config {
     char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
     size_t allowed_origin_count;
     enum config_console console;
+    size_t handshakes_max;
     struct token_keys keys;        /* `config_parse` leaves their material empty */
     struct config_source *sources; /* of each key */
     struct schema_set schemas;     /* fields without numbers: the storage gives them */

@@ -88,6 +88,12 @@ static void close_streams(struct hub *hub, struct connection *connection)
     }
 }
 
+void answers_drop(struct hub *hub, struct connection *connection)
+{
+    hub->answer_bytes -= connection->answers.capacity;
+    buffer_finish(&connection->answers);
+}
+
 void connection_destroy(struct hub *hub, struct connection *connection)
 {
     close_streams(hub, connection);
@@ -96,7 +102,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     table_remove(&hub->connections, hash_of(connection->id), connection);
     roster_remove(&hub->roster, connection->id);
     table_finish(&connection->stream_table);
-    buffer_finish(&connection->answers);
+    answers_drop(hub, connection);
     free(connection->greeting);
     connection_token_finish(&connection->token);
     free(connection);
@@ -121,6 +127,7 @@ void connection_close(struct hub *hub, struct connection *connection, uint16_t c
     connection->closing = true;
     close_streams(hub, connection);
     connection_untouch(hub, connection);
+    answers_drop(hub, connection); /* it may take its time to go */
     refuse(hub, connection->id, code, text);
 }
 
@@ -150,9 +157,13 @@ void connection_answer(struct hub *hub, struct connection *connection, const str
     if (connection->closing) {
         return;
     }
+    size_t before = connection->answers.capacity;
     struct writer writer = writer_to(&connection->answers);
     packet_write(&writer, packet);
-    if (writer.status != PROTOCOL_OK) {
+    hub->answer_bytes += connection->answers.capacity - before;
+    bool full = hub->answer_bytes > hub->config.buffer_bytes &&
+                connection->answers.length > ANSWERS_PAUSE_BYTES;
+    if (writer.status != PROTOCOL_OK || full) {
         connection_close(hub, connection, CLOSE_POLICY, "too many answers are waiting to be read");
         return;
     }
@@ -193,7 +204,7 @@ void connection_event(struct hub *hub, struct connection *connection, const char
 
 /* Token buckets that hold one second's worth; a bucket in debt pauses the reading until it is paid.
  */
-static void spend_rate(struct hub *hub, struct connection *connection, size_t updates, size_t bytes)
+static void spend_rate(struct hub *hub, struct connection *connection, size_t packets, size_t bytes)
 {
     double elapsed = (double)(hub->now_ms - connection->tokens_ms) / 1000;
     double update_rate = (double)hub->config.rate_updates;
@@ -207,7 +218,7 @@ static void spend_rate(struct hub *hub, struct connection *connection, size_t up
     if (connection->byte_tokens > byte_rate) {
         connection->byte_tokens = byte_rate;
     }
-    connection->update_tokens -= (double)updates;
+    connection->update_tokens -= (double)packets;
     connection->byte_tokens -= (double)bytes;
     bool in_debt = (hub->config.rate_updates > 0 && connection->update_tokens < 0) ||
                    (hub->config.rate_bytes > 0 && connection->byte_tokens < 0);
@@ -333,14 +344,13 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
 {
     struct reader reader = reader_of(message);
     struct packet packet;
-    size_t updates = 0;
+    size_t packets = 0;
     const uint8_t *start = reader.left.data;
     while (!connection->closing && connection->token.request == 0 &&
            packet_read(&reader, &packet)) {
         struct bytes raw = {start, (size_t)(reader.left.data - start)};
         start = reader.left.data;
-        updates += packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE ||
-                   packet.kind == PACKET_PRESENCE;
+        packets++;
         if (!id_fits(&packet)) {
             connection_close(hub, connection, CLOSE_FORMAT, "an id of the wrong sign");
         } else if (!connection->greeted) {
@@ -355,7 +365,8 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
                          format_reason(reader.status));
     }
     if (!connection->closing) {
-        spend_rate(hub, connection, updates, message.length - reader.left.length);
+        packets = packets == 0 ? 1 : packets; /* an empty message is work, too */
+        spend_rate(hub, connection, packets, message.length - reader.left.length);
         hold(hub, connection, reader.left); /* nothing, unless a token is being looked at */
     }
 }

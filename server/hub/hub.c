@@ -34,6 +34,7 @@ void hub_config_init(struct hub_config *config)
         .removals_max = LIMIT_REMOVALS,
         .batch_bytes = 1 << 20,
         .memory_limit = (size_t)1 << 30,
+        .buffer_bytes = (size_t)256 << 20,
         .rate_updates = 20000,
         .rate_bytes = 16 << 20,
     };
@@ -271,6 +272,7 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .streams = hub->stream_count,
         .documents = hub->documents.length,
         .memory_bytes = hub->memory,
+        .answer_bytes = hub->answer_bytes,
         .read_only = hub->read_only,
         .draining = hub->draining,
         .drained = hub->draining && idle,

@@ -69,7 +69,8 @@ struct hub_config {
     size_t batch_bytes;  /* beyond it, reading from the writers stops */
     size_t
         memory_limit; /* of documents; beyond it idle ones leave, then OPEN is answered with BUSY */
-    size_t rate_updates; /* updates per second and connection, after a burst of one second; 0: no
+    size_t buffer_bytes; /* of answers that wait to be read: beyond it nobody has many */
+    size_t rate_updates; /* packets per second and connection, after a burst of one second; 0: no
                             limit */
     size_t rate_bytes;   /* bytes per second and connection; 0: no limit */
     bool operators;      /* whether the operator's calls are answered */
@@ -160,6 +161,7 @@ struct hub_stats {
     size_t streams;
     size_t documents; /* in memory */
     size_t memory_bytes;
+    size_t answer_bytes; /* that wait to be read */
     bool read_only;
     bool draining;
     bool drained;   /* after DRAIN: everything is stored, nothing is under way */

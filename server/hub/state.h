@@ -288,6 +288,7 @@ struct hub {
     bool behind;  /* not all could be sent: the next who sends is a TICK */
     size_t stream_count;
     size_t paused_count;
+    size_t answer_bytes;    /* of all connections' answers, by capacity */
     uint64_t next_sweep_ms; /* when connections are looked at for PING, HELLO and rates */
 
     struct table documents;
@@ -380,6 +381,9 @@ void connections_sweep(struct hub *hub);
 /* Looks at all connections at that time, or soon after it. */
 void connections_sweep_by(struct hub *hub, uint64_t at_ms);
 void connections_drain(struct hub *hub);
+
+/* Frees what waits in its answers. */
+void answers_drop(struct hub *hub, struct connection *connection);
 
 /* turn.c: whose turn it is to be sent something */
 void connection_touch(struct hub *hub, struct connection *connection);

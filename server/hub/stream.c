@@ -101,6 +101,14 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
     return stream;
 }
 
+/* With its places in the tables and the allocator's share. */
+static size_t stream_bytes(const struct stream *stream)
+{
+    static const size_t beside = 96;
+    return sizeof *stream + beside +
+           stream->length * (sizeof *stream->replicas + sizeof *stream->named);
+}
+
 /* The document, made if it is not in memory, or NULL: answered. */
 static struct document *take_document(struct hub *hub, struct connection *connection,
                                       const struct packet *packet)
@@ -120,15 +128,12 @@ static struct document *take_document(struct hub *hub, struct connection *connec
         connection_error(hub, connection, packet->id, CODE_TOO_MANY_STREAMS, 0);
         return NULL;
     }
-    struct document *document = document_find(hub, packet->open.name);
-    if (document != NULL) {
-        return document;
-    }
     if (!documents_make_room(hub)) {
         connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
         return NULL;
     }
-    return document_create(hub, packet->open.name, schema);
+    struct document *document = document_find(hub, packet->open.name);
+    return document != NULL ? document : document_create(hub, packet->open.name, schema);
 }
 
 void stream_open(struct hub *hub, struct connection *connection, const struct packet *packet)
@@ -149,6 +154,7 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     }
     stream->document = document;
     hub->stream_count++;
+    hub->memory += stream_bytes(stream);
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
     document->stream_count++;
@@ -184,6 +190,7 @@ void stream_loaded(struct hub *hub, struct stream *stream)
         row->references++;
         stream->replicas[i].row = row;
     }
+    document_weigh(hub, stream->document); /* with the rows that are new */
     take_ownership(hub, stream);
     stream_touch(hub, stream);
 }
@@ -217,8 +224,10 @@ void stream_close(struct hub *hub, struct stream *stream)
     list_remove(&stream->in_connection);
     table_remove(&stream->connection->stream_table, hash_of(stream->id), stream);
     hub->stream_count--;
+    hub->memory -= stream_bytes(stream);
     document->stream_count--;
     free(stream);
+    document_weigh(hub, document);
     document_unpin(hub, document);
 }
 

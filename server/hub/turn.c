@@ -55,7 +55,7 @@ void connection_flush(struct hub *hub, struct connection *connection)
     size_t start;
     struct writer writer = effect_begin(hub, &start);
     write_raw(&writer, buffer_bytes(&connection->answers));
-    buffer_finish(&connection->answers); /* most connections only ever have WELCOME */
+    answers_drop(hub, connection); /* most connections only ever have WELCOME */
     connection_resume(hub, connection, PAUSE_ANSWERS);
     while (!list_empty(&connection->dirty_streams) &&
            hub->arena.length - start < MESSAGE_BYTES_SOFT && writer.status == PROTOCOL_OK) {

@@ -18,7 +18,9 @@ enum {
     SEND_BYTES = 1 << 20, /* one lws_write hands the kernel at most this much */
     HANDSHAKE_SECONDS = 10,
     CLOSE_RETRY_USECS = 20000,
-    HTTP_REQUEST_BYTES = 1024
+    HTTP_REQUEST_BYTES = 1024,
+    OTHER_FILES = 100,            /* the database's, the loop's, the log */
+    UNSENT_BYTES_FREE = 128 << 10 /* more than any client who only edits is sent at once */
 };
 
 _Static_assert(HUB_HEADROOM >= LWS_PRE, "frames are written in place");
@@ -37,6 +39,7 @@ static void refuse_unmasked(void *session)
 static int established(struct net *net, struct lws *wsi, struct net_session **slot)
 {
     int on = 1;
+    handshakes_remove(&net->handshakes, wsi);
     *slot = session_create(net, wsi);
     if (*slot == NULL) {
         return -1;
@@ -86,14 +89,13 @@ static int writeable(struct net *net, struct net_session *session)
         lws_callback_on_writable(session->wsi);
         return 0;
     }
+    session_sent(net, session);
     if (session->blocked && session->close_code == 0) {
         session->blocked = false;
         tell(net, NET_WRITABLE, session->id);
     }
     return 0;
 }
-
-static struct net *net_of(struct lws *wsi) { return lws_context_user(lws_get_context(wsi)); }
 
 static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                         size_t length)
@@ -173,6 +175,9 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
         return http_handle(net_of(wsi), wsi, reason, user);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return -1; /* a socket without our subprotocol */
+    case LWS_CALLBACK_WSI_DESTROY:
+        handshakes_remove(&net_of(wsi)->handshakes, wsi);
+        return 0;
     default:
         return lws_callback_http_dummy(wsi, reason, user, in, length);
     }
@@ -189,14 +194,17 @@ static const struct lws_protocols protocols[] = {
 };
 
 /*
- * Answers how many files the process may have. Past ten million, which some containers allow,
- * libwebsockets makes room for 2560 only; so it is given a limit that it believes.
+ * Answers how many files the process may have: no more than it needs, since Debian's libwebsockets
+ * looks through its table of all of them at each end of a connection. Past ten million, which some
+ * containers allow, it would make room for 2560 only.
  */
-static uint64_t limit_files(void)
+static uint64_t limit_files(const struct net_config *config)
 {
     struct rlimit files = {0};
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > MASKING_SOCKETS_MAX) {
-        files.rlim_cur = MASKING_SOCKETS_MAX;
+    uint64_t needed = config->connections_max + config->handshakes_max + OTHER_FILES;
+    needed = needed < MASKING_SOCKETS_MAX ? needed : MASKING_SOCKETS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > needed) {
+        files.rlim_cur = needed;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     return files.rlim_cur;
@@ -215,7 +223,7 @@ static bool open_context(struct net *net)
         .gid = (int)-1,
         .uid = (int)-1,
     };
-    net->sockets_max = limit_files();
+    net->sockets_max = limit_files(&net->config);
     lws_set_log_level(0, NULL); /* what it has to say is said by us, as a sentence */
     net->context = lws_create_context(&info);
     return net->context != NULL;
@@ -253,7 +261,10 @@ static void on_accepted(void *context, int socket)
         return;
     }
     masking_watch(socket);
-    (void)lws_adopt_socket_vhost(net->vhost, socket); /* NULL: and closed */
+    struct lws *wsi = lws_adopt_socket_vhost(net->vhost, socket);
+    if (wsi != NULL && !handshakes_add(&net->handshakes, wsi)) { /* NULL: and closed */
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+    }
 }
 
 bool net_open(struct net **out, const struct net_config *config, char *error, size_t size)
@@ -265,6 +276,10 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     net->config = *config;
+    if (net->config.buffer_bytes < config->message_bytes) {
+        net->config.buffer_bytes = config->message_bytes; /* or none that is long would pass */
+    }
+    net->handshakes.most = config->handshakes_max;
     net->listener.socket = -1;
     if (!open_context(net)) {
         (void)snprintf(error, size,
@@ -288,6 +303,25 @@ int net_port(const struct net *net) { return listener_port(&net->listener); }
 
 void net_stop_listening(struct net *net) { listener_close(&net->listener); }
 
+void net_stats(const struct net *net, struct net_stats *stats)
+{
+    *stats = (struct net_stats){
+        .handshakes = net->handshakes.length,
+        .handshakes_cut = net->handshakes.cut,
+        .gathered_bytes = net->gathered,
+        .unsent_bytes = net->unsent,
+        .overfull = net->overfull,
+    };
+}
+
+/* Without a word: what is left of the last message stands before it. */
+static void cut_off(struct net_session *session)
+{
+    session->close_code = LWS_CLOSE_STATUS_NOSTATUS;
+    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    session_wake(session);
+}
+
 void net_send(struct net *net, uint64_t connection, struct bytes message)
 {
     struct net_session *session = session_find(net, connection);
@@ -298,12 +332,17 @@ void net_send(struct net *net, uint64_t connection, struct bytes message)
     unsigned char *data = (unsigned char *)(uintptr_t)message.data;
     int sent = lws_write(session->wsi, data, message.length, LWS_WRITE_BINARY);
     if (sent < 0) {
-        session->close_code = LWS_CLOSE_STATUS_NOSTATUS;
-        lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-        session_wake(session);
+        cut_off(session);
         return;
     }
     if (lws_partial_buffered(session->wsi)) {
+        session->unsent = message.length;
+        net->unsent += message.length;
+        if (net->unsent > net->config.buffer_bytes && message.length > UNSENT_BYTES_FREE) {
+            net->overfull++;
+            cut_off(session);
+            return;
+        }
         session->blocked = true;
         lws_callback_on_writable(session->wsi);
         tell(net, NET_BLOCKED, connection);

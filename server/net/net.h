@@ -47,6 +47,9 @@ struct net_config {
     int port;            /* 0: a free one */
     bool loopback;       /* only this machine reaches the address */
     size_t message_bytes;
+    size_t connections_max; /* of the hub; net takes files for so many */
+    size_t handshakes_max;  /* connections that are no WebSocket, or not yet */
+    size_t buffer_bytes; /* of messages that are not all here; the same of what is not all gone */
     const char *const *origins; /* allowed besides the page's own; "*" for any */
     size_t origin_count;
     const struct net_page *pages;
@@ -66,6 +69,17 @@ CRDT_CHECKED bool net_open(struct net **out, const struct net_config *config, ch
                            size_t size);
 
 int net_port(const struct net *net);
+
+/* What an operator sees of it. */
+struct net_stats {
+    size_t handshakes;
+    uint64_t handshakes_cut; /* for newer ones, since the start */
+    size_t gathered_bytes;   /* of messages that are not all here */
+    size_t unsent_bytes;     /* at the most, of messages that are not all gone */
+    uint64_t overfull;       /* connections closed since buffer_bytes were full */
+};
+
+void net_stats(const struct net *net, struct net_stats *stats);
 
 /* Nobody else may connect; the port is free again. */
 void net_stop_listening(struct net *net);

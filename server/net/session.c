@@ -35,6 +35,61 @@ struct net_session *session_create(struct net *net, struct lws *wsi)
     return session;
 }
 
+/* --- messages that are not all here --- */
+
+static void begin_message(struct net *net, struct net_session *session)
+{
+    struct net_session **place = net->newest == NULL ? &net->oldest : &net->newest->newer;
+    *place = session;
+    session->older = net->newest;
+    net->newest = session;
+}
+
+static void drop_message(struct net *net, struct net_session *session)
+{
+    if (session->message.length == 0) {
+        return;
+    }
+    struct net_session **older = session->older == NULL ? &net->oldest : &session->older->newer;
+    struct net_session **newer = session->newer == NULL ? &net->newest : &session->newer->older;
+    *older = session->newer;
+    *newer = session->older;
+    session->older = NULL;
+    session->newer = NULL;
+    net->gathered -= session->message.capacity;
+    buffer_finish(&session->message);
+}
+
+/* Who is slow has been at it longest; whoever goes on has its message here soon. */
+static void make_room(struct net *net)
+{
+    while (net->gathered > net->config.buffer_bytes) {
+        net->overfull++;
+        session_close(net->oldest, 1013, "messages that take less long need the room");
+    }
+}
+
+static bool gather(struct net *net, struct net_session *session, struct bytes piece)
+{
+    size_t before = session->message.capacity;
+    bool begins = session->message.length == 0;
+    if (buffer_append(&session->message, piece.data, piece.length) != PROTOCOL_OK) {
+        return false;
+    }
+    net->gathered += session->message.capacity - before;
+    if (begins && session->message.length > 0) {
+        begin_message(net, session);
+    }
+    make_room(net);
+    return true;
+}
+
+void session_sent(struct net *net, struct net_session *session)
+{
+    net->unsent -= session->unsent;
+    session->unsent = 0;
+}
+
 void session_destroy(struct net *net, struct net_session *session)
 {
     struct net_session **at = bucket_of(net, session->id);
@@ -42,7 +97,8 @@ void session_destroy(struct net *net, struct net_session *session)
         at = &(*at)->next;
     }
     *at = session->next;
-    buffer_finish(&session->message);
+    drop_message(net, session);
+    session_sent(net, session);
     free(session);
 }
 
@@ -58,7 +114,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
     }
     session->close_code = code;
     session->close_text = text;
-    buffer_finish(&session->message);
+    drop_message(net_of(session->wsi), session);
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
     lws_set_timer_usecs(session->wsi, 1);
     session_wake(session);
@@ -84,14 +140,13 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
     bool whole = lws_is_final_fragment(session->wsi) && to_come == 0;
     struct net_event event = {.kind = NET_RECEIVED, .connection = session->id, .bytes = piece};
     if (!whole || message->length > 0) {
-        if (buffer_append(message, piece.data, piece.length) != PROTOCOL_OK) {
+        if (!gather(net, session, piece)) {
             session_close(session, 1013, "the hub is out of memory");
-            return;
         }
         event.bytes = buffer_bytes(message);
     }
-    if (whole) {
+    if (whole && session->close_code == 0) {
         net->config.event(net->config.context, &event);
-        buffer_finish(message);
+        drop_message(net, session);
     }
 }

@@ -6,17 +6,21 @@
 #include <libwebsockets.h>
 
 #include "protocol/buffer.h"
+#include "server/net/handshakes.h"
 #include "server/net/listener.h"
 #include "server/net/net.h"
 
 struct net_session {
-    struct net_session *next; /* in its bucket */
+    struct net_session *next;  /* in its bucket */
+    struct net_session *older; /* of those that gather a message */
+    struct net_session *newer;
     struct lws *wsi;
     int socket;
     uint64_t id;
     struct buffer message;
     uint16_t close_code; /* 0: stay open; otherwise what arrives is not taken any more */
     const char *close_text;
+    size_t unsent; /* at the most, of the last message */
     bool blocked;
 };
 
@@ -27,11 +31,19 @@ struct net {
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct listener listener;
+    struct handshakes handshakes;
+    struct net_session *oldest; /* whose message has been gathered longest */
+    struct net_session *newest;
+    size_t gathered; /* bytes, by capacity */
+    size_t unsent;
+    uint64_t overfull;
     uint64_t sockets_max; /* libwebsockets has no room for higher ones */
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
     bool closing;
 };
+
+static inline struct net *net_of(struct lws *wsi) { return lws_context_user(lws_get_context(wsi)); }
 
 struct net_session *session_find(const struct net *net, uint64_t id);
 struct net_session *session_create(struct net *net, struct lws *wsi);
@@ -48,7 +60,11 @@ void session_wake(struct net_session *session);
  */
 void session_close(struct net_session *session, uint16_t code, const char *text);
 
-/* Gathers a piece of a message, or closes the session for it. */
+/* All that was written is gone. */
+void session_sent(struct net *net, struct net_session *session);
+
+/* Gathers a piece of a message, or closes the session for it; when all that are being gathered take
+ * too much, the session that has been at it longest is closed. */
 void session_receive(struct net *net, struct net_session *session, struct bytes piece);
 
 /* The HTTP side, and the methods that it answers. */

@@ -47,6 +47,8 @@ Test(config, defaults_are_those_of_the_documentation)
     cr_expect(eq(sz, config.hub.removals_max, 10000));
     cr_expect(eq(sz, config.hub.batch_bytes, 1 << 20));
     cr_expect(eq(sz, config.hub.memory_limit, 1 << 30));
+    cr_expect(eq(sz, config.hub.buffer_bytes, 256 << 20));
+    cr_expect(eq(sz, config.handshakes_max, 1000));
     cr_expect(eq(sz, config.hub.rate_updates, 20000));
     cr_expect(eq(sz, config.hub.rate_bytes, 16 << 20));
     cr_expect(eq(u64, config.hub.idle_ms, 60000));
@@ -98,6 +100,8 @@ Test(config, every_key_arrives)
               "  memory: 2GiB\n"
               "  updates_per_second: 0\n"
               "  bytes_per_second: 1 MiB\n"
+              "  handshakes: 16\n"
+              "  buffers: 2 MiB\n"
               "document_idle: 5m\n"
               "replica_ttl: 30d\n"
               "ping: 12h\n"
@@ -119,6 +123,8 @@ Test(config, every_key_arrives)
     cr_expect(eq(sz, config.hub.memory_limit, (size_t)2 << 30));
     cr_expect(eq(sz, config.hub.rate_updates, 0));
     cr_expect(eq(sz, config.hub.rate_bytes, 1 << 20));
+    cr_expect(eq(sz, config.handshakes_max, 16));
+    cr_expect(eq(sz, config.hub.buffer_bytes, 2 << 20));
     cr_expect(eq(u64, config.hub.idle_ms, 300000));
     cr_expect(eq(u64, config.hub.replica_ttl_ms, UINT64_C(30) * 86400000));
     cr_expect(eq(u64, config.hub.ping_ms, 43200000));

@@ -1,0 +1,30 @@
+/*
+ * Handshakes: connections that are no WebSocket, or not yet. Whoever says nothing may stay for
+ * seconds, each has a table for its headers, and libwebsockets walks past the tables of all of them
+ * at every end of one; so there is a most, and for the next one the oldest has to go.
+ */
+#ifndef NET_HANDSHAKES_H
+#define NET_HANDSHAKES_H
+
+#include <libwebsockets.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct handshake;
+
+struct handshakes {
+    size_t most;
+    size_t length;
+    uint64_t cut; /* ever, for others */
+    struct handshake *oldest;
+    struct handshake *newest;
+};
+
+/* A socket was taken over. False: no memory. */
+bool handshakes_add(struct handshakes *handshakes, struct lws *wsi);
+
+/* It is a WebSocket, or gone; what is not known here is none. */
+void handshakes_remove(struct handshakes *handshakes, struct lws *wsi);
+
+#endif

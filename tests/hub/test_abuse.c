@@ -1,0 +1,115 @@
+/*
+ * Goal:   what clients can make the hub keep has a bound for all of them together, and what they
+ *         can make it do has one for each.
+ * Method: many connections that ask and do not read, open all that they may, or send what is
+ *         nothing; one beside them that behaves.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/world.h"
+
+enum { ABUSERS = 60, GOOD = 62, PINGS = 20000, KIB = 1024 };
+
+static struct world world;
+
+static void start(void)
+{
+    world_init(&world);
+    world.config.ping_ms = UINT64_MAX / 4;
+}
+
+static void finish(void) { world_finish(&world); }
+
+TestSuite(abuse, .init = start, .fini = finish);
+
+static struct hub_stats stats_now(void)
+{
+    struct hub_stats stats;
+    hub_stats(world.hub, &stats);
+    return stats;
+}
+
+static void send_pings(uint64_t connection, size_t count)
+{
+    static uint8_t pings[4 * PINGS];
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&pings[4 * i], (const uint8_t[]){0x93, 22, 0, 7}, 4);
+    }
+    world_send_bytes(&world, connection, (struct bytes){pings, 4 * count});
+}
+
+Test(abuse, answers_that_nobody_reads_are_bounded_for_all_together)
+{
+    world.config.buffer_bytes = (size_t)1024 * KIB;
+    world.config.rate_updates = 0;
+    world_start(&world);
+    world_connect(&world, GOOD);
+    size_t closed = 0;
+    for (uint64_t id = 1; id <= ABUSERS; id++) {
+        world_connect(&world, id);
+        world.connections[id].blocked = true;
+        world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = id});
+        send_pings(id, PINGS);
+        closed += world.connections[id].closed == 1008;
+        cr_assert(le(sz, stats_now().answer_bytes, (size_t)(1024 + 32 * ABUSERS) * KIB));
+    }
+    cr_expect(gt(sz, closed, ABUSERS / 2));
+    cr_expect(lt(sz, closed, ABUSERS));
+    (void)world_read(&world, GOOD);
+    send_pings(GOOD, 1);
+    cr_expect(eq(str, (char *)(uintptr_t)world_read(&world, GOOD), "[\"PONG\",0,7]\n"));
+    for (uint64_t id = 1; id <= ABUSERS; id++) {
+        world_disconnect(&world, id);
+    }
+    cr_expect(eq(sz, stats_now().answer_bytes, 0));
+}
+
+Test(abuse, every_packet_counts_against_the_rate)
+{
+    world.config.rate_updates = 100;
+    world_start(&world);
+    world_connect(&world, 1);
+    send_pings(1, 90);
+    cr_expect(not(world.connections[1].paused));
+    send_pings(1, 20);
+    cr_expect(world.connections[1].paused);
+    world_tick(&world, 1000);
+    world_tick(&world, 1000);
+    cr_expect(not(world.connections[1].paused));
+}
+
+Test(abuse, a_message_without_a_packet_counts_too)
+{
+    world.config.rate_updates = 100;
+    world_start(&world);
+    world_connect(&world, 1);
+    for (size_t i = 0; i < 110; i++) {
+        world_send_bytes(&world, 1, (struct bytes){(const uint8_t *)"", 0});
+    }
+    cr_expect(world.connections[1].paused);
+}
+
+Test(abuse, streams_count_against_the_memory)
+{
+    char text[160];
+    world.config.memory_limit = (size_t)256 * KIB;
+    world.config.rate_updates = 0;
+    world_start(&world);
+    size_t before = stats_now().memory_bytes;
+    world_connect(&world, 1);
+    int opened = 0;
+    for (int busy = 0; opened < 4000 && !busy; opened++) {
+        (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", opened + 1,
+                       world_replica((unsigned)opened + 1));
+        world_send(&world, 1, text);
+        busy = strstr(world_read(&world, 1), "\"BUSY\"") != NULL;
+    }
+    cr_expect(gt(int, opened, 100));
+    cr_expect(lt(int, opened, 1000), "%d streams in 256 KiB", opened);
+    world_disconnect(&world, 1);
+    world_tick(&world, 100000);
+    cr_expect(eq(sz, stats_now().memory_bytes, before));
+}
