@@ -1,0 +1,130 @@
+/**
+ * Plays abusers against a real hub over real sockets, each beside clients who behave, and tells what that does to the hub's memory and to the
+ * others. It fails if the hub takes more memory than its limits say, if an edit of those who behave does not arrive, if nobody else can
+ * come in, or if the hub does not end well. How late edits arrive is told, not judged: it says as much of the machine.
+ *
+ * node tests/abuse/abuse.mjs [--brief] [NAME ...]
+ */
+import { readFileSync } from 'node:fs';
+import { createScope } from '../bench/scope.mjs';
+import { pinned } from '../bench/servers.mjs';
+import { figure, printTable } from '../bench/table.mjs';
+import { descriptors, processor } from '../e2e/socket.mjs';
+import { health, sleep, startHub, until } from '../e2e/support.mjs';
+import { attack } from './attack.mjs';
+import { newcomer, pair } from './pair.mjs';
+import { scenarios } from './scenarios.mjs';
+
+const MIB = 1 << 20;
+const BUFFERS_MIB = 64;
+const HANDSHAKES = 1000;
+/** What the program takes for other things, and what of freed memory the C library keeps. */
+const SLACK_MIB = 16;
+const KIB_PER_HANDSHAKE = 16;
+const KIB_PER_CONNECTION = 8;
+const KIB_PER_STREAM = 2;
+const BRIEF = ['silent', 'slowloris', 'storm-upgrade', 'pings', 'half-messages', 'errors', 'subscribe-many', 'no-files'];
+
+const schemas = 'post: {likes: g-counter, tags: {type: or-set, of: string}}';
+const configOf = ({ config = '' }) => {
+  const [limits, rest] = config.startsWith(',') ? [config, ''] : ['', config];
+  return `${rest}\nlimits: {buffers: ${BUFFERS_MIB} MiB, handshakes: ${HANDSHAKES}${limits}}`;
+};
+
+/** How much the hub may grow, by its limits. */
+const boundMib = ({ connections = 0, buffers = 0, streams = 0, kib = KIB_PER_HANDSHAKE }) =>
+  SLACK_MIB + (HANDSHAKES * kib + connections * KIB_PER_CONNECTION + streams * KIB_PER_STREAM) / 1024 + buffers * BUFFERS_MIB;
+
+const field = (pid, file, name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/${file}`, 'utf8'))[1]) / 1024;
+const memoryOf = ({ process: { pid } }) => ({ rss: field(pid, 'status', 'VmRSS'), pss: field(pid, 'smaps_rollup', 'Pss') });
+
+/** The most of each, as long as it is not stopped. */
+function watch(hub) {
+  const most = memoryOf(hub);
+  const timer = setInterval(() => {
+    const now = memoryOf(hub);
+    most.rss = Math.max(most.rss, now.rss);
+    most.pss = Math.max(most.pss, now.pss);
+  }, 200);
+  return () => { clearInterval(timer); return most; };
+}
+
+async function play(scenario, seconds) {
+  const scope = createScope();
+  try {
+    const hub = await startHub(scope, { schemas, config: configOf(scenario), wrap: [...pinned, ...(scenario.wrap ?? [])] });
+    const before = await pair(scope, hub, 2);
+    const base = memoryOf(hub);
+    const files = descriptors(hub, Infinity);
+    const others = pair(scope, hub, seconds);
+    await sleep(500);
+    const stop = watch(hub);
+    const cpu = processor(hub);
+    const start = Date.now();
+    const { process: abuser, figures } = attack(scope, hub, { ...scenario.attack, seconds: seconds - 1 }, { wrap: ['taskset', '-c', '1', 'nice', '-n', '5'] });
+    await sleep(seconds * 400);
+    const came = scenario.newcomer === false ? undefined : newcomer(hub);
+    if (scenario.stop) await vanish(hub, abuser);
+    const during = await others;
+    const fresh = await came;
+    const tried = await figures;
+    const share = (processor(hub) - cpu) / (Date.now() - start);
+    const most = stop();
+    const seen = await healed(hub, files);
+    const code = await hub.stop();
+    return { before, during, base, most, fresh, tried, share, seen, code, log: hub.log };
+  } finally {
+    await scope.end();
+  }
+}
+
+/** The abusers' process stops, with all its sockets; it goes on once the hub has let go of them. */
+async function vanish(hub, abuser) {
+  abuser.kill('SIGSTOP');
+  await until(async () => (await health(hub)).connections <= 3, 'the hub to notice that they are gone', 30000);
+  abuser.kill('SIGCONT');
+}
+
+/** The abusers are gone: nothing of them is left, and the hub serves. */
+async function healed(hub, files) {
+  await until(() => descriptors(hub, Infinity) <= files, 'the sockets to be closed', 30000);
+  await until(async () => (await newcomer(hub)) !== undefined, 'the hub to serve', 60000);
+  return health(hub);
+}
+
+function faults(scenario, { base, most, fresh, seen, code, log }) {
+  const grown = most.rss - base.rss;
+  return [
+    [grown > boundMib(scenario), `grew by ${grown.toFixed(0)} MiB, beyond ${boundMib(scenario).toFixed(0)}`],
+    [scenario.newcomer !== false && fresh === undefined, 'nobody else could come in'],
+    [scenario.cut !== undefined && seen[scenario.cut] === 0, `${scenario.cut} is 0: the limit was not reached`],
+    [code !== 0 || /left open|Sanitizer|runtime error/.test(log), `ended with ${code}: ${log.slice(-300)}`],
+  ].filter(([is]) => is).map(([, text]) => text);
+}
+
+const ms = ({ p50, p99, most }) => `${figure(p50)} / ${figure(p99)} / ${figure(most)}`;
+const triedText = ({ connected, ended, sent, seconds }) =>
+  `${figure(connected)} connected, ${figure(ended)} ended, ${figure(sent / seconds / MIB)} MiB/s`;
+
+async function main(words) {
+  const brief = words.includes('--brief');
+  const named = words.filter((word) => word !== '--brief');
+  const names = named.length > 0 ? named : brief ? BRIEF : Object.keys(scenarios);
+  const rows = [['', 'pair before: p50 / p99 / most ms', 'meanwhile', 'newcomer ms', 'hub MiB', 'most RSS', 'PSS', 'may grow by', 'CPU', 'abusers']];
+  const failed = [];
+  for (const name of names) {
+    const scenario = scenarios[name];
+    if (scenario === undefined) throw new Error(`there is no ${name}; there are ${Object.keys(scenarios).join(', ')}`);
+    const found = await play(scenario, brief ? 4 : scenario.seconds ?? 6);
+    rows.push([`${name}: ${scenario.what}`, ms(found.before), ms(found.during), found.fresh === undefined ? '-' : figure(found.fresh), figure(found.base.rss),
+      figure(found.most.rss), figure(found.most.pss), figure(boundMib(scenario)), `${(found.share * 100).toFixed(0)} %`, triedText(found.tried)]);
+    const wrong = faults(scenario, found);
+    console.log(`${wrong.length === 0 ? 'good  ' : 'FAILED'}  ${name}${wrong.map((text) => `: ${text}`).join('')}`);
+    if (wrong.length > 0) failed.push(name);
+  }
+  console.log();
+  printTable(rows);
+  process.exitCode = failed.length > 0 ? 1 : 0;
+}
+
+await main(process.argv.slice(2));

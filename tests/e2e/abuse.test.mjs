@@ -1,0 +1,139 @@
+/**
+ * Goal:   what many connections do together has a bound, and nobody who behaves pays for it (`./dev abuse` plays it in full).
+ * Method: a hub with narrow limits, abusers over raw sockets, its own figures at /health, and a bystander whose edits must arrive.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { connect } from 'syncline';
+import { encodePacket } from 'syncline/internal/protocol/every';
+import { Peer, frame, hello, hubFor, ping } from './socket.mjs';
+import { bin, health, sleep, until } from './support.mjs';
+import { startHubWithKeys } from './tokens.mjs';
+
+const KIB = 1024;
+const MIB = 1 << 20;
+const times = (count, make) => Array.from({ length: count }, (_, i) => make(i));
+
+async function bystander(t, hub, options = {}) {
+  const client = connect(hub.url, options);
+  t.after(() => client.close());
+  const doc = client.open('post/by');
+  await doc.ready;
+  return { client, async works() {
+    doc.likes.increment();
+    await doc.saved;
+    assert.equal(client.status, 'online');
+  } };
+}
+
+async function greet(peer) {
+  await peer.upgraded();
+  peer.write(frame(hello));
+  await peer.messages(1);
+  return peer;
+}
+
+test('of those who do not finish their handshake the oldest gives way', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'limits: {handshakes: 16}' });
+  const { client, works } = await bystander(t, hub);
+  const peers = [];
+  for (let i = 0; i < 40; i++) {
+    const peer = new Peer(hub);
+    if (i % 2 === 0) peer.write('GET / HTTP/1.1\r\nHost: x\r\n');
+    peers.push(peer);
+    await sleep(5);
+  }
+  await until(() => peers.slice(0, 20).every((peer) => peer.ended), 'the oldest to be closed', 5000);
+  assert.ok(peers.slice(-12).every((peer) => !peer.ended), 'the newest are still there');
+  await works();
+  const other = await greet(new Peer(hub)); // a newcomer finds room
+  const { handshakes, handshakes_cut } = await health(hub);
+  assert.ok(handshakes <= 16 && handshakes_cut >= 24, `${handshakes} handshakes, ${handshakes_cut} cut`);
+  for (const peer of [...peers, other]) peer.socket.destroy();
+  client.close();
+  await hub.endsWell();
+});
+
+test('messages that do not end give way to others', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'limits: {message_bytes: 1 MiB, buffers: 2 MiB}' });
+  const { client, works } = await bystander(t, hub);
+  const peers = await Promise.all(times(12, () => greet(new Peer(hub))));
+  for (const peer of peers) {
+    peer.write(frame(Buffer.alloc(600 * KIB, 0xc0), { length: MIB }));
+    await until(async () => (await health(hub)).buffer_bytes > 0, 'a message to be gathered');
+  }
+  await until(() => peers.filter((peer) => peer.code === 1013).length >= 9, 'who is slow to be closed', 5000);
+  const { buffer_bytes, overfull } = await health(hub);
+  assert.ok(buffer_bytes <= 2 * MIB && overfull >= 9, `${buffer_bytes} bytes, ${overfull} closed`);
+  await works();
+  for (const peer of peers) peer.socket.destroy();
+  await until(async () => (await health(hub)).buffer_bytes === 0, 'the memory to be given back');
+  client.close();
+  await hub.endsWell();
+});
+
+test('answers that are not read give way to others', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
+  const { client, works } = await bystander(t, hub);
+  const peers = await Promise.all(times(20, () => greet(new Peer(hub))));
+  const asks = frame(Buffer.concat(times(20000, (i) => Buffer.from(encodePacket({ type: 'CLOSE', id: i + 1, code: '', text: '' })))));
+  for (const peer of peers) {
+    peer.socket.pause();
+    for (let i = 0; i < 6; i++) peer.write(asks);
+  }
+  let most = 0;
+  for (let i = 0; i < 20; i++) {
+    most = Math.max(most, (await health(hub)).buffer_bytes);
+    await works();
+    await sleep(50);
+  }
+  // The budget of messages on their way in, of answers that wait, and of messages on their way out, and what everybody may have besides.
+  assert.ok(most <= 3 * MIB + 20 * (128 + 2 * 16) * KIB, `${most} bytes`);
+  assert.match(hub.log, /too many answers are waiting|close connection/);
+  for (const peer of peers) peer.socket.destroy();
+  await until(async () => (await health(hub)).buffer_bytes === 0, 'the memory to be given back');
+  client.close();
+  await hub.endsWell();
+});
+
+test('compression is declined, and a frame that says it is compressed ends its connection', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  const peer = await new Peer(hub).upgraded({ 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' });
+  assert.doesNotMatch(peer.received.toString('latin1'), /extensions/i);
+  peer.write(frame(hello));
+  await peer.messages(1);
+  peer.write(frame(ping, { reserved: 4 }));
+  await peer.end();
+  await hub.endsWell();
+});
+
+test('pings that are answered with nothing read cost nothing', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  const { client, works } = await bystander(t, hub);
+  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${hub.process.pid}/status`, 'utf8'))[1]) * KIB;
+  const peers = await Promise.all(times(10, () => greet(new Peer(hub))));
+  const before = memory();
+  const pings = Buffer.concat(times(10000, () => frame(Buffer.alloc(125), { opcode: 9 })));
+  for (const peer of peers) {
+    peer.socket.pause();
+    peer.write(pings, pings);
+  }
+  await until(() => peers.every(({ socket }) => socket.writableLength === 0), 'the hub to have read them', 15000);
+  await works();
+  const grown = memory() - before;
+  assert.ok(grown < 2 * MIB || bin.includes('/asan/'), `the hub grew by ${grown}`);
+  for (const peer of peers) peer.socket.destroy();
+  client.close();
+  await hub.endsWell();
+});
+
+test('tokens that nobody has signed, many at once, do not keep out who has one', { timeout: 60000 }, async (t) => {
+  const { hub, issue } = await startHubWithKeys(t);
+  const { works } = await bystander(t, hub, { token: issue });
+  const forged = ['HS256', 'RS256', 'ES256'].map((algorithm) => issue({ algorithm }).replace(/[^.]*$/, (signature) => 'A'.repeat(signature.length)));
+  const peers = await Promise.all(times(60, () => new Peer(hub).upgraded()));
+  peers.forEach((peer, i) => peer.write(frame(Buffer.from(encodePacket({ type: 'HELLO', id: 0, version: 1, token: forged[i % 3] })))));
+  assert.deepEqual(await Promise.all(peers.map((peer) => peer.end())), peers.map(() => 4401));
+  await works();
+});
