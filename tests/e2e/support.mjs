@@ -85,10 +85,10 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
   return hub;
 }
 
-/** Runs a program; answers its exit code and what it printed. */
-export function run(program, args, { input } = {}) {
+/** Runs a program; answers its exit code (null: it was killed) and what it printed. */
+export function run(program, args, { input, timeout = 60000, killSignal = 'SIGTERM' } = {}) {
   return new Promise((resolve, reject) => {
-    const child = execFile(join(bin, program), args, { timeout: 60000, maxBuffer: 1 << 26 },
+    const child = execFile(join(bin, program), args, { timeout, killSignal, maxBuffer: 1 << 26 },
       (error, stdout, stderr) => {
         try {
           refuseReport(stderr);
