@@ -1,6 +1,6 @@
 /*
  * SQLite on a machine that fails: its default file system and memory, with counters. The n-th
- * write, sync or allocation from now on fails, and with `lasting` all after it, until
+ * write, sync, read or allocation from now on fails, and with `lasting` all after it, until
  * `faulty_heal`. The product knows nothing of it. From any thread.
  */
 #ifndef TESTS_STORAGE_FAULTY_SQLITE_H
@@ -11,6 +11,7 @@
 enum faulty_call {
     FAULTY_WRITE, /* or truncation */
     FAULTY_SYNC,
+    FAULTY_READ,
     FAULTY_MEMORY,
     FAULTY_CALLS
 };
@@ -25,7 +26,8 @@ _Noreturn void faulty_die(int status);
 enum { FAULTY_DIE = -1, FAULTY_STATUS = 77 };
 
 /* The n-th call (from 1) of this kind fails, a file's with `code`, such as SQLITE_FULL. Half of the
- * bytes of a write that fails are written, as disks do. */
+ * bytes of a write or a read that fails are written or read, as disks do. SQLITE_IOERR_SHORT_READ
+ * is for reads of the log only: the other bytes are zeros, as behind the end of a file. */
 void faulty_fail(enum faulty_call call, long n, int code, bool lasting);
 void faulty_heal(void);
 
