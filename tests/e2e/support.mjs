@@ -44,10 +44,10 @@ function refuseReport(log) {
   if (report !== null) throw new Error(`${report[0]}\n${log.slice(report.index)}`);
 }
 
-/** A hub that can be killed and started again on the same port and file. */
-export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1' } = {}) {
+/** A hub that can be killed and started again on the same port and file: `data`, or one in a folder of its own. */
+export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1', data: chosen } = {}) {
   const dir = folder(t);
-  const data = join(dir, 'hub.db');
+  const data = chosen ?? join(dir, 'hub.db');
   const file = join(dir, 'hub.yaml');
   writeFileSync(file, `listen: "${host}:0"\ndata: ${data}\n${config}\nschemas:\n  ${schemas}\n`);
   const hub = { dir, data, file, port: 0, log: '', process: undefined };
