@@ -89,7 +89,9 @@ void outbox_settle_first(struct outbox *outbox, size_t fields)
 
 void outbox_rewind(struct outbox *outbox)
 {
-    outbox->next = outbox->acked + 1;
+    /* If nothing waits, from the next edit on, also if the hub has lost what it had acknowledged.
+     */
+    outbox->next = (outbox->seq > outbox->acked ? outbox->seq : outbox->acked) + 1;
     for (size_t i = 0; i < outbox->length; i++) {
         const struct delta *delta = &outbox->deltas[i];
         if (delta->last > outbox->acked && !delta->rejected) {

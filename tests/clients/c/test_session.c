@@ -181,6 +181,19 @@ Test(session, an_update_of_which_the_hub_has_a_part_is_rejected)
     expect_sends("1-1 ");
 }
 
+Test(session, an_edit_behind_lost_ones_is_sent_all_the_same)
+{
+    increment();
+    expect_sends("1-1 ");
+    (void)receive("[\"ACK\",1,null,1,1,0]");
+    (void)receive("[\"UPDATE\",1,0,1,{\"0\":1}]");
+    session_disconnect(&session);
+    open_stream(OPENED(0));
+    increment();
+    expect_sends("2-2 ");
+    cr_assert(receive("[\"GAP\",1,null,1]").stuck);
+}
+
 Test(session, of_an_expired_replica_what_was_sent_is_rejected_and_the_rest_goes_on)
 {
     increment();

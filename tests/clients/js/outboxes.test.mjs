@@ -254,6 +254,22 @@ test('edits that a restored hub cannot take under their replica go on under a fr
   assert.deepEqual(sent(session).map(({ first, changes }) => [first, changes.get(0)]), [[3, 3]]);
 });
 
+test('an edit that is made behind lost ones goes on under a fresh replica, too', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 1);
+  sent(session);
+  ack(session, 1, 1);
+  session.receive({ type: 'UPDATE', id: 1, from: 0, to: 1, fields: { 0: 1 } });
+  session.disconnect();
+  open(session, 2, { journal: OTHER_JOURNAL });
+  count(session, 5);
+  assert.deepEqual(sent(session).map(({ first }) => first), [2], 'the hub is asked');
+  assert.equal(gap(session, 2, 1).renewed, true);
+  open(session, 3, { journal: OTHER_JOURNAL, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(sent(session).map(({ first, changes }) => [first, changes.get(0)]), [[1, 5]]);
+});
+
 test('a later session’s edit that has seen them follows them', () => {
   const session = start();
   open(session, 1);

@@ -97,7 +97,8 @@ export function canGather(
 /** Everything that is not acknowledged is sent again, whatever is missing before it: the hub says so. */
 export function rewind(box: Outbox): void {
   const first = box.deltas.find(({ last, rejected }) => last > box.acked && !rejected);
-  box.next = first?.first ?? box.acked + 1;
+  // If nothing waits, from the next edit on, also if the hub has lost what it had acknowledged.
+  box.next = first?.first ?? Math.max(box.seq, box.acked) + 1;
 }
 
 /** The highest seq of each replica that the hub's ledger can come to with what is held. */
