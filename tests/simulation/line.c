@@ -121,7 +121,9 @@ static void on_expelled(struct line *line, const struct packet_error *error)
 void line_connect(struct line *line, struct random *random)
 {
     char text[WIRE_TOKEN_BYTES];
+    static const char agent[] = "simulated";
     struct packet hello = {.kind = PACKET_HELLO, .hello = {.version = PROTOCOL_VERSION}};
+    hello.hello.agent = (struct bytes){(const uint8_t *)agent, sizeof agent - 1};
     if (line_is_up(line)) {
         return;
     }

@@ -44,7 +44,7 @@ static const struct {
     [STEP_FAULT] = {"the disk begins to fail", 8, DISK},
     [STEP_FULL] = {"the disk fills up", 4, DISK},
     [STEP_HEAL] = {"the disk heals", 16, DISK},
-    [STEP_MEMORY] = {"memory runs out", 10, MEMORY},
+    [STEP_MEMORY] = {"memory runs out", 20, MEMORY},
     [STEP_BACKUP] = {"the hub is backed up", 3, BACKUPS},
     [STEP_RESTORE] = {"a backup of the hub is restored", 2, BACKUPS},
 };
