@@ -209,6 +209,7 @@ uint64_t token_look_after(struct hub *hub, struct connection *connection)
 {
     struct connection_token *token = &connection->token;
     if (hub->now_ms >= token->expires_ms) {
+        buffer_clear(&connection->answers); /* they were another token's */
         connection_expel(hub, connection, CODE_TOKEN_EXPIRED, CLOSE_TOKEN);
         return UINT64_MAX;
     }

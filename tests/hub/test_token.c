@@ -307,6 +307,18 @@ Test(token, that_ends_while_the_client_does_not_read_ends_the_connection_too)
     cr_expect(eq(u16, world.connections[1].closed, CLOSE_TOKEN));
 }
 
+Test(token, that_has_ended_gets_no_answer_that_still_waits)
+{
+    hello(1);
+    world.connections[1].blocked = true;
+    world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 1});
+    world_verify(&world, VERDICT_ACCEPTED, "ann", 3000);
+    world.connections[1].blocked = false;
+    world.now_ms += 3000;
+    world_event(&world, (struct hub_event){.kind = EVENT_WRITABLE, .connection = 1});
+    expect_expelled(1, "TOKEN_EXPIRED");
+}
+
 Test(token, makes_an_operator_if_it_says_so)
 {
     world_finish(&world);
