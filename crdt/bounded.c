@@ -14,7 +14,7 @@ static struct crdt_field *bounded_create(const struct crdt_declaration *declared
     bounded->counter.field.type = declared->type;
     bounded->min = declared->min;
     bounded->max = declared->max;
-    return &bounded->counter.field;
+    return (struct crdt_field *)bounded;
 }
 
 static void bounded_destroy(struct crdt_field *field)
@@ -68,7 +68,7 @@ static struct crdt_change *change_create(const struct crdt_type *type)
         return NULL;
     }
     change->counter.change.type = type;
-    return &change->counter.change;
+    return (struct crdt_change *)change;
 }
 
 static void change_destroy(struct crdt_change *change) { free(change); }

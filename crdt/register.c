@@ -118,8 +118,8 @@ static const struct crdt_orset_element *greatest_of(const struct crdt_orset *set
 struct bytes crdt_lww_register_value(const struct crdt_field *field)
 {
     const struct crdt_orset_element *greatest = greatest_of((const struct crdt_orset *)field);
-    return greatest == NULL ? (struct bytes){0}
-                            : crdt_lww_register_entry_value(crdt_orset_bytes(greatest));
+    return greatest != NULL ? crdt_lww_register_entry_value(crdt_orset_bytes(greatest))
+                            : (struct bytes){0};
 }
 
 /* --- last writer wins --- */
@@ -143,8 +143,8 @@ static bool is_field_ahead(const struct crdt_field *field, uint64_t now_ms)
 static struct crdt_clock clock_after(struct crdt_clock before)
 {
     bool full = before.count == UINT32_MAX;
-    return full ? (struct crdt_clock){.ms = before.ms + 1}
-                : (struct crdt_clock){.ms = before.ms, .count = before.count + 1};
+    return (struct crdt_clock){.ms = before.ms + (full ? 1 : 0),
+                               .count = full ? 0 : before.count + 1};
 }
 
 static enum crdt_status stamp(struct crdt_change *base, const struct crdt_field *field,

@@ -295,6 +295,7 @@ static struct crdt_entry *entry_of(void *context, crdt_replica_id id)
 /* What the hub had seen of the replicas in question, before the state. */
 static size_t target_vector(const struct merge *merge, struct crdt_seen *target)
 {
+    assert(merge->seen_length > 0); /* the replica whose state it is, at least */
     for (size_t i = 0; i < merge->seen_length; i++) {
         target[i] =
             (struct crdt_seen){.seq = merge->rows[i]->seq, .replica = merge->rows[i]->index};

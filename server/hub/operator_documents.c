@@ -31,7 +31,7 @@ static void keep_names(struct hub *hub, struct operator_request *request, struct
         }
         document = unstored_after(&hub->unstored_documents, last);
     }
-    struct bytes end = document == NULL ? (struct bytes){0} : last;
+    struct bytes end = document != NULL ? last : (struct bytes){0};
     row_write(&writer, &(struct row){.kind = ROW_WALKED, .key = end});
     if (writer.status != PROTOCOL_OK) {
         hub_fail(hub, HUB_NO_MEMORY);

@@ -196,7 +196,7 @@ bool presence_publish(struct stream *stream, struct writer *writer)
         if (presence != stream->own_presence && !(anew && presence->gone)) {
             struct bytes data = {presence->data, presence->length};
             write_presence(writer, stream, presence->peer,
-                           presence->gone ? (struct bytes){0} : data);
+                           !presence->gone ? data : (struct bytes){0});
         }
         stream->presence_told = presence->version;
     }

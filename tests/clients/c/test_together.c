@@ -181,7 +181,7 @@ static void reload(struct client *client)
 static void edit(struct client *client)
 {
     char text[128];
-    const char *words[16];
+    const char *words[16] = {NULL};
     size_t length = 0;
     size_t field = below(FIELDS);
     size_t count = 1; /* each has one edit at least */
