@@ -29,7 +29,7 @@ struct device {
     struct buffer saved;
     struct device_acked acked[DEVICE_ACKED_MAX];
     size_t acked_length;
-    unsigned rejected;
+    size_t rejected;
 };
 
 void device_init(struct device *device, struct machine *machine, unsigned number, const char *name,
