@@ -339,8 +339,10 @@ void disk_format(uint64_t seed)
 struct bytes disk_content(const char *name)
 {
     const struct disk_file *file = find(name);
-    return file == NULL ? (struct bytes){0}
-                        : (struct bytes){file->written.data, file->written.length};
+    if (file == NULL) {
+        return (struct bytes){0};
+    }
+    return (struct bytes){file->written.data, file->written.length};
 }
 
 void disk_remove(const char *name)
