@@ -1,5 +1,6 @@
 #include "server/tokens.h"
 
+#include <errno.h>
 #include <jwt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -166,12 +167,15 @@ static enum token_status verify_signature(const struct token_keys *keys, const c
     return status;
 }
 
-/* Extensions that must be understood, and are not (RFC 7515, 4.1.11). */
+/* Extensions that must be understood, and are not (RFC 7515, 4.1.11). What libjwt does not find is
+ * EINVAL; all else might be there. */
 static bool is_critical(jwt_t *header)
 {
+    errno = 0;
     char *critical = jwt_get_headers_json(header, "crit");
+    bool absent = critical == NULL && errno == EINVAL;
     free(critical);
-    return critical != NULL;
+    return !absent;
 }
 
 static enum token_status decode(const struct token_keys *keys, const char *text, jwt_t **jwt)
@@ -189,10 +193,11 @@ static enum token_status decode(const struct token_keys *keys, const char *text,
 /* A NumericDate: seconds, whole or not. False: there is something else. */
 static bool read_seconds(jwt_t *jwt, const char *claim, double otherwise, double *seconds)
 {
+    errno = 0;
     char *text = jwt_get_grants_json(jwt, claim);
     *seconds = otherwise;
     if (text == NULL) {
-        return true;
+        return errno == EINVAL;
     }
     bool number = text[0] == '-' || (text[0] >= '0' && text[0] <= '9');
     *seconds = number ? strtod(text, NULL) : 0;
