@@ -275,8 +275,9 @@ bool storage_replay(struct storage *storage, journal_visit *visit, void *context
         char reason[DATABASE_REASON_BYTES];
         database_reason(storage->writer, rc, reason);
         (void)snprintf(error, STORAGE_ERROR_BYTES,
-                       "%.200s: the table journal is damaged after position %" PRIu64 ": %s",
-                       storage->path, replay.position, reason);
+                       "%.200s: the table journal %s after position %" PRIu64 ": %s", storage->path,
+                       (rc & 0xff) == SQLITE_NOMEM ? "cannot be read" : "is damaged",
+                       replay.position, reason);
     }
     return rc == SQLITE_OK;
 }
