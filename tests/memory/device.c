@@ -127,11 +127,11 @@ static bool try_edit(struct device *device, uint64_t now_ms, const char *field,
     enum failing_room left = failing_enter(ROOM_CLIENT);
     enum session_status status = session_edit(&device->session, field, edit);
     (void)failing_enter(left);
-    if (status == SESSION_BAD_EDIT && failing_failed() > failed) {
-        return false; /* edits have no word for want of memory */
+    if (status != SESSION_BAD_EDIT ||
+        failing_failed() == failed) { /* edits have one word for both */
+        judge(device, field, status, failed);
     }
-    judge(device, field, status, failed);
-    return status == SESSION_OK;
+    return status == SESSION_OK && save(device);
 }
 
 void device_edit(struct device *device, uint64_t now_ms, const char *text)
@@ -141,30 +141,13 @@ void device_edit(struct device *device, uint64_t now_ms, const char *text)
     (void)snprintf(line, sizeof line, "%s", text);
     size_t length = split(line, words);
     const struct edit edit = {.verb = words[1], .values = words + 2, .length = length - 2};
-    struct buffer before;
-    struct buffer after;
-    buffer_init(&before, SIZE_MAX / 2);
-    buffer_init(&after, SIZE_MAX / 2);
-    struct writer writer = writer_to(&before);
-    session_save(&device->session, &writer);
-    int tries = 0;
-    while (!try_edit(device, now_ms, words[0], &edit) && ++tries < TRIES_MAX &&
-           device->machine->violation[0] == '\0') {
-        buffer_clear(&after);
-        writer = writer_to(&after);
-        session_save(&device->session, &writer);
-        if (!bytes_equal(buffer_bytes(&before), buffer_bytes(&after))) {
-            machine_violation(device->machine, "device %u: %.40s: refused, and half done",
-                              device->number, text);
+    for (int i = 0; i < TRIES_MAX && device->machine->violation[0] == '\0'; i++) {
+        if (try_edit(device, now_ms, words[0], &edit)) {
+            return;
         }
+        device_restart(device);
     }
-    while (!save(device) && ++tries < TRIES_MAX) {
-    }
-    if (tries >= TRIES_MAX) {
-        machine_violation(device->machine, "device %u cannot edit", device->number);
-    }
-    buffer_finish(&before);
-    buffer_finish(&after);
+    machine_violation(device->machine, "device %u cannot edit", device->number);
 }
 
 /* --- the connection --- */

@@ -11,7 +11,16 @@
 #include <stdint.h>
 
 /* Where an allocation is made; bits. */
-enum failing_room { ROOM_TEST = 0, ROOM_HUB = 1, ROOM_STORAGE = 2, ROOM_CLIENT = 4 };
+enum failing_room {
+    ROOM_TEST = 0,
+    ROOM_HUB = 1,
+    ROOM_STORAGE = 2,
+    ROOM_CLIENT = 4,
+    ROOM_TOKENS = 8,
+    ROOM_CONFIG = 16,
+    ROOM_STORE = 32, /* a client's */
+    ROOM_OWN = 64    /* of the others only what the program's own code asks for, no library's */
+};
 
 /* From now on the `first`-th allocation, from 1, in one of the rooms fails, and `length` - 1 behind
  * it; `first` 0: none. Counts begin anew. */

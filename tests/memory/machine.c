@@ -330,8 +330,9 @@ static bool open_all(struct machine *machine, char reason[STORAGE_ERROR_BYTES])
     bool good =
         machine->hub != NULL && storage_replay(machine->storage, replay_batch, machine, reason);
     (void)failing_enter(left);
-    (void)snprintf(reason, STORAGE_ERROR_BYTES, "%s",
-                   machine->hub == NULL ? "out of memory" : reason);
+    if (machine->hub == NULL || machine->failed) {
+        (void)snprintf(reason, STORAGE_ERROR_BYTES, "out of memory"); /* as server/serve.c says */
+    }
     return good;
 }
 
@@ -358,7 +359,7 @@ bool machine_start(struct machine *machine)
     if (open_all(machine, reason) && replay(machine)) {
         return true;
     }
-    if (failing_failed() == before || (reason[0] == '\0' && !machine->failed)) {
+    if (failing_failed() == before || (!machine->failed && strstr(reason, "memory") == NULL)) {
         machine_violation(machine, "the hub does not start: %s", reason);
     }
     end(machine);

@@ -12,6 +12,7 @@ enum { SCENARIO_REASON_BYTES = 512 };
 struct scenario {
     const char *name;
     unsigned rooms; /* whose allocations fail */
+    bool leaks;     /* a library loses blocks where it has no memory */
     /* `reason` stays empty, or is why it failed. */
     void (*play)(const struct scenario *scenario, struct buffer *outcome,
                  char reason[SCENARIO_REASON_BYTES]);
@@ -20,5 +21,13 @@ struct scenario {
 /* hub_scenario.c: a hub's days, from its first start to its last. */
 void play_hub(const struct scenario *scenario, struct buffer *outcome,
               char reason[SCENARIO_REASON_BYTES]);
+
+/* small_scenarios.c */
+void play_tokens(const struct scenario *scenario, struct buffer *outcome,
+                 char reason[SCENARIO_REASON_BYTES]);
+void play_config(const struct scenario *scenario, struct buffer *outcome,
+                 char reason[SCENARIO_REASON_BYTES]);
+void play_store(const struct scenario *scenario, struct buffer *outcome,
+                char reason[SCENARIO_REASON_BYTES]);
 
 #endif

@@ -20,10 +20,13 @@
 #include "tests/memory/scenario.h"
 
 static const struct scenario scenarios[] = {
-    {"hub", ROOM_HUB, play_hub},
-    {"storage", ROOM_STORAGE, play_hub},
-    {"client", ROOM_CLIENT, play_hub},
-    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, play_hub},
+    {"tokens", ROOM_TOKENS, true, play_tokens},             /* libjwt and jansson lose some */
+    {"config", ROOM_CONFIG | ROOM_OWN, false, play_config}, /* libfyaml reads through NULL */
+    {"store", ROOM_STORE, false, play_store},
+    {"hub", ROOM_HUB, false, play_hub},
+    {"storage", ROOM_STORAGE, false, play_hub},
+    {"client", ROOM_CLIENT, false, play_hub},
+    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, false, play_hub},
 };
 
 struct sweep {
@@ -133,8 +136,9 @@ static void play_all(struct sweep *sweep)
         progress->n = n;
         progress->plays++;
         counted = play(sweep, n, &outcome);
+        counted = counted > progress->counted ? counted : progress->counted;
         live = failing_live() - live;
-        if (live != 0) {
+        if (live != 0 && !sweep->scenario->leaks) {
             char reason[64];
             (void)snprintf(reason, sizeof reason, "%" PRId64 " blocks are lost", live);
             report(sweep, n, reason);
