@@ -188,7 +188,7 @@ int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reas
 {
     _Static_assert(sizeof(struct http_request) <= 1024, "as announced to libwebsockets");
     if (reason == LWS_CALLBACK_HTTP) {
-        return begin(net, wsi, user);
+        return user == NULL ? -1 : begin(net, wsi, user);
     }
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE && user != NULL) {
         const struct http_request *request = user;

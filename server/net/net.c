@@ -55,14 +55,11 @@ static int established(struct net *net, struct lws *wsi, struct net_session **sl
 
 static void closed(struct net *net, struct net_session **slot)
 {
-    struct net_session *session = *slot;
-    if (session != NULL) {
-        uint64_t id = session->id;
-        masking_release(session->socket);
-        session_destroy(net, session);
-        *slot = NULL;
-        tell(net, NET_DISCONNECTED, id);
-    }
+    uint64_t id = (*slot)->id;
+    masking_release((*slot)->socket);
+    session_destroy(net, *slot);
+    *slot = NULL;
+    tell(net, NET_DISCONNECTED, id);
 }
 
 /*
@@ -100,7 +97,8 @@ static int writeable(struct net *net, struct net_session *session)
 static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                         size_t length)
 {
-    struct net_session **slot = user;
+    struct net_session **slot = user; /* NULL: libwebsockets had no memory for it */
+    struct net_session *session = slot == NULL ? NULL : *slot;
     struct net *net = net_of(wsi);
     switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
@@ -111,19 +109,21 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
         }
         return 0;
     case LWS_CALLBACK_ESTABLISHED:
-        return established(net, wsi, slot);
+        return slot == NULL ? -1 : established(net, wsi, slot);
     case LWS_CALLBACK_RECEIVE:
-        if (*slot == NULL) {
+        if (session == NULL) {
             return -1;
         }
-        session_receive(net, *slot, (struct bytes){in, length});
+        session_receive(net, session, (struct bytes){in, length});
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return *slot == NULL ? -1 : writeable(net, *slot);
+        return session == NULL ? -1 : writeable(net, session);
     case LWS_CALLBACK_TIMER:
-        return *slot == NULL ? -1 : on_timer(*slot);
+        return session == NULL ? -1 : on_timer(session);
     case LWS_CALLBACK_CLOSED:
-        closed(net, slot);
+        if (session != NULL) {
+            closed(net, slot);
+        }
         return 0;
     default:
         return 0;
