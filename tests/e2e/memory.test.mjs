@@ -1,0 +1,151 @@
+/**
+ * Goal:   the whole hub, with libwebsockets, libuv and SQLite in it, goes on when memory runs out, or stops with a sentence and the
+ *         exit code 1; what it has acknowledged is there after the restart, and what clients send again counts once.
+ * Method: the real process with a malloc before it that refuses the n-th allocation after the start, and some behind it, while
+ *         clients connect, edit, reconnect and ask for pages; n is spread over all allocations of a run without a failure.
+ *         MEMORY_RUNS says how many are played; MEMORY_FIRST and MEMORY_LENGTH play one again.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
+import { mintReplica } from 'syncline/internal/uuid';
+import { WebSocket } from 'ws';
+import { bin, folder, sleep, startHub, until } from './support.mjs';
+
+const library = join(bin, 'libfailing.so');
+const runs = Number(process.env.MEMORY_RUNS ?? 12);
+const EDITS = 30;
+const LENGTHS = [1, 20, 400];
+
+/** The numbers that the hub's malloc shares with the test. */
+function control(t) {
+  const path = join(folder(t), 'control');
+  writeFileSync(path, Buffer.alloc(32));
+  const file = openSync(path, 'r+');
+  t.after(() => closeSync(file));
+  const set = (first, length) => {
+    const bytes = Buffer.alloc(32);
+    bytes.writeBigUInt64LE(BigInt(first), 0);
+    bytes.writeBigUInt64LE(BigInt(length), 8);
+    writeSync(file, bytes, 0, 32, 0);
+  };
+  const get = (at) => {
+    const bytes = Buffer.alloc(32);
+    readSync(file, bytes, 0, 32, 0);
+    return Number(bytes.readBigUInt64LE(at));
+  };
+  return { path, set, counted: () => get(16), failed: () => get(24) };
+}
+
+const mint = () => mintReplica(Date.now(), (bytes) => randomBytes(16).copy(bytes));
+
+/** Writes `EDITS` likes to a document, and comes back when its connection ends, until all are acknowledged. */
+class Writer {
+  constructor(hub, name) {
+    Object.assign(this, { hub, name, replica: mint(), acked: 0, ledger: 0, closed: false, opened: false, problem: '' });
+    this.connect();
+  }
+
+  connect() {
+    this.opened = false;
+    const socket = new WebSocket(this.hub.url, 'syncline.v1');
+    this.socket = socket;
+    socket.on('open', () => {
+      socket.send(encodePacket({ type: 'HELLO', id: 0, version: 1 }));
+      socket.send(encodePacket({ type: 'OPEN', id: 1, name: this.name, replicas: [this.replica] }));
+    });
+    socket.on('message', (data) => decodeMessage(new Uint8Array(data)).forEach((packet) => this.take(packet)));
+    socket.on('error', () => {}); // a hub that is gone: `close` follows
+    socket.on('close', () => { if (!this.closed) setTimeout(() => { if (!this.closed) this.connect(); }, 50); });
+  }
+
+  take(packet) {
+    if (packet.type === 'OPENED') {
+      this.ledger = packet.ledger[0].seq;
+      if (this.ledger < this.acked) this.problem ||= `${this.acked} was acknowledged, and ${this.ledger} is there`;
+      this.acked = this.ledger;
+      this.opened = true;
+      this.send();
+    }
+    if (packet.type === 'ACK') this.acked = Math.max(this.acked, packet.seq);
+    if (packet.type === 'GAP') this.send(packet.next);
+    if (packet.type === 'REJECT') this.problem ||= `refused with ${packet.code}`;
+    if (packet.type === 'ERROR' || packet.type === 'CLOSE') this.socket.terminate(); // and all over again
+  }
+
+  send(from = this.acked + 1) {
+    for (let seq = from; seq <= EDITS && this.socket.readyState === 1; seq++) {
+      this.socket.send(encodePacket({ type: 'DELTA', id: 1, replica: null, first: seq, last: seq,
+        context: { position: 0, seen: [] }, changes: new Map([[0, seq]]) }));
+    }
+  }
+
+  close() {
+    this.closed = true;
+    this.socket.terminate();
+  }
+}
+
+/** Clients come and go, edit, and ask; ends when everything is acknowledged. */
+async function work(hub, writers) {
+  for (const name of ['post/1', 'post/2', 'post/3']) writers.push(new Writer(hub, name));
+  await Promise.all(['/health', '/ready', '/', '/missing'].map((path) => fetch(hub.http + path).catch(() => {})));
+  for (let i = 0; i < 3; i++) {
+    await sleep(20);
+    writers[i].socket.terminate();
+  }
+}
+
+const died = (hub) => hub.process.exitCode !== null || hub.process.signalCode !== null;
+
+/** Answers how it ended: '' if the hub went on. */
+async function run(t, first, length) {
+  const shared = control(t);
+  const hub = await startHub(t, { wrap: ['env', `LD_PRELOAD=${library}`, `FAILING_CONTROL=${shared.path}`] });
+  const writers = [];
+  let end = '';
+  const settled = () => writers.every(({ acked }) => acked === EDITS);
+  const problems = () => writers.map(({ problem }) => problem).filter((problem) => problem !== '');
+  try {
+    shared.set(first, length);
+    await work(hub, writers);
+    await until(() => died(hub) || settled(), `n=${first}: everything is acknowledged`);
+    if (first === 0) end = String(shared.counted());
+    shared.set(0, 0);
+    if (died(hub)) {
+      const { exitCode, signalCode } = hub.process;
+      end = signalCode ?? `exit ${exitCode}`;
+      assert.equal(end, 'exit 1', `n=${first}, ${length} at once: ${hub.log}`);
+      assert.match(hub.log, /memory/, 'it says why');
+      await hub.start();
+      await until(settled, `n=${first}: everything is acknowledged, after the restart`);
+    }
+    for (const writer of writers) writer.opened = false;
+    assert.equal(await hub.stop(), 0, hub.log);
+    await hub.start();
+    await until(() => writers.every(({ opened, ledger }) => opened && ledger === EDITS), `n=${first}: what was acknowledged is there`);
+    assert.deepEqual(problems(), [], `n=${first}`);
+  } finally {
+    writers.forEach((writer) => writer.close());
+    await hub.kill();
+  }
+  return end;
+}
+
+test('a hub that runs out of memory goes on, or stops with a sentence, and loses nothing',
+  { timeout: 20000 + runs * 20000, skip: existsSync(library) ? false : 'a sanitizer has malloc' }, async (t) => {
+    const allocations = Number(await run(t, 0, 1));
+    assert.ok(allocations > 100, `${allocations} allocations were counted`);
+    const ends = { '': 0, 'exit 1': 0 };
+    const broken = [];
+    for (let i = 0; i < runs; i++) {
+      const first = Number(process.env.MEMORY_FIRST ?? 1 + Math.floor(((i + 0.5) * allocations) / runs));
+      const length = Number(process.env.MEMORY_LENGTH ?? LENGTHS[i % LENGTHS.length]);
+      await run(t, first, length).then((end) => { ends[end] += 1; }, (error) => broken.push(`${first}, ${length} at once: ${error.message}`));
+    }
+    t.diagnostic(`of ${runs} runs of ${allocations} allocations: ${ends['']} went on, ${ends['exit 1']} stopped`);
+    assert.deepEqual(broken, []);
+  });
