@@ -57,9 +57,6 @@ static bool refused(void)
 
 void *malloc(size_t size) { return refused() ? NULL : __libc_malloc(size); }
 
-void *calloc(size_t count, size_t size)
-{
-    return refused() ? NULL : __libc_calloc(count, size);
-}
+void *calloc(size_t count, size_t size) { return refused() ? NULL : __libc_calloc(count, size); }
 
 void *realloc(void *block, size_t size) { return refused() ? NULL : __libc_realloc(block, size); }

@@ -12,6 +12,7 @@ enum { SCENARIO_REASON_BYTES = 512 };
 struct scenario {
     const char *name;
     unsigned rooms; /* whose allocations fail */
+    uint64_t quick; /* of how many allocations one fails when there is little time */
     bool leaks;     /* a library loses blocks where it has no memory */
     /* `reason` stays empty, or is why it failed. */
     void (*play)(const struct scenario *scenario, struct buffer *outcome,

@@ -6,7 +6,10 @@
  * makes, which fails: alone, or with some behind it. Each play is held against the first. A process
  * of its own plays, so that one that dies is one failure more, and tells its n.
  *
- *     memory [--scenario NAME] [--length L] [--first N] [--last N] [--every N]
+ *     memory [--quick] [--scenario NAME] [--length L] [--first N] [--last N] [--every N]
+ *
+ * Without --length it plays with 1, 8 and 200 allocations that fail together; --quick takes
+ * samples.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,13 +23,13 @@
 #include "tests/memory/scenario.h"
 
 static const struct scenario scenarios[] = {
-    {"tokens", ROOM_TOKENS, true, play_tokens},             /* libjwt and jansson lose some */
-    {"config", ROOM_CONFIG | ROOM_OWN, false, play_config}, /* libfyaml reads through NULL */
-    {"store", ROOM_STORE, false, play_store},
-    {"hub", ROOM_HUB, false, play_hub},
-    {"storage", ROOM_STORAGE, false, play_hub},
-    {"client", ROOM_CLIENT, false, play_hub},
-    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, false, play_hub},
+    {"tokens", ROOM_TOKENS, 1, true, play_tokens},             /* libjwt and jansson lose some */
+    {"config", ROOM_CONFIG | ROOM_OWN, 1, false, play_config}, /* libfyaml reads through NULL */
+    {"store", ROOM_STORE, 1, false, play_store},
+    {"hub", ROOM_HUB, 24, false, play_hub},
+    {"client", ROOM_CLIENT, 24, false, play_hub},
+    {"storage", ROOM_STORAGE, 300, false, play_hub},
+    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, 500, false, play_hub},
 };
 
 struct sweep {
@@ -48,7 +51,7 @@ struct progress {
     bool done;
 };
 
-enum { FAILURES_MAX = 20, OUTCOME_BYTES = 1 << 20 };
+enum { FAILURES_MAX = 20, OUTCOME_BYTES = 1 << 20, LENGTHS = 3 };
 
 static struct progress *progress;
 
@@ -172,7 +175,8 @@ static void run(struct sweep *sweep)
             report(sweep, progress->n, reason);
         }
         if (progress->n == n && !progress->done) {
-            break; /* it does not even come to a failure */
+            report(sweep, n, "it does not come to a failure");
+            break;
         }
     }
     (void)printf("%-8s %4" PRIu64 " at once: %" PRIu64 " plays, of %" PRIu64 " allocations\n",
@@ -190,48 +194,78 @@ static uint64_t number(const char *text)
     return value;
 }
 
-int main(int argc, char **argv)
+struct options {
+    const char *scenario; /* NULL: all */
+    uint64_t length;      /* 0: several */
+    uint64_t first;
+    uint64_t last;
+    uint64_t every;
+    bool quick;
+};
+
+static struct options read_options(int count, char **values)
 {
-    static const uint64_t lengths[] = {1, 8, 200};
-    struct sweep sweep = {.first = 1, .last = UINT64_MAX, .every = 1};
-    const char *name = NULL;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--scenario") == 0) {
-            name = argv[i + 1];
-        } else if (strcmp(argv[i], "--length") == 0) {
-            sweep.length = number(argv[i + 1]);
-        } else if (strcmp(argv[i], "--first") == 0) {
-            sweep.first = number(argv[i + 1]);
-        } else if (strcmp(argv[i], "--last") == 0) {
-            sweep.last = number(argv[i + 1]);
-        } else if (strcmp(argv[i], "--every") == 0) {
-            sweep.every = number(argv[i + 1]);
+    struct options options = {.first = 1, .last = UINT64_MAX, .every = 1};
+    for (int i = 1; i < count; i++) {
+        const char *next = i + 1 < count ? values[i + 1] : "";
+        uint64_t *target = strcmp(values[i], "--length") == 0  ? &options.length
+                           : strcmp(values[i], "--first") == 0 ? &options.first
+                           : strcmp(values[i], "--last") == 0  ? &options.last
+                           : strcmp(values[i], "--every") == 0 ? &options.every
+                                                               : NULL;
+        if (strcmp(values[i], "--quick") == 0) {
+            options.quick = true;
+        } else if (strcmp(values[i], "--scenario") == 0) {
+            options.scenario = next;
+            i++;
+        } else if (target != NULL) {
+            *target = number(next);
+            i++;
+        } else {
+            (void)fprintf(stderr, "memory: %s is no option\n", values[i]);
+            exit(2);
         }
     }
+    return options;
+}
+
+static void sweep_scenario(const struct scenario *scenario, const struct options *options)
+{
+    static const uint64_t lengths[LENGTHS] = {1, 8, 200};
+    struct sweep sweep = {.scenario = scenario,
+                          .first = options->first,
+                          .last = options->last,
+                          .every = options->every};
+    buffer_init(&sweep.expected, SIZE_MAX / 2);
+    (void)play(&sweep, 0, &sweep.expected);
+    for (size_t i = 0; i < LENGTHS; i++) {
+        sweep.length = options->length == 0 ? lengths[i] : options->length;
+        if (options->quick && scenario->quick > 1) { /* they share the samples */
+            sweep.every = scenario->quick * LENGTHS;
+            sweep.first = 1 + i * scenario->quick;
+        }
+        if (i == 0 || options->length == 0) {
+            run(&sweep);
+        }
+    }
+    buffer_finish(&sweep.expected);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = read_options(argc, argv);
+    bool played = false;
+    (void)setvbuf(stdout, NULL, _IONBF, 0); /* its buffer would count as lost */
     progress =
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (progress == MAP_FAILED) {
         return 1;
     }
-    (void)setvbuf(stdout, NULL, _IONBF, 0); /* its buffer would count as lost */
-    uint64_t only = sweep.length;
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        if (name != NULL && strcmp(name, scenarios[i].name) != 0) {
-            continue;
+        if (options.scenario == NULL || strcmp(options.scenario, scenarios[i].name) == 0) {
+            sweep_scenario(&scenarios[i], &options);
+            played = true;
         }
-        sweep.scenario = &scenarios[i];
-        buffer_init(&sweep.expected, SIZE_MAX / 2);
-        (void)play(&sweep, 0, &sweep.expected);
-        if (getenv("MEMORY_SHOW") != NULL) {
-            puts((char *)sweep.expected.data);
-        }
-        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-            sweep.length = only == 0 ? lengths[k] : only;
-            if (k == 0 || only == 0) {
-                run(&sweep);
-            }
-        }
-        buffer_finish(&sweep.expected);
     }
-    return progress->failures == 0 ? 0 : 1;
+    return played && progress->failures == 0 ? 0 : 1;
 }
