@@ -3,7 +3,6 @@
 #include "tests/memory/failing.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #define REAL(name) __interceptor_##name
@@ -83,14 +82,20 @@ static void *given(void *block)
 
 #define CALLER __builtin_return_address(0)
 
-void *malloc(size_t size) { return refused(CALLER) ? NULL : given(REAL(malloc)(size)); }
+/* Under names that are not the C library's. */
+void *failing_malloc(size_t size) __asm__("malloc");
+void *failing_calloc(size_t count, size_t size) __asm__("calloc");
+void *failing_realloc(void *block, size_t size) __asm__("realloc");
+void failing_free(void *block) __asm__("free");
 
-void *calloc(size_t count, size_t size)
+void *failing_malloc(size_t size) { return refused(CALLER) ? NULL : given(REAL(malloc)(size)); }
+
+void *failing_calloc(size_t count, size_t size)
 {
     return refused(CALLER) ? NULL : given(REAL(calloc)(count, size));
 }
 
-void *realloc(void *block, size_t size)
+void *failing_realloc(void *block, size_t size)
 {
     if (refused(CALLER)) {
         return NULL;
@@ -98,7 +103,7 @@ void *realloc(void *block, size_t size)
     return block == NULL ? given(REAL(malloc)(size)) : REAL(realloc)(block, size);
 }
 
-void free(void *block)
+void failing_free(void *block)
 {
     state.live -= block != NULL;
     REAL(free)(block);

@@ -9,9 +9,9 @@
 #include "protocol/yaml/file.h"
 #include "tests/memory/failing.h"
 
-/* Seconds behind which UUIDs make sense; what a socket takes before it is full; how often a start
- * may be refused. */
 enum { SOCKET_BYTES = 2048, REPLAY_TURNS = 10000 };
+
+/* Behind it clocks and UUIDs make sense. */
 static const uint64_t BEGIN_MS = 1700000000000;
 
 struct machine_event {

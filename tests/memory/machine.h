@@ -63,10 +63,10 @@ void machine_kill(struct machine *machine);
 
 /* The number of a line; MACHINE_LINES: the hub does not run, or there is none left. */
 size_t machine_connect(struct machine *machine);
-void machine_say(struct machine *machine, size_t line, struct bytes message);
+void machine_say(struct machine *machine, size_t index, struct bytes message);
 /* The next message to the client, appended; false: there is none. */
-bool machine_hear(struct machine *machine, size_t line, struct buffer *message);
-void machine_leave(struct machine *machine, size_t line);
+bool machine_hear(struct machine *machine, size_t index, struct buffer *message);
+void machine_leave(struct machine *machine, size_t index);
 
 /* Does what can be done now; restarts a hub that has stopped. False: there was nothing to do. */
 bool machine_turn(struct machine *machine);

@@ -55,8 +55,19 @@ static bool refused(void)
     return refuse;
 }
 
-void *malloc(size_t size) { return refused() ? NULL : __libc_malloc(size); }
+/* Under names that are not the C library's. */
+void *failing_malloc(size_t size) __asm__("malloc");
+void *failing_calloc(size_t count, size_t size) __asm__("calloc");
+void *failing_realloc(void *block, size_t size) __asm__("realloc");
 
-void *calloc(size_t count, size_t size) { return refused() ? NULL : __libc_calloc(count, size); }
+void *failing_malloc(size_t size) { return refused() ? NULL : __libc_malloc(size); }
 
-void *realloc(void *block, size_t size) { return refused() ? NULL : __libc_realloc(block, size); }
+void *failing_calloc(size_t count, size_t size)
+{
+    return refused() ? NULL : __libc_calloc(count, size);
+}
+
+void *failing_realloc(void *block, size_t size)
+{
+    return refused() ? NULL : __libc_realloc(block, size);
+}

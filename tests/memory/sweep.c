@@ -55,17 +55,18 @@ enum { FAILURES_MAX = 20, OUTCOME_BYTES = 1 << 20, LENGTHS = 3 };
 
 static struct progress *progress;
 
-int fsync(int file);
-int fdatasync(int file);
+/* Nobody pulls the plug here, and SQLite would wait for the disk a hundred times in each play.
+ * Under a name that is not the C library's. */
+int no_sync(int file) __asm__("fsync");
+int no_data_sync(int file) __asm__("fdatasync");
 
-/* Nobody pulls the plug here, and SQLite would wait for the disk a hundred times in each play. */
-int fsync(int file)
+int no_sync(int file)
 {
     (void)file;
     return 0;
 }
 
-int fdatasync(int file)
+int no_data_sync(int file)
 {
     (void)file;
     return 0;
