@@ -92,7 +92,8 @@ class Writer {
 /** Clients come and go, edit, and ask; ends when everything is acknowledged. */
 async function work(hub, writers) {
   for (const name of ['post/1', 'post/2', 'post/3']) writers.push(new Writer(hub, name));
-  await Promise.all(['/health', '/ready', '/', '/missing'].map((path) => fetch(hub.http + path).catch(() => {})));
+  const ask = (path) => fetch(hub.http + path, { signal: AbortSignal.timeout(5000) }).catch(() => {}); // it may not be answered
+  await Promise.all(['/health', '/ready', '/', '/missing'].map(ask));
   for (let i = 0; i < 3; i++) {
     await sleep(20);
     writers[i].socket.terminate();
