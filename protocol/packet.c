@@ -118,6 +118,15 @@ void packet_write_journal(struct writer *writer, const struct journal_id *journa
     write_bin(writer, (struct bytes){journal->bytes, JOURNAL_ID_BYTES});
 }
 
+struct bytes packet_read_key(struct reader *reader)
+{
+    if (reader_peek(reader) != READER_INT) {
+        return read_string(reader, LIMIT_TEXT_BYTES);
+    }
+    (void)read_int(reader);
+    return (struct bytes){0};
+}
+
 bool packet_key_is(struct bytes key, const char *text)
 {
     return bytes_equal(key, (struct bytes){(const uint8_t *)text, strlen(text)});

@@ -9,7 +9,7 @@ static void read_hello(struct reader *reader, struct packet *packet, size_t leng
     hello->version = read_uint(reader);
     size_t options = read_map(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < options && reader_ok(reader); i++) {
-        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        struct bytes key = packet_read_key(reader);
         if (packet_key_is(key, "token")) {
             hello->token = read_string(reader, LIMIT_TOKEN_BYTES);
         } else if (packet_key_is(key, "client")) {
@@ -45,7 +45,7 @@ static void read_limits(struct reader *reader, struct packet_welcome *welcome)
 {
     size_t length = read_map(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < length && reader_ok(reader); i++) {
-        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        struct bytes key = packet_read_key(reader);
         if (packet_key_is(key, "message_bytes")) {
             welcome->message_bytes = read_uint(reader);
         } else if (packet_key_is(key, "streams")) {
@@ -85,7 +85,7 @@ static void read_welcome(struct reader *reader, struct packet *packet, size_t le
     (void)length;
     size_t keys = read_map(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < keys && reader_ok(reader); i++) {
-        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        struct bytes key = packet_read_key(reader);
         read_welcome_key(reader, key, &packet->welcome);
     }
 }

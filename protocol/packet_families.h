@@ -28,7 +28,11 @@ uint64_t packet_read_position(struct reader *reader);
 struct journal_id packet_read_journal(struct reader *reader);
 void packet_write_journal(struct writer *writer, const struct journal_id *journal);
 
-/* Whether the next value is the string; a key of an option map. */
+/* A key of a map of the protocol's own: a text, or an integer, which is none that we know, and so
+ * empty. */
+struct bytes packet_read_key(struct reader *reader);
+
+/* Whether the key is that text. */
 bool packet_key_is(struct bytes key, const char *text);
 
 #endif

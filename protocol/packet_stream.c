@@ -1,5 +1,6 @@
 /* OPEN and OPENED, SNAPSHOT and UPDATE, PRESENCE, and the transfers that carry large ones: CHUNK,
  * END, CREDIT. */
+#include "crdt/context.h"
 #include "protocol/limits.h"
 #include "protocol/packet_families.h"
 
@@ -29,7 +30,7 @@ static void read_open(struct reader *reader, struct packet *packet, size_t lengt
     open->replicas = packet_read_typed(reader, READER_ARRAY);
     size_t options = read_map(reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < options && reader_ok(reader); i++) {
-        struct bytes key = read_string(reader, LIMIT_TEXT_BYTES);
+        struct bytes key = packet_read_key(reader);
         if (packet_key_is(key, "cursor")) {
             read_cursor(reader, open);
         } else if (packet_key_is(key, "mode")) {
@@ -133,6 +134,41 @@ static size_t written_content(const struct packet *packet)
     return packet->content.fields.data == NULL ? length + 2 : length;
 }
 
+/* One value, or a list's or map's head, as it is ever sent. */
+static bool read_sound(struct reader *reader)
+{
+    int64_t number = 0;
+    switch (reader_peek(reader)) {
+    case READER_STRING:
+        (void)read_string(reader, LIMIT_BODY_BYTES);
+        return true;
+    case READER_INT:
+        number = read_int(reader);
+        return number <= CRDT_INTEGER_MAX && number >= -CRDT_INTEGER_MAX;
+    case READER_ARRAY:
+        (void)read_array(reader, LIMIT_OBJECTS);
+        return true;
+    case READER_MAP:
+        (void)read_map(reader, LIMIT_OBJECTS);
+        return true;
+    default:
+        reader_skip(reader, 1);
+        return true;
+    }
+}
+
+/* What one client says goes to others as it is: it must be what each of them can read. */
+static void check_passed_on(struct reader *reader, struct bytes raw)
+{
+    struct reader values = reader_of(raw);
+    while (reader_ok(&values) && values.left.length > 0) {
+        if (!read_sound(&values)) {
+            reader_fail(&values, PROTOCOL_MALFORMED);
+        }
+    }
+    reader_fail(reader, values.status);
+}
+
 static void read_presence(struct reader *reader, struct packet *packet, size_t length)
 {
     (void)length;
@@ -141,6 +177,7 @@ static void read_presence(struct reader *reader, struct packet *packet, size_t l
         read_nil(reader);
     } else {
         packet->presence.data = read_raw(reader);
+        check_passed_on(reader, packet->presence.data);
     }
 }
 

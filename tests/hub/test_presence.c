@@ -171,3 +171,21 @@ Test(presence, leaves_no_memory_behind)
     hub_stats(world.hub, &after);
     cr_assert(lt(sz, after.memory_bytes, before.memory_bytes + 64 * 1024));
 }
+
+/* The others' codecs refuse a message with one, and their connections with it. */
+Test(presence, what_others_could_not_read_ends_the_connection_that_says_it)
+{
+    static const struct bytes said[] = {
+        {(const uint8_t *)"\x94\x0d\x01\x00\xa2\xc3\x28", 7},                  /* no UTF-8 */
+        {(const uint8_t *)"\x94\x0d\x01\x00\x91\xcf\x00\x20\0\0\0\0\0\0", 14}, /* 2^53 */
+    };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        look(1);
+        look(2);
+        world_send_bytes(&world, 2, said[i]);
+        cr_expect(eq(int, world.connections[2].closed, 1007));
+        expect(1, "");
+        world_disconnect(&world, 1);
+        world_disconnect(&world, 2);
+    }
+}
