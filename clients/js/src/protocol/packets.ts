@@ -140,10 +140,14 @@ const asWelcome = asMapOf<Welcome>({
   ping_ms: asUint, resume_ms: asUint, durability: asText,
 });
 
+/** As LIMIT_BODY_BYTES of the hub. */
+const BODY_BYTES_MAX = 2 ** 30;
+
 function asContent([fields, transfer, bytes]: readonly Value[]): { fields: Fields | null; transfer?: number; bytes?: number } {
   if (fields !== null) return { fields: asMap(fields) };
-  if (asInt(transfer) >= 0) throw new ProtocolError('a transfer that the hub did not start');
-  return { fields: null, transfer: asInt(transfer), bytes: asUint(bytes) };
+  const length = asUint(bytes);
+  if (asInt(transfer) >= 0 || length > BODY_BYTES_MAX) throw new ProtocolError('not such a transfer');
+  return { fields: null, transfer: asInt(transfer), bytes: length };
 }
 
 export type Name = Exclude<Packet['type'], 'UNKNOWN'>;
