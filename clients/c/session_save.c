@@ -217,10 +217,23 @@ static void read_delta(struct reader *reader, const struct session *session, str
     delta->sent = true; /* its session is over: nothing joins it any more */
 }
 
+static bool has_outbox(const struct session *session, const struct replica_id *replica)
+{
+    bool found = false;
+    for (size_t i = 0; i < session->length; i++) {
+        found = found || replica_id_equal(&session->outboxes[i].replica, replica);
+    }
+    return found;
+}
+
 static void read_outbox(struct reader *reader, struct session *session)
 {
     (void)read_tuple(reader, 6);
     struct replica_id replica = packet_read_replica(reader);
+    if (has_outbox(session, &replica)) {
+        reader_fail(reader, PROTOCOL_MALFORMED);
+        return;
+    }
     struct outbox *grown =
         realloc(session->outboxes, (session->length + 1) * sizeof *session->outboxes);
     if (grown == NULL || !reader_ok(reader)) {

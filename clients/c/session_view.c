@@ -16,6 +16,7 @@ static size_t vector_of(const struct session *session, const struct delta *delta
             if (replica_id_equal(&box->replica, &delta->seen[i].replica)) {
                 vector[length++] =
                     (struct crdt_seen){.seq = delta->seen[i].seq, .replica = box->index};
+                break;
             }
         }
     }

@@ -328,15 +328,29 @@ static bool visit(bool clean, struct buffer *shown)
     return true;
 }
 
-/* An acknowledged edit of each document, then a kill: false: something was told. */
+/* How many of the answers are of that kind. */
+static size_t count_packets(struct bytes answer, enum packet_kind kind)
+{
+    struct reader reader = reader_of(answer);
+    struct packet packet;
+    size_t count = 0;
+    while (packet_read(&reader, &packet)) {
+        count += packet.kind == kind;
+    }
+    return count;
+}
+
+/* An edit of each document, then a kill: false: it was not acknowledged, or something was told. */
 static bool edit(void)
 {
     struct served served;
     bool good = served_open(&served, path);
     if (good) {
         (void)served_say(&served, OPEN("1", "all/1", "07") OPEN("2", "all/2", "08"));
-        (void)served_say(&served, DELTA("1", "1", "\"4\":[false,[\"kept\"],[]]"));
-        (void)served_say(&served, DELTA("2", "1", "\"4\":[false,[\"kept\"],[]]"));
+        struct bytes answer =
+            served_say(&served, DELTA("1", "1", "\"4\":[false,[\"kept\"],[]]")
+                                    DELTA("2", "1", "\"4\":[false,[\"kept\"],[]]"));
+        good = count_packets(answer, PACKET_ACK) == 2 && count_packets(answer, PACKET_REJECT) == 0;
     }
     served_close(&served, false);
     return good && served.report[0] == '\0';

@@ -23,6 +23,7 @@ struct run {
     struct grammar grammar;
     struct session session;
     uint64_t now_ms;
+    uint8_t minted;
     struct buffer saved; /* as the app keeps it: whenever something has changed */
     uint64_t pending;    /* when it was saved */
     bool broken;         /* it has answered with a failure: the app ends it */
@@ -181,9 +182,10 @@ static void show(const struct session *session)
     buffer_finish(&text);
 }
 
-static void begin(struct run *run, struct session *session, uint8_t number)
+/* With a replica that was never there before. */
+static void begin(struct run *run, struct session *session)
 {
-    uint8_t random[REPLICA_BYTES] = {[14] = 1, [15] = number};
+    uint8_t random[REPLICA_BYTES] = {[14] = 1, [15] = run->minted++};
     struct replica_id replica = replica_id_make(run->now_ms, random);
     session_init(session, "all/1", &replica);
 }
@@ -192,7 +194,7 @@ static void begin(struct run *run, struct session *session, uint8_t number)
 static void restart(struct run *run)
 {
     session_finish(&run->session);
-    begin(run, &run->session, fuzz_byte(&run->input));
+    begin(run, &run->session);
     if (run->saved.length > 0) {
         FUZZ_REQUIRE(session_load(&run->session, buffer_bytes(&run->saved)) == SESSION_OK);
         FUZZ_REQUIRE(session_pending(&run->session) == run->pending);
@@ -214,7 +216,7 @@ static void load_damaged(struct run *run)
         size_t at = (size_t)fuzz_byte(&run->input) << 8 | fuzz_byte(&run->input);
         damaged.data[at % damaged.length] = fuzz_byte(&run->input);
     }
-    begin(run, &fresh, fuzz_byte(&run->input));
+    begin(run, &fresh);
     if (session_load(&fresh, buffer_bytes(&damaged)) == SESSION_OK) {
         show(&fresh);
     }
@@ -260,7 +262,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     schema = schema == NULL ? declare() : schema;
     grammar_init(&run.grammar, schema, NOW_MS);
     buffer_init(&run.saved, OUT_BYTES);
-    begin(&run, &run.session, 0);
+    begin(&run, &run.session);
     open(&run);
     for (size_t i = 0; i < OPERATIONS_MAX && run.input.left.length > 0; i++) {
         act(&run);
