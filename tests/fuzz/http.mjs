@@ -2,7 +2,6 @@
  * Requests to a real hub's port, changed at random: `node tests/fuzz/http.mjs [seconds] [seed]`, as `./dev fuzz http` runs it with
  * sanitizers. libwebsockets parses; what we make of its headers, paths and upgrades is behind a socket, where libFuzzer does not reach.
  */
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { health, startHub } from '../e2e/support.mjs';
 
@@ -66,7 +65,7 @@ async function request({ port }, below) {
   let received = 0;
   socket.on('data', (data) => { received += data.length; });
   socket.on('error', () => {}); // a reset is an answer
-  const closed = once(socket, 'close');
+  const closed = new Promise((resolve) => { socket.once('close', resolve); });
   const bytes = mutate(below);
   const cut = below(bytes.length + 1);
   socket.write(bytes.subarray(0, cut));
@@ -102,7 +101,7 @@ export async function attack(hub, { seed, isDone }) {
 
 async function main([seconds = '60', seed = String(Date.now() % 0xffffffff)]) {
   const cleanups = [];
-  const hub = await startHub({ after: (cleanup) => cleanups.push(cleanup) }, { config: 'console: 'on'' });
+  const hub = await startHub({ after: (cleanup) => cleanups.push(cleanup) }, { config: 'console: on' });
   try {
     console.log(`seed ${seed}`);
     const end = Date.now() + Number(seconds) * 1000;
