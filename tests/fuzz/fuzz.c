@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void fuzz_require(int good, const char *what, const char *file, int line)
+void fuzz_fail(const char *what, const char *file, int line)
 {
-    if (!good) {
-        (void)fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
-        abort();
-    }
+    (void)fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+    abort();
 }
 
 uint8_t fuzz_byte(struct fuzz_input *input)

@@ -14,8 +14,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
 /* Ends the process with a sentence unless `good`. */
-#define FUZZ_REQUIRE(good) fuzz_require((good), #good, __FILE__, __LINE__)
-void fuzz_require(int good, const char *what, const char *file, int line);
+#define FUZZ_REQUIRE(good) ((good) ? (void)0 : fuzz_fail(#good, __FILE__, __LINE__))
+_Noreturn void fuzz_fail(const char *what, const char *file, int line);
 
 /* Choices out of bytes: one after the other, and 0 behind the end, so that each input means
  * something and a changed byte changes one choice. */

@@ -10,7 +10,7 @@
 static struct replica_id mint(struct guest *guest)
 {
     uint8_t random[REPLICA_BYTES] = {[7] = guest->minted++, [8] = (uint8_t)guest->connection};
-    memcpy(random + 9, GUEST_MARK, strlen(GUEST_MARK));
+    memcpy(random + 9, GUEST_MARK, sizeof GUEST_MARK - 1);
     return replica_id_make(guest->world->now_ms, random);
 }
 

@@ -4,6 +4,7 @@
  * that was printed is the one that fails.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,23 @@
 
 enum { PATH_BYTES = 4096 };
 
+static void require(bool good, const char *path)
+{
+    if (!good) {
+        fuzz_fail(path, __FILE__, __LINE__);
+    }
+}
+
 static void replay_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    fuzz_require(file != NULL && fseek(file, 0, SEEK_END) == 0, path, __FILE__, __LINE__);
+    require(file != NULL && fseek(file, 0, SEEK_END) == 0, path);
     long end = ftell(file);
-    fuzz_require(end >= 0 && fseek(file, 0, SEEK_SET) == 0, path, __FILE__, __LINE__);
+    require(end >= 0 && fseek(file, 0, SEEK_SET) == 0, path);
     size_t length = (size_t)end;
     /* Memory of just that size, so that a sanitizer sees the first byte behind it. */
     uint8_t *data = malloc(length == 0 ? 1 : length);
-    fuzz_require(data != NULL && fread(data, 1, length, file) == length, path, __FILE__, __LINE__);
+    require(data != NULL && fread(data, 1, length, file) == length, path);
     (void)fclose(file);
     (void)printf("%s\n", path);
     (void)fflush(stdout);
@@ -35,7 +43,7 @@ static size_t replay_folder(const char *folder)
 {
     struct dirent **entries = NULL;
     int length = scandir(folder, &entries, is_shown, alphasort);
-    fuzz_require(length >= 0, folder, __FILE__, __LINE__);
+    require(length >= 0, folder);
     for (int i = 0; i < length; i++) {
         char path[PATH_BYTES];
         (void)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
