@@ -12,6 +12,7 @@ enum {
     ANSWERS_PAUSE_BYTES =
         16 << 10, /* answers waiting for a blocked client: read no more of its calls */
     ANSWERS_BYTES_MAX = 4 << 20, /* what one message can call forth at the most */
+    ERROR_PACKETS = 20, /* what an ERROR counts against the rate, beside the packet it answers */
     SWEEP_MS = 1000,
     GOAWAY_MIN_MS = 500,
     GOAWAY_MAX_MS = 5000
@@ -191,6 +192,7 @@ void connection_error(struct hub *hub, struct connection *connection, int64_t id
     packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
     packet.error.details = buffer_bytes(&details);
     connection_answer(hub, connection, &packet);
+    connection->update_tokens -= ERROR_PACKETS;
 }
 
 void connection_event(struct hub *hub, struct connection *connection, const char *name,

@@ -7,6 +7,7 @@
 
 enum {
     CROWD_STREAMS = 64,
+    IDLE_LOOKS = 64,
     GATHERING_PART =
         256, /* a crowd gathers, if more than this part of it has come since the last wake */
     GATHERED_PER_MS = 32 /* so many add a millisecond to the wait between two */
@@ -244,13 +245,15 @@ static bool can_leave(const struct document *document)
            document->storing == 0;
 }
 
-/* The longest idle one that may leave; what is not stored yet waits. */
+/* The longest idle one that may leave; what is not stored yet waits. Of those that wait some are
+ * passed over: there may be as many as memory holds, and who opens documents asks for each. */
 static struct document *find_idle(const struct hub *hub, uint64_t since_ms)
 {
+    size_t looked = 0;
     LIST_FOR_EACH(at, &hub->idle_documents)
     {
         struct document *document = CONTAINER(at, struct document, idle);
-        if (document->idle_since_ms > since_ms) {
+        if (document->idle_since_ms > since_ms || looked++ == IDLE_LOOKS) {
             return NULL;
         }
         if (can_leave(document)) {

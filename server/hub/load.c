@@ -138,6 +138,9 @@ static uint64_t hash_of(uint64_t request)
     return bytes_hash((struct bytes){(const uint8_t *)&request, sizeof request}, 0);
 }
 
+/* What a request takes on its way to the database and back, counted as memory. */
+enum { LOAD_BYTES = 1024 };
+
 struct load *load_ask(struct hub *hub, struct document *document, bool rows, size_t *loads)
 {
     uint64_t request = ++hub->last_request;
@@ -151,6 +154,7 @@ struct load *load_ask(struct hub *hub, struct document *document, bool rows, siz
     if (loads != NULL) {
         ++*loads;
     }
+    hub->memory += LOAD_BYTES;
     document->loads++;
     document->loading = document->loading || rows;
     return load;
@@ -166,6 +170,7 @@ static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
     *taken = *found;
     table_remove(&hub->loads, hash_of(request), found);
     free(found);
+    hub->memory -= LOAD_BYTES;
     taken->document->loads--;
     taken->document->loading = taken->document->loading && !taken->rows;
     if (taken->loads != NULL) {

@@ -1,9 +1,10 @@
 /** Those who behave: a pair, of whom one edits and the other sees it, and one who comes meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodePacket } from 'syncline/internal/protocol/every';
 import { delta, hubClient, writePlan } from '../bench/plan.mjs';
 import { load } from '../bench/servers.mjs';
 import { dial, openFresh } from '../bench/wire.mjs';
-import { folder, sleep } from '../e2e/support.mjs';
+import { folder } from '../e2e/support.mjs';
 
 const RATE = 50;
 const LEAVE_MS = 30000;
@@ -21,14 +22,15 @@ export async function pair(scope, hub, seconds, token) {
   return found.all_ms;
 }
 
-/** How long it takes to come in and see a document; undefined: too long. */
-export async function newcomer(hub) {
+/** How long it takes to come in and see a document, in ms; a text: why it cannot. */
+export async function newcomer(hub, token) {
   const start = Date.now();
   const come = async () => {
-    const client = await dial(hub);
+    const client = await dial(hub, token);
     await openFresh(client, 1, 'post/newcomer');
     client.close();
     return Date.now() - start;
   };
-  return Promise.race([come(), sleep(LEAVE_MS).then(() => undefined)]);
+  const late = sleep(LEAVE_MS, `nothing came in ${LEAVE_MS} ms`, { ref: false });
+  return Promise.race([come().catch((error) => error.message), late]);
 }

@@ -1,7 +1,9 @@
 /**
- * What is tried, each against a hub of its own. `attack` is what the abusers say (attack.mjs); `connections` of it that stay open, and
+ * What is tried, each against a hub of its own. `attack` is what the abusers say (attack.mjs), made when it is needed if it is much; `connections` of it that stay open, and
  * `buffers`, how many of the three budgets of `limits.buffers` it aims at, make the bound of the hub's memory (abuse.mjs). `newcomer: false`:
- * nobody else can get in meanwhile, which is what is tried. `cut`: what the hub must have cut, as /health counts it.
+ * nobody else can get in meanwhile, which is what is tried. `cut`: what the hub must have cut, as /health counts it. `memory`: the
+ * limit of that name, in MiB, if documents are what is tried. `gone`: in the middle the abusers' `process` stops, or their `network` is
+ * cut, and the hub must let go of them. `keys`: the hub wants tokens, and `attack` is told how to make one.
  */
 import { frame, hello, ping } from '../e2e/socket.mjs';
 import { flood, greeted, greetedBy, open, packets, request } from './attack.mjs';
@@ -12,6 +14,8 @@ const opens = (count, prefix) => packets(times(count, (i) => open(i + 1, `post/$
 const page = (path, ...headers) => text(`GET ${path} HTTP/1.1\r\nHost: x\r\n`, ...headers.map((one) => `${one}\r\n`), '\r\n');
 const unknownStream = { type: 'CLOSE', id: 9, code: '', text: '' };
 const MIB = 1 << 20;
+/** Of a network that is made for it, and taken away. */
+export const ABUSERS_ADDRESS = '10.99.0.2';
 
 const handshakes = {
   slowloris: {
@@ -28,9 +32,24 @@ const handshakes = {
 
 const gone = {
   stopped: {
-    what: '3,000 clients with a document open, then their process stops', config: 'ping: 2s', seconds: 9, stop: true,
+    what: '3,000 clients with a document open, then their process stops', config: 'ping: 2s', seconds: 9, gone: 'process',
     attack: { ...greetedBy(times(300, (i) => opens(1, `stopped-${i}`))), connections: 3000 }, connections: 3000,
   },
+  vanished: {
+    what: '3,000 clients with a document open, then their network is gone', config: 'ping: 2s', seconds: 9, gone: 'network',
+    attack: { ...greetedBy(times(300, (i) => opens(1, `vanished-${i}`))), connections: 3000, from: ABUSERS_ADDRESS }, connections: 3000,
+  },
+};
+
+/** Of each kind, with a signature that is none. */
+const forged = ({ issue }) => ({
+  first: request(), connections: 200, return: true,
+  then: ['HS256', 'RS256', 'ES256'].map((algorithm) => packets([{ type: 'HELLO', id: 0, version: 1,
+    token: issue({ algorithm }).replace(/[^.]*$/, (signature) => 'A'.repeat(signature.length)) }])),
+});
+
+const tokens = {
+  tokens: { what: 'tokens that nobody has signed, coming back', keys: true, connections: 200, attack: forged },
 };
 
 const storms = {
@@ -64,22 +83,22 @@ const frames = {
 
 const documents = {
   'subscribe-one': { what: 'one client, 100,000 documents that do not exist', connections: 1, streams: 4096,
-    attack: { ...greeted(...times(100, (k) => packets(times(1000, (i) => open(k * 1000 + i + 1, `post/${k}-${i}`))))), connections: 1 } },
+    attack: () => ({ ...greeted(...times(100, (k) => packets(times(1000, (i) => open(k * 1000 + i + 1, `post/${k}-${i}`))))), connections: 1 }) },
   'subscribe-many': { what: '25 clients, 4,000 documents each', seconds: 12, connections: 25, streams: 100000,
-    attack: { ...greetedBy(times(25, (i) => opens(4000, i))), connections: 25 } },
-  churn: { what: '20 clients, open and close 20,000 documents each', seconds: 8, connections: 20, streams: 20 * 4096,
-    attack: { ...greetedBy(times(20, (k) => packets(times(20000, (i) => [open(i + 1, `post/${k}-${i}`), { type: 'CLOSE', id: i + 1, code: '', text: '' }]).flat()))), connections: 20 } },
+    attack: () => ({ ...greetedBy(times(25, (i) => opens(4000, i))), connections: 25 }) },
+  churn: { what: '20 clients, open and close 5,000 documents each', connections: 20, memory: 16,
+    attack: () => ({ ...greetedBy(times(20, (k) => packets(times(5000, (i) => [open(i + 1, `post/${k}-${i}`), { type: 'CLOSE', id: i + 1, code: '', text: '' }]).flat()))), connections: 20 }) },
 };
 
 const messages = {
   'half-messages': { what: '1,000 clients, all of a message of 1 MiB but its end', connections: 1000, buffers: 1, seconds: 10, cut: 'overfull',
-    attack: { ...greeted(frame(Buffer.alloc(MIB - 100, 0xc0), { length: MIB })), connections: 1000, deaf: true } },
+    attack: () => ({ ...greeted(frame(Buffer.alloc(MIB - 100, 0xc0), { length: MIB })), connections: 1000, deaf: true }) },
   'largest-messages': { what: '300 clients, messages of 1 MiB of PINGs, nothing read', connections: 300, buffers: 3, seconds: 10,
-    attack: { ...greeted(), again: frame(Buffer.concat(times(MIB / 4, () => ping))), connections: 300, deaf: true } },
+    attack: () => ({ ...greeted(), again: frame(Buffer.concat(times(MIB / 4, () => ping))), connections: 300, deaf: true }) },
   'too-large': { what: '100 clients, one byte more than the limit, coming back', connections: 100, buffers: 1,
-    attack: { ...greeted(frame(Buffer.alloc(MIB + 1, 0xc0))), connections: 100, return: true } },
+    attack: () => ({ ...greeted(frame(Buffer.alloc(MIB + 1, 0xc0))), connections: 100, return: true }) },
   errors: { what: '300 clients, 20,000 packets to streams that are not, in a message; nothing read', connections: 300, buffers: 3, seconds: 10,
-    attack: { ...greeted(), again: packets(times(20000, () => unknownStream)), connections: 300, deaf: true } },
+    attack: () => ({ ...greeted(), again: packets(times(20000, () => unknownStream)), connections: 300, deaf: true }) },
   'small-messages': { what: '50 clients, messages of one PING without an end, nothing read', connections: 50, buffers: 2,
     attack: { ...greeted(), again: flood(frame(ping)), connections: 50, deaf: true } },
   hellos: { what: 'HELLO twice, coming back', connections: 200, attack: { ...greeted(frame(hello)), connections: 200, return: true } },
@@ -95,9 +114,9 @@ const http = {
 };
 
 const limits = {
-  'too-many': { what: '3,000 clients at a hub that takes 1,000', config: ', connections: 1000', connections: 3000, newcomer: false,
+  'too-many': { what: '3,000 clients at a hub that takes 1,000', limits: ', connections: 1000', connections: 3000, newcomer: false,
     attack: { ...greeted(), connections: 3000, return: true } },
   'no-files': { what: '1,000 connections that say nothing, at a hub with 200 files', wrap: ['prlimit', '--nofile=200'], newcomer: false, attack: { connections: 1000, return: true } },
 };
 
-export const scenarios = { ...handshakes, ...gone, ...storms, ...frames, ...documents, ...messages, ...http, ...limits };
+export const scenarios = { ...handshakes, ...gone, ...storms, ...frames, ...documents, ...messages, ...tokens, ...http, ...limits };

@@ -12,7 +12,7 @@ export const delta = (id, seq, field, changes, position = 0) => ({
 });
 
 /** Greeted. `heard` answers the next packet of a type, and the message it came in; others before it are passed over. */
-export async function dial(hub) {
+export async function dial(hub, token) {
   const socket = new WebSocket(hub.url, 'syncline.v1', { perMessageDeflate: false });
   const messages = on(socket, 'message');
   await once(socket, 'open');
@@ -28,7 +28,7 @@ export async function dial(hub) {
     }
   };
   const send = (...packets) => socket.send(Buffer.concat(packets.map((packet) => encodePacket(packet))));
-  send({ type: 'HELLO', id: 0, version: 1 });
+  send({ type: 'HELLO', id: 0, version: 1, token });
   return { socket, send, heard, close: () => socket.close() };
 }
 

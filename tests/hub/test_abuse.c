@@ -81,6 +81,23 @@ Test(abuse, every_packet_counts_against_the_rate)
     cr_expect(not(world.connections[1].paused));
 }
 
+/* An answer many times as long as what was asked, and no use to anybody. */
+Test(abuse, an_error_counts_as_twenty_packets)
+{
+    world.config.rate_updates = 1000;
+    world_start(&world);
+    world_connect(&world, 1);
+    for (int i = 0; i < 40; i++) {
+        world_send(&world, 1, "[\"CLOSE\",9,\"\",\"\"]");
+    }
+    cr_expect(not(world.connections[1].paused));
+    for (int i = 0; i < 10; i++) {
+        world_send(&world, 1, "[\"CLOSE\",9,\"\",\"\"]");
+    }
+    cr_expect(world.connections[1].paused);
+    cr_expect(strstr(world_read(&world, 1), "UNKNOWN_STREAM") != NULL);
+}
+
 Test(abuse, a_message_without_a_packet_counts_too)
 {
     world.config.rate_updates = 100;
