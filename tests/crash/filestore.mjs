@@ -14,7 +14,7 @@ export function fileStore(folder) {
   const fileOf = (document) => join(folder, encodeURIComponent(document));
   const names = readdirSync(folder).filter((name) => !name.endsWith(NEW));
   const documents = new Map(names.map((name) => [decodeURIComponent(name), deserialize(readFileSync(join(folder, name)))]));
-  let last = Promise.resolve();
+  const lasts = new Map();
 
   async function replace(document, sessions) {
     const handle = await open(fileOf(document) + NEW, 'w');
@@ -25,14 +25,14 @@ export function fileStore(folder) {
     documents.set(document, sessions);
   }
 
-  /** One call after the other; `act` answers the document's sessions as they are to be, if it changes them, and an answer. */
+  /** One call after the other for each document; `act` answers the document's sessions as they are to be, if it changes them, and an answer. */
   function inTurn(document, act) {
-    const turn = last.then(async () => {
+    const turn = (lasts.get(document) ?? Promise.resolve()).then(async () => {
       const { sessions, answer } = act(documents.get(document) ?? new Map());
       if (sessions !== undefined) await replace(document, sessions);
       return answer;
     });
-    last = turn.catch(() => {}); // who has asked is told
+    lasts.set(document, turn.catch(() => {})); // who has asked is told
     return turn;
   }
 
