@@ -32,6 +32,7 @@ function printFigures({ figures, counts }) {
 }
 
 const scope = createScope();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void scope.end().finally(() => process.exit(1)));
 let shown = 0;
 function progress({ kills: now }, { edits }) {
   if (now < shown + 10) return;
