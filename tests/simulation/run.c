@@ -14,7 +14,7 @@ enum {
     TICK_MS = 400,
     SLEEP_MS = 6 * 60 * 60 * 1000,
     GARBAGE_BYTES = 64,
-    REMOVALS_MAX = 8,
+    REMOVALS_MAX = 3,
     BATCH_BYTES = 2000,
     WRITES_MAX = 40,
     IDLE_MS = 3000,
