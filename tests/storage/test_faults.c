@@ -3,9 +3,9 @@
  *         machine cost a request, never the truth. What is acknowledged is there, what is refused
  *         is not, no document is half stored; and a machine that has healed needs no restart.
  * Method: a script of appends, stores, loads and trims runs on a machine whose n-th write, sync,
- * read or allocation fails, or is where it dies, for every n until the script gets by (allocations
- *         in ever wider steps). When the power goes, all that was not synced is gone. The oracle is
- *         a list of what was answered. A failure tells n.
+ *         read or allocation fails, or is where it dies, for every n until the script gets by
+ *         (allocations in ever wider steps). When the power goes, all that was not synced is gone.
+ *         The oracle is a list of what was answered. A failure tells n.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

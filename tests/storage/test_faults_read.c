@@ -4,8 +4,9 @@
  *         document or a name is never left out. And a file that was opened on such a disk is as
  *         good as before when the disk has healed.
  * Method: a process leaves a file with a log behind, as a crash does. Then the n-th read fails,
- * once or with all after it, or is cut in half, for every n until the opening, the replay, the load
- * and the browsing get by. The oracle is what the dead process was told.
+ *         once or with all after it, or the n-th of the log is cut in half, for every n until the
+ *         opening, the replay, the load and the browsing get by. The oracle is what the dead
+ *         process was told.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
