@@ -11,10 +11,12 @@
 #include "server/config.h"
 #include "tests/fuzz/fuzz.h"
 
+/* NOLINTBEGIN(bugprone-reserved-identifier) */
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 loses a few bytes of some malformed files; the process is about to end then. */
 const char *__lsan_default_suppressions(void) { return "leak:libfyaml"; }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void check_lines(struct bytes lines)
 {
