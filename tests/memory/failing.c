@@ -36,6 +36,8 @@ void failing_begin(unsigned rooms, uint64_t first, uint64_t length)
     state.failed = 0;
 }
 
+void failing_end(void) { state.rooms = 0; }
+
 enum failing_room failing_enter(enum failing_room room)
 {
     enum failing_room left = state.room;

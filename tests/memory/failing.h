@@ -26,6 +26,9 @@ enum failing_room {
  * it; `first` 0: none. Counts begin anew. */
 void failing_begin(unsigned rooms, uint64_t first, uint64_t length);
 
+/* Nothing fails, or is counted, any more. */
+void failing_end(void);
+
 /* The program enters a room; answers which it leaves. */
 enum failing_room failing_enter(enum failing_room room);
 

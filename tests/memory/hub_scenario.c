@@ -319,6 +319,9 @@ static void show(struct play *play, bool clients_fail, struct buffer *outcome)
     leave_all(play);
     idle(play, 4 * play->machine.config.idle_ms);
     machine_stop(&play->machine);
+    failing_end();
+    run_hub(play); /* what could not be stored any more is in the journal */
+    machine_stop(&play->machine);
     show_file(play, clients_fail, outcome);
 }
 
