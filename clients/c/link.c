@@ -414,7 +414,7 @@ static bool load(struct link *link, struct session *session)
     } else if (read) {
         read = store_get_schema(link->options.store, schema, &saved);
         if (read && saved.length > 0) {
-            status = session_declare(session, buffer_bytes(&saved));
+            status = session_remember(session, buffer_bytes(&saved));
         }
     }
     buffer_finish(&saved);

@@ -78,15 +78,22 @@ void session_finish(struct session *session)
     buffer_finish(&session->transfer);
 }
 
-/* Numbers ascend, and find a field; names are the app's, and `generate` writes them into code. */
-static bool is_next(const struct schema *schema, uint64_t number, struct bytes name)
+/* Who says what fields there are. */
+enum source {
+    SOURCE_HUB,  /* `generate` writes their names into code: no two have the same */
+    SOURCE_STORE /* a field that has begun anew may stand beside one whose edits wait */
+};
+
+/* Numbers ascend, and find a field. */
+static bool is_next(const struct schema *schema, uint64_t number, struct bytes name,
+                    enum source source)
 {
     bool ascends = schema->length == 0 || number > schema->fields[schema->length - 1].number;
     return ascends && number <= UINT32_MAX && schema_name_valid(name) &&
-           schema_field_by_name(schema, name) == NULL;
+           (source == SOURCE_STORE || schema_field_by_name(schema, name) == NULL);
 }
 
-static void read_field(struct reader *reader, struct schema *schema)
+static void read_field(struct reader *reader, struct schema *schema, enum source source)
 {
     size_t more = read_tuple(reader, 4);
     uint64_t number = read_uint(reader);
@@ -97,7 +104,7 @@ static void read_field(struct reader *reader, struct schema *schema)
     if (!known) {
         return; /* of a type that a later client knows */
     }
-    if (!is_next(schema, number, name)) {
+    if (!is_next(schema, number, name, source)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
         declaration_finish(&declared);
         return;
@@ -247,13 +254,13 @@ static enum session_status widen(struct session *session, struct schema *schema)
     return SESSION_OK;
 }
 
-enum session_status session_declare(struct session *session, struct bytes fields)
+static enum session_status declare(struct session *session, struct bytes fields, enum source source)
 {
     struct schema schema = {0};
     struct reader reader = reader_of(fields);
     size_t length = read_array(&reader, LIMIT_FIELDS);
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
-        read_field(&reader, &schema);
+        read_field(&reader, &schema, source);
     }
     if (!reader_ok(&reader)) {
         schema_finish(&schema);
@@ -285,6 +292,16 @@ enum session_status session_declare(struct session *session, struct bytes fields
         return SESSION_NO_MEMORY;
     }
     return SESSION_OK;
+}
+
+enum session_status session_declare(struct session *session, struct bytes fields)
+{
+    return declare(session, fields, SOURCE_HUB);
+}
+
+enum session_status session_remember(struct session *session, struct bytes fields)
+{
+    return declare(session, fields, SOURCE_STORE);
 }
 
 uint64_t session_pending(const struct session *session)

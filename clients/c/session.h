@@ -80,6 +80,8 @@ void session_finish(struct session *session);
 
 /* The schema, as OPENED's raw list of fields, from an earlier session. */
 CRDT_CHECKED enum session_status session_declare(struct session *session, struct bytes fields);
+/* The same, as `session_write_fields` has written it. */
+CRDT_CHECKED enum session_status session_remember(struct session *session, struct bytes fields);
 /* The declared fields, which are the caller's then; the session has had no edits, and ends next. */
 struct schema session_take_schema(struct session *session);
 

@@ -303,6 +303,6 @@ enum session_status session_load(struct session *session, struct bytes saved)
     if (read_array(&list, LIMIT_FIELDS) == 0 && reader_ok(&list)) {
         return SESSION_OK; /* kept before the fields were known, so nothing was held */
     }
-    enum session_status status = session_declare(session, fields);
+    enum session_status status = session_remember(session, fields);
     return status == SESSION_OK ? session_restore(session, saved) : status;
 }

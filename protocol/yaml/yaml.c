@@ -297,9 +297,9 @@ static bool check_lines(struct bytes text, struct yaml_value at)
     size_t start = 0;
     bool good = true;
     for (size_t i = 0; i <= text.length; i++) {
-        if (i == text.length || text.data[i] == '\n') {
+        if (i == text.length || text.data[i] == '\n' || text.data[i] == '\r') {
             good = check_line((struct bytes){&text.data[start], i - start}, at) && good;
-            at.line++;
+            at.line += i + 1 >= text.length || text.data[i] != '\r' || text.data[i + 1] != '\n';
             start = i + 1;
         }
     }

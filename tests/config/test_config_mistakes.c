@@ -224,6 +224,9 @@ Test(mistakes, what_is_no_yaml_is_located)
     check_mistakes(REQUIRED "? ping\n: 1s\n- ?\n",
                    "f:3:1: a key marked with \"?\"; expected its name alone\n"
                    "f:5:3: a key marked with \"?\"; expected its name alone\n");
+    check_mistakes("a: b\r\nc: d\r? e\r- ? f\n",
+                   "f:3:1: a key marked with \"?\"; expected its name alone\n"
+                   "f:4:3: a key marked with \"?\"; expected its name alone\n");
     check_mistakes(REQUIRED "---\ndata: b.db\n", "f:4:1: a second document; expected one\n");
     check_mistakes("", NOTHING);
     check_mistakes("# only a comment\n", NOTHING);

@@ -106,10 +106,14 @@ static void note(const struct device *device, struct history_edit *edit)
     edit->seq = own->seq;
     edit->journal = session->cursor_journal;
     edit->cursor = session->has_cursor ? session->cursor : 0;
+    size_t length = 0;
     for (size_t i = 0; i < session->length; i++) {
-        seen[i] = (struct history_seen){session->outboxes[i].replica, session->outboxes[i].seq};
+        const struct outbox *box = &session->outboxes[i];
+        if (box->length > 0) { /* what nothing waits of is below the cursor */
+            seen[length++] = (struct history_seen){box->replica, box->seq};
+        }
     }
-    history_add(device->history, edit, seen, session->length);
+    history_add(device->history, edit, seen, length);
     free(seen);
 }
 

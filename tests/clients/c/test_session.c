@@ -330,7 +330,7 @@ Test(session, a_schema_that_was_only_remembered_gives_way)
     session_write_fields(&session, &writer);
     session_finish(&session);
     session_init(&session, "post/2", &replica);
-    cr_assert(eq(int, session_declare(&session, buffer_bytes(&fields)), SESSION_OK));
+    cr_assert(eq(int, session_remember(&session, buffer_bytes(&fields)), SESSION_OK));
     buffer_finish(&fields);
     ask_for_stream();
     (void)receive(OPENED_AS("\"tags\",\"g-set\",{\"of\":\"string\"}"));
@@ -338,6 +338,25 @@ Test(session, a_schema_that_was_only_remembered_gives_way)
     const char *const values[] = {"a"};
     const struct edit edit = {.verb = "add", .values = values, .length = 1};
     cr_assert(eq(int, session_edit(&session, "tags", &edit), SESSION_OK));
+    expect_sends("1-1 ");
+}
+
+/* It held nothing on the hub, so the operator could give it another type. */
+Test(session, an_edit_of_a_field_that_has_begun_anew_is_kept_with_it)
+{
+    const struct replica_id replica = {UUID(1)};
+    session_finish(&session);
+    session_init(&session, "post/1", &replica);
+    open_stream(OPENED(0));
+    increment();
+    session_disconnect(&session);
+    ask_for_stream();
+    (void)receive("[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[[null,0]]]");
+    restart();
+    cr_assert(eq(u64, session_pending(&session), 1));
+    ask_for_stream();
+    (void)receive("[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[[null,0],[null,0]]]");
+    (void)receive("[\"SNAPSHOT\",1,0,{\"1\":0}]");
     expect_sends("1-1 ");
 }
 
