@@ -141,6 +141,9 @@ uint64_t history_resolve(const struct history *history, const struct journal_id 
 void history_taken(struct history *history, const struct replica_id *replica, uint64_t seq);
 void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq);
 
+/* What a key of the cart shows; false: it is not there. history_cart.c */
+bool history_cart(const struct history *history, unsigned document, uint64_t key, int64_t *amount);
+
 /* Appends the document as it must be shown: one line of JSON, not ended. */
 void history_write(const struct history *history, unsigned document, struct buffer *text);
 
@@ -153,6 +156,10 @@ void history_lost(const struct history *history, char *sentence, size_t size);
 
 /* --- shared by these files --- */
 
+bool history_took_effect(const struct history_edit *edit);
+/* Whether the user who made the later one had seen the other. */
+bool history_has_seen(const struct history *history, const struct history_edit *later,
+                      const struct history_edit *edit);
 bool history_same(const struct replica_id *a, const struct replica_id *b);
 struct history_replica *history_replica_of(struct history *history, const struct replica_id *id);
 /* NULL: nobody made such an edit. */

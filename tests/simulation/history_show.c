@@ -39,18 +39,19 @@ struct choice {
     enum history_kind kind;
 };
 
-static bool took_effect(const struct history_edit *edit)
+bool history_took_effect(const struct history_edit *edit)
 {
     return !edit->refused && edit->position > 0;
 }
 
 static bool is_chosen(const struct choice *choice, const struct history_edit *edit)
 {
-    return edit->kind == choice->kind && edit->document == choice->document && took_effect(edit);
+    return edit->kind == choice->kind && edit->document == choice->document &&
+           history_took_effect(edit);
 }
 
-static bool has_seen(const struct history *history, const struct history_edit *later,
-                     const struct history_edit *edit)
+bool history_has_seen(const struct history *history, const struct history_edit *later,
+                      const struct history_edit *edit)
 {
     if (edit->position <= history_resolve(history, &later->journal, later->cursor) ||
         (history_same(&edit->replica, &later->replica) && edit->seq < later->seq)) {
@@ -73,7 +74,7 @@ static bool is_followed(const struct choice *choice, enum history_kind by,
     for (size_t i = 0; i < choice->history->length; i++) {
         const struct history_edit *other = &choice->history->edits[i];
         if (other != edit && is_chosen(&later, other) && other->element == edit->element &&
-            has_seen(choice->history, other, edit)) {
+            history_has_seen(choice->history, other, edit)) {
             return true;
         }
     }
@@ -96,24 +97,15 @@ static bool is_removed(const struct choice *choice, const struct history_edit *e
     }
 }
 
-/* `any`: whether one of them stands by itself. */
-static int64_t sum(const struct choice *choice, uint64_t element, bool *any)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < choice->history->length; i++) {
-        const struct history_edit *edit = &choice->history->edits[i];
-        bool counts =
-            is_chosen(choice, edit) && edit->element == element && !is_removed(choice, edit);
-        total += counts ? edit->amount : 0;
-        *any = *any || (counts && !is_followed(choice, choice->kind, edit));
-    }
-    return total;
-}
-
 static int64_t total(const struct history *history, unsigned document, enum history_kind kind)
 {
-    bool any = false;
-    return sum(&(struct choice){history, document, kind}, 0, &any);
+    struct choice choice = {history, document, kind};
+    int64_t total = 0;
+    for (size_t i = 0; i < history->length; i++) {
+        const struct history_edit *edit = &history->edits[i];
+        total += is_chosen(&choice, edit) ? edit->amount : 0;
+    }
+    return total;
 }
 
 static int compare(const void *a, const void *b)
@@ -201,9 +193,8 @@ static void print_cart(const struct choice *choice, struct buffer *text)
     const char *comma = "";
     print(text, "{");
     for (uint64_t key = 0; key < HISTORY_CART_KEYS; key++) {
-        bool any = false;
-        int64_t amount = sum(choice, key, &any);
-        if (any) {
+        int64_t amount;
+        if (history_cart(choice->history, choice->document, key, &amount)) {
             print(text, "%s\"k%" PRIu64 "\":%" PRId64, comma, key, amount);
             comma = ",";
         }
