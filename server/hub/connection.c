@@ -174,6 +174,13 @@ void connection_answer(struct hub *hub, struct connection *connection, const str
     }
 }
 
+/* Not for what is the hub's own: who waits for its disk or its memory has done nothing wrong. */
+void connection_charge(struct connection *connection, enum hub_code code)
+{
+    bool own = code == CODE_BUSY || code == CODE_READ_ONLY || code == CODE_UNAVAILABLE;
+    connection->update_tokens -= own ? 0 : ERROR_PACKETS;
+}
+
 void connection_error(struct hub *hub, struct connection *connection, int64_t id,
                       enum hub_code code, uint64_t retry_ms)
 {
@@ -192,7 +199,7 @@ void connection_error(struct hub *hub, struct connection *connection, int64_t id
     packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
     packet.error.details = buffer_bytes(&details);
     connection_answer(hub, connection, &packet);
-    connection->update_tokens -= ERROR_PACKETS;
+    connection_charge(connection, code);
 }
 
 void connection_event(struct hub *hub, struct connection *connection, const char *name,

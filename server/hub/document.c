@@ -7,7 +7,6 @@
 
 enum {
     CROWD_STREAMS = 64,
-    IDLE_LOOKS = 64,
     GATHERING_PART =
         256, /* a crowd gathers, if more than this part of it has come since the last wake */
     GATHERED_PER_MS = 32 /* so many add a millisecond to the wait between two */
@@ -148,7 +147,13 @@ void document_unpin(struct hub *hub, struct document *document)
 {
     assert(document->pins > 0);
     document->pins--;
-    if (document->pins == 0) {
+    document_rest(hub, document);
+}
+
+void document_rest(struct hub *hub, struct document *document)
+{
+    if (document->pins == 0 && document->loads == 0 && !list_linked(&document->dirty) &&
+        !list_linked(&document->idle)) {
         document->idle_since_ms = hub->now_ms;
         list_push(&hub->idle_documents, &document->idle);
     }
@@ -239,50 +244,27 @@ void document_weigh(struct hub *hub, struct document *document)
     document->memory = memory;
 }
 
-static bool can_leave(const struct document *document)
+static struct document *longest_idle(const struct hub *hub)
 {
-    return document->pins == 0 && document->loads == 0 && !list_linked(&document->dirty) &&
-           document->storing == 0;
-}
-
-/* The longest idle one that may leave; what is not stored yet waits. Of those that wait some are
- * passed over: there may be as many as memory holds, and who opens documents asks for each. */
-static struct document *find_idle(const struct hub *hub, uint64_t since_ms)
-{
-    size_t looked = 0;
-    LIST_FOR_EACH(at, &hub->idle_documents)
-    {
-        struct document *document = CONTAINER(at, struct document, idle);
-        if (document->idle_since_ms > since_ms || looked++ == IDLE_LOOKS) {
-            return NULL;
-        }
-        if (can_leave(document)) {
-            return document;
-        }
-    }
-    return NULL;
+    return CONTAINER(hub->idle_documents.next, struct document, idle);
 }
 
 bool documents_make_room(struct hub *hub)
 {
     while (hub->memory > hub->config.memory_limit) {
-        struct document *document = find_idle(hub, UINT64_MAX);
-        if (document == NULL) {
+        if (list_empty(&hub->idle_documents)) {
             return false;
         }
-        document_destroy(hub, document);
+        document_destroy(hub, longest_idle(hub));
     }
     return true;
 }
 
 void documents_evict(struct hub *hub)
 {
-    if (hub->now_ms < hub->config.idle_ms) {
-        return;
-    }
-    struct document *document;
-    while ((document = find_idle(hub, hub->now_ms - hub->config.idle_ms)) != NULL) {
-        document_destroy(hub, document);
+    while (!list_empty(&hub->idle_documents) &&
+           longest_idle(hub)->idle_since_ms + hub->config.idle_ms <= hub->now_ms) {
+        document_destroy(hub, longest_idle(hub));
     }
 }
 

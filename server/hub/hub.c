@@ -233,10 +233,7 @@ static uint64_t next_wake(const struct hub *hub)
     }
     if (!list_empty(&hub->idle_documents)) {
         const struct document *oldest = CONTAINER(hub->idle_documents.next, struct document, idle);
-        uint64_t due_ms = oldest->idle_since_ms + hub->config.idle_ms;
-        /* One that may not leave yet is looked at again when something else happens, or a while
-         * later. */
-        wake_ms = earliest(wake_ms, due_ms > hub->now_ms ? due_ms : hub->now_ms + 1000);
+        wake_ms = earliest(wake_ms, oldest->idle_since_ms + hub->config.idle_ms);
     }
     return wake_ms;
 }

@@ -156,6 +156,7 @@ struct load *load_ask(struct hub *hub, struct document *document, bool rows, siz
     }
     hub->memory += LOAD_BYTES;
     document->loads++;
+    list_remove(&document->idle);
     document->loading = document->loading || rows;
     return load;
 }
@@ -172,6 +173,7 @@ static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
     free(found);
     hub->memory -= LOAD_BYTES;
     taken->document->loads--;
+    document_rest(hub, taken->document);
     taken->document->loading = taken->document->loading && !taken->rows;
     if (taken->loads != NULL) {
         --*taken->loads;

@@ -218,6 +218,7 @@ void operator_refuse(struct hub *hub, struct connection *connection, int64_t id,
     packet.error.text = text_bytes(text);
     packet.error.details = (struct bytes){empty_map, sizeof empty_map};
     connection_answer(hub, connection, &packet);
+    connection_charge(connection, code);
 }
 
 void write_pair_uint(struct writer *writer, const char *key, uint64_t value)

@@ -76,7 +76,7 @@ struct backlog {
 };
 
 struct document {
-    struct link idle;              /* in hub->idle while nobody needs it */
+    struct link idle;              /* in hub->idle_documents while it may leave the memory */
     struct link dirty;             /* in hub->dirty while rows wait to be stored */
     struct link due;               /* in hub->due_documents while something in it ends by itself */
     struct link touched;           /* in hub->touched_documents while its streams are to be woken */
@@ -365,6 +365,8 @@ void connection_close(struct hub *hub, struct connection *connection, uint16_t c
 table_match connection_matches;
 struct connection *connection_find(const struct hub *hub, uint64_t id);
 void connection_answer(struct hub *hub, struct connection *connection, const struct packet *packet);
+/* What an ERROR counts against the rate, beside the packet that it answers. */
+void connection_charge(struct connection *connection, enum hub_code code);
 /* ERROR; `retry_ms` 0: no such detail. */
 void connection_error(struct hub *hub, struct connection *connection, int64_t id,
                       enum hub_code code, uint64_t retry_ms);
@@ -465,6 +467,8 @@ void document_destroy(struct hub *hub, struct document *document);
 void document_clear(struct hub *hub, struct document *document);
 void document_pin(struct document *document);
 void document_unpin(struct hub *hub, struct document *document);
+/* It is idle, if nobody needs it and its rows hold all of it. */
+void document_rest(struct hub *hub, struct document *document);
 void document_touch(struct hub *hub, struct document *document); /* its streams have news */
 /*
  * Wakes the streams of those that were touched: once, however many updates a batch had for them,

@@ -26,6 +26,7 @@ void store_mark(struct hub *hub, struct document *document, uint64_t position)
         document->dirty_after = document->dirty_after == 0 ? position : document->dirty_after;
     } else if (!list_linked(&document->dirty)) {
         document->dirty_since = position;
+        list_remove(&document->idle);
         list_push(&hub->dirty_documents, &document->dirty);
     }
     if (hub->next_store_ms == UINT64_MAX) {
@@ -188,6 +189,7 @@ static void settle(struct hub *hub, struct document *document)
     trim_removals(hub, document);
     ledger_evict(hub, document);
     document_weigh(hub, document);
+    document_rest(hub, document);
 }
 
 static void trim(struct hub *hub)

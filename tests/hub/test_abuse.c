@@ -130,3 +130,58 @@ Test(abuse, streams_count_against_the_memory)
     world_tick(&world, 100000);
     cr_expect(eq(sz, stats_now().memory_bytes, before));
 }
+
+/* The edits of some cannot be stored, and those stay: what is idle behind them leaves all the same.
+ */
+Test(abuse, documents_that_cannot_be_stored_keep_no_others_in_memory)
+{
+    enum { UNSTORED = 70, MORE = 3000 };
+    char text[200];
+    world.config.memory_limit = (size_t)1024 * KIB;
+    world.config.rate_updates = 0;
+    world.manual = true;
+    world_start(&world);
+    world_connect(&world, 1);
+    for (int id = 1; id <= UNSTORED + MORE; id++) {
+        (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/%d\",[%s],{}]", id, id,
+                       world_replica(1));
+        world_send(&world, 1, text);
+        cr_assert(strstr(world_read(&world, 1), "\"BUSY\"") == NULL, "the %dth is refused", id);
+        if (id <= UNSTORED) {
+            (void)snprintf(text, sizeof text, "[\"DELTA\",%d,null,1,1,[0,[]],{\"0\":1}]", id);
+            world_send(&world, 1, text);
+            cr_assert(world_commit(&world));
+        }
+        (void)snprintf(text, sizeof text, "[\"CLOSE\",%d,\"\",\"\"]", id);
+        world_send(&world, 1, text);
+    }
+    cr_expect(stats_now().documents >= UNSTORED);
+}
+
+Test(abuse, what_the_hub_itself_cannot_do_counts_against_nobody)
+{
+    world.config.rate_updates = 30;
+    world.manual = true;
+    world_start(&world);
+    world_connect(&world, 1);
+    char text[200];
+    (void)snprintf(text, sizeof text, "[\"OPEN\",1,\"post/1\",[%s],{}]", world_replica(1));
+    world_send(&world, 1, text);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
+    cr_assert(world_fail_append(&world));
+    for (int i = 0; i < 5; i++) {
+        world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
+    }
+    cr_expect(strstr(world_read(&world, 1), "\"READ_ONLY\"") != NULL);
+    cr_expect(not(world.connections[1].paused));
+}
+
+Test(abuse, an_operators_call_that_is_refused_counts_as_any_error)
+{
+    world.config.rate_updates = 30;
+    world_start(&world);
+    world_connect(&world, 1);
+    world_send(&world, 1, "[\"CALL\",1,\"connections\",{}] [\"CALL\",2,\"connections\",{}]");
+    cr_expect(strstr(world_read(&world, 1), "\"FORBIDDEN\"") != NULL);
+    cr_expect(world.connections[1].paused);
+}

@@ -47,8 +47,7 @@ static void take(struct cart *cart, const struct history_edit *edit)
 static bool is_of(const struct history_edit *edit, unsigned document, uint64_t key)
 {
     return edit != NULL && history_took_effect(edit) && edit->document == document &&
-           edit->element == key &&
-           (edit->kind == HISTORY_CART || edit->kind == HISTORY_UNCART);
+           edit->element == key && (edit->kind == HISTORY_CART || edit->kind == HISTORY_UNCART);
 }
 
 bool history_cart(const struct history *history, unsigned document, uint64_t key, int64_t *amount)
