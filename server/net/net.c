@@ -314,10 +314,14 @@ void net_stats(const struct net *net, struct net_stats *stats)
     };
 }
 
-/* Without a word: what is left of the last message stands before it. */
-static void cut_off(struct net_session *session)
+/*
+ * Without a word: what is left of the last message stands before it. It goes once all that has come
+ * was read; until then it neither takes nor is sent anything, and gathers no message.
+ */
+static void cut_off(struct net *net, struct net_session *session)
 {
-    session->close_code = LWS_CLOSE_STATUS_NOSTATUS;
+    session->close_code = LWS_CLOSE_STATUS_ABNORMAL_CLOSE;
+    session_drop_message(net, session);
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
     session_wake(session);
 }
@@ -332,15 +336,15 @@ void net_send(struct net *net, uint64_t connection, struct bytes message)
     unsigned char *data = (unsigned char *)(uintptr_t)message.data;
     int sent = lws_write(session->wsi, data, message.length, LWS_WRITE_BINARY);
     if (sent < 0) {
-        cut_off(session);
+        cut_off(net, session);
         return;
     }
     if (lws_partial_buffered(session->wsi)) {
-        session->unsent = message.length;
+        session->unsent += message.length;
         net->unsent += message.length;
         if (net->unsent > net->config.buffer_bytes && message.length > UNSENT_BYTES_FREE) {
             net->overfull++;
-            cut_off(session);
+            cut_off(net, session);
             return;
         }
         session->blocked = true;

@@ -45,7 +45,7 @@ static void begin_message(struct net *net, struct net_session *session)
     net->newest = session;
 }
 
-static void drop_message(struct net *net, struct net_session *session)
+void session_drop_message(struct net *net, struct net_session *session)
 {
     if (session->message.length == 0) {
         return;
@@ -97,7 +97,7 @@ void session_destroy(struct net *net, struct net_session *session)
         at = &(*at)->next;
     }
     *at = session->next;
-    drop_message(net, session);
+    session_drop_message(net, session);
     session_sent(net, session);
     free(session);
 }
@@ -114,7 +114,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
     }
     session->close_code = code;
     session->close_text = text;
-    drop_message(net_of(session->wsi), session);
+    session_drop_message(net_of(session->wsi), session);
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
     lws_set_timer_usecs(session->wsi, 1);
     session_wake(session);
@@ -147,6 +147,6 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
     }
     if (whole && session->close_code == 0) {
         net->config.event(net->config.context, &event);
-        drop_message(net, session);
+        session_drop_message(net, session);
     }
 }

@@ -20,7 +20,7 @@ struct net_session {
     struct buffer message;
     uint16_t close_code; /* 0: stay open; otherwise what arrives is not taken any more */
     const char *close_text;
-    size_t unsent; /* at the most, of the last message */
+    size_t unsent; /* at the most, since all was gone */
     bool blocked;
 };
 
@@ -59,6 +59,9 @@ void session_wake(struct net_session *session);
  * closes already.
  */
 void session_close(struct net_session *session, uint16_t code, const char *text);
+
+/* Gives up the message that is not all here. */
+void session_drop_message(struct net *net, struct net_session *session);
 
 /* All that was written is gone. */
 void session_sent(struct net *net, struct net_session *session);

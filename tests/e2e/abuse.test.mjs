@@ -97,6 +97,30 @@ test('answers that are not read give way to others', { timeout: 60000 }, async (
   await hub.endsWell();
 });
 
+test('who is cut off for what it does not read is sent nothing more, and its memory is given back', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
+  const pings = Buffer.alloc(900 * KIB, ping); // answered with as many bytes
+  const fill = async (message, full) => {
+    const peer = await greet(new Peer(hub));
+    const { buffer_bytes: before } = await health(hub);
+    peer.socket.pause();
+    await until(async () => {
+      const now = await health(hub);
+      const taken = peer.socket.writableLength === 0 && now.buffer_bytes === before; // and answered
+      if (taken) peer.write(message);
+      return full(now);
+    }, 'the buffers to fill');
+    return peer;
+  };
+  const holder = await fill(frame(pings), ({ buffer_bytes }) => buffer_bytes === pings.length);
+  // What follows in the same piece is answered before the connection ends.
+  const cut = await fill(Buffer.concat([frame(pings), frame(ping)]), ({ overfull }) => overfull > 0);
+  for (const peer of [holder, cut]) peer.socket.destroy();
+  await until(async () => (await health(hub)).connections === 0, 'all to be gone');
+  assert.equal((await health(hub)).buffer_bytes, 0);
+  await hub.endsWell();
+});
+
 test('compression is declined, and a frame that says it is compressed ends its connection', { timeout: 30000 }, async (t) => {
   const hub = await hubFor(t);
   const peer = await new Peer(hub).upgraded({ 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' });
