@@ -1,7 +1,8 @@
 /*
- * Handshakes: connections that are no WebSocket, or not yet. Whoever says nothing may stay for
- * seconds, each has a table for its headers, and libwebsockets walks past the tables of all of them
- * at every end of one; so there is a most, and for the next one the oldest has to go.
+ * Handshakes: connections that are no WebSocket, or not yet, or one that the hub has refused and
+ * that has not gone. Whoever says nothing may stay for seconds, each has a table for its headers,
+ * and libwebsockets walks past the tables of all of them at every end of one; so there is a most,
+ * and for the next one the oldest has to go.
  */
 #ifndef NET_HANDSHAKES_H
 #define NET_HANDSHAKES_H
@@ -24,7 +25,7 @@ struct handshakes {
 /* A socket was taken over. False: no memory. */
 bool handshakes_add(struct handshakes *handshakes, struct lws *wsi);
 
-/* It is a WebSocket, or gone; what is not known here is none. */
+/* It is a WebSocket that the hub has taken, or gone; what is not known here is none. */
 void handshakes_remove(struct handshakes *handshakes, struct lws *wsi);
 
 #endif

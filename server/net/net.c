@@ -39,7 +39,6 @@ static void refuse_unmasked(void *session)
 static int established(struct net *net, struct lws *wsi, struct net_session **slot)
 {
     int on = 1;
-    handshakes_remove(&net->handshakes, wsi);
     *slot = session_create(net, wsi);
     if (*slot == NULL) {
         return -1;
@@ -47,6 +46,10 @@ static int established(struct net *net, struct lws *wsi, struct net_session **sl
     /* Batching is ours: what the kernel would wait for has been gathered already. */
     (void)setsockopt((*slot)->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tell(net, NET_CONNECTED, (*slot)->id);
+    /* Whom the hub has refused it does not count: a handshake until it has gone. */
+    if ((*slot)->close_code == 0) {
+        handshakes_remove(&net->handshakes, wsi);
+    }
     if (!masking_claim((*slot)->socket, refuse_unmasked, *slot)) {
         refuse_unmasked(*slot);
     }

@@ -48,7 +48,7 @@ struct net_config {
     bool loopback;       /* only this machine reaches the address */
     size_t message_bytes;
     size_t connections_max; /* of the hub; net takes files for so many */
-    size_t handshakes_max;  /* connections that are no WebSocket, or not yet */
+    size_t handshakes_max;  /* connections that are no WebSocket, or not yet, or were refused */
     size_t buffer_bytes; /* of messages that are not all here; the same of what is not all gone */
     const char *const *origins; /* allowed besides the page's own; "*" for any */
     size_t origin_count;

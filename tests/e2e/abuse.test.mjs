@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { encodePacket } from 'syncline/internal/protocol/every';
-import { Peer, frame, hello, hubFor, ping } from './socket.mjs';
+import { Peer, descriptors, frame, hello, hubFor, ping } from './socket.mjs';
 import { bin, health, sleep, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 
@@ -51,6 +51,31 @@ test('of those who do not finish their handshake the oldest gives way', { timeou
   const { handshakes, handshakes_cut } = await health(hub);
   assert.ok(handshakes <= 16 && handshakes_cut >= 24, `${handshakes} handshakes, ${handshakes_cut} cut`);
   for (const peer of [...peers, other]) peer.socket.destroy();
+  client.close();
+  await hub.endsWell();
+});
+
+test('of those whom the hub refuses, and who do not leave, the oldest gives way', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'limits: {connections: 20, handshakes: 16}' });
+  const { client, works } = await bystander(t, hub);
+  const taken = [];
+  while (taken.length < 19) taken.push(await greet(new Peer(hub)));
+  const refused = [];
+  while (refused.length < 160) { // the hub may have 136 files
+    const peers = times(8, () => new Peer(hub));
+    for (const peer of peers) peer.write(peer.request());
+    await until(() => peers.every(({ code }) => code === 1013), 'each to be told');
+    refused.push(...peers);
+  }
+  const { connections, handshakes, handshakes_cut } = await health(hub);
+  assert.equal(connections, 20);
+  assert.ok(handshakes <= 16 && handshakes_cut >= 144, `${handshakes} handshakes, ${handshakes_cut} cut`);
+  const files = descriptors(hub);
+  assert.ok(files <= 20 + 16 + 50, `${files} files`);
+  assert.ok(taken.every(({ ended }) => !ended), 'who is in stays');
+  await works();
+  for (const peer of [...taken, ...refused]) peer.socket.destroy();
+  await until(async () => (await health(hub)).handshakes <= 2, 'the refused to be forgotten'); // those who ask are some
   client.close();
   await hub.endsWell();
 });
