@@ -42,6 +42,6 @@ function(syncline_set_up_test NAME LABELS)
     target_compile_definitions(${NAME} PRIVATE SYNCLINE_SOURCE="${CMAKE_SOURCE_DIR}"
                                SYNCLINE_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     add_test(NAME ${NAME} COMMAND ${NAME} ${ARGN})
-    set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS "${LABELS}"
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT 900 LABELS "${LABELS}"
         FAIL_REGULAR_EXPRESSION "LeakSanitizer|AddressSanitizer|runtime error|ThreadSanitizer")
 endfunction()
