@@ -9,7 +9,7 @@ export const hello = Buffer.from([0x94, 1, 0, 1, 0x80]); // [HELLO, 0, 1, {}]
 export const ping = Buffer.from([0x93, 22, 0, 7]); // [PING, 0, 7]
 
 /** A frame as a client sends it; `masked: false` is against RFC 6455. */
-export function frame(payload, { opcode = 2, fin = true, length = payload.length, masked = true, reserved = 0 } = {}) {
+export function frame(payload, { opcode = 2, fin = true, length = payload.length, masked = true, mask = randomBytes(4), reserved = 0 } = {}) {
   const extended = length < 126 ? 0 : length < 65536 ? 2 : 8;
   const head = Buffer.alloc(2 + extended);
   head[0] = (fin ? 0x80 : 0) | (reserved << 4) | opcode;
@@ -17,7 +17,6 @@ export function frame(payload, { opcode = 2, fin = true, length = payload.length
   if (extended === 2) head.writeUInt16BE(length, 2);
   if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2);
   if (!masked) return Buffer.concat([head, payload]);
-  const mask = randomBytes(4);
   return Buffer.concat([head, mask, payload.map((byte, i) => byte ^ mask[i % 4])]);
 }
 

@@ -3,14 +3,20 @@
  * sanitizers. libwebsockets parses; what we make of its headers, paths and upgrades is behind a socket, where libFuzzer does not reach.
  */
 import { connect } from 'node:net';
+import { encodePacket } from 'syncline/internal/protocol/every';
+import { mintReplica } from 'syncline/internal/uuid';
+import { frame } from '../e2e/socket.mjs';
 import { health, startHub } from '../e2e/support.mjs';
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13';
 const upgrade = (path, ...headers) =>
   [`GET ${path} HTTP/1.1`, 'Host: x', 'Upgrade: websocket', 'Connection: Upgrade', KEY, ...headers, '', ''].join('\r\n');
-/** HELLO and OPEN in masked frames, with a mask of zeros. */
-const FRAMES = Buffer.concat([Buffer.from('8285000000009401000180', 'hex'),
-  Buffer.from('82a0000000009504', 'hex'), Buffer.from('01a6706f73742f3191c41000000000000170008000000000000000a080', 'hex')]);
+/** HELLO and OPEN in masked frames; the mask and the replica are the same each time, so that a seed sends the same bytes. */
+const REPLICA = mintReplica(1, () => {});
+const FRAMES = Buffer.concat([{ type: 'HELLO', id: 0, version: 1 }, { type: 'OPEN', id: 1, name: 'post/1', replicas: [REPLICA] }]
+  .map((packet) => frame(Buffer.from(encodePacket(packet)), { mask: Buffer.alloc(4) })));
+/** An upgrade after which a document is opened: unchanged, a hub answers it with OPENED. */
+export const opening = Buffer.from(`${upgrade('/', 'Sec-WebSocket-Protocol: syncline.v1')}${FRAMES.toString('latin1')}`, 'latin1');
 const templates = [
   'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
   'HEAD /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
@@ -25,7 +31,7 @@ const templates = [
   upgrade('/', 'Sec-WebSocket-Protocol: syncline.v1'),
   upgrade('/', 'Sec-WebSocket-Protocol: syncline.v1, other', 'Origin: http://x'),
   upgrade('/', 'Sec-WebSocket-Extensions: permessage-deflate'),
-  `${upgrade('/', 'Sec-WebSocket-Protocol: syncline.v1')}${FRAMES.toString('latin1')}`,
+  opening.toString('latin1'),
   `${upgrade('/', 'Sec-WebSocket-Protocol: http')}${FRAMES.toString('latin1')}`,
 ].map((text) => Buffer.from(text, 'latin1'));
 const pieces = ['\r\n', '\r\n\r\n', '\n', '\0', '%', '%00', '/../', '?', '#', ':', ' ', '\t', 'HTTP/1.1', 'GET ', 'Host: ', 'Content-Length: 99999999999999999999',
@@ -106,8 +112,8 @@ async function main([seconds = '60', seed = String(Date.now() % 0xffffffff)]) {
     console.log(`seed ${seed}`);
     const end = Date.now() + Number(seconds) * 1000;
     const { sent, answered } = await attack(hub, { seed: Number(seed), isDone: () => Date.now() > end });
-    await hub.stop();
-    if (/Sanitizer|runtime error/.test(hub.log)) throw new Error(hub.log);
+    const code = await hub.stop();
+    if (code !== 0 || /Sanitizer|runtime error/.test(hub.log)) throw new Error(`the hub ended with ${code}: ${hub.log}`);
     console.log(`Done ${sent} runs in ${seconds} second(s), ${answered} of them answered`);
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
