@@ -1,5 +1,5 @@
-/** What is measured, each alone on the first core; the load generator has the second. */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+/** What is measured, each alone on the first core; the load generator has the second. Where a core may not be used nothing is pinned to it. */
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,15 @@ const OTHER_FILES = 100;
 const openFiles = Number(execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).replace('unlimited', '1000000'));
 export const connectionsMost = openFiles - OTHER_FILES;
 
-export const pinned = ['taskset', '-c', '0'];
+function pinnedTo(core) {
+  const pin = ['taskset', '-c', core];
+  if (spawnSync(pin[0], [...pin.slice(1), 'true']).status === 0) return pin;
+  console.error(`core ${core} may not be used: what should have it alone runs on any`);
+  return [];
+}
+export const pinned = pinnedTo('0');
+/** For who makes the load, so that it does not take from what is measured. */
+export const pinnedBeside = pinnedTo('1');
 
 /** The hub with nothing that would slow a load down on purpose. */
 export async function startHub(scope, { schemas, config = '', limits = '' }) {
@@ -20,7 +28,8 @@ export async function startHub(scope, { schemas, config = '', limits = '' }) {
 }
 
 async function startServer(scope, command) {
-  const child = spawn(pinned[0], [...pinned.slice(1), ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [program, ...args] = [...pinned, ...command];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   scope.after(() => child.kill('SIGKILL'));
   const [line] = await Promise.race([
     once(createInterface(child.stdout), 'line'),
@@ -39,9 +48,9 @@ export const startPeer = (scope, name, args = []) => startServer(scope, [process
 /** Plays a plan, and answers the generator's figures. */
 export function load({ port, pid }, plan, options = {}) {
   const words = Object.entries(options).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
-  const args = ['-c', '1', join(bin, 'bench_load'), '--plan', plan, '--port', String(port), '--pid', String(pid), ...words];
+  const [program, ...args] = [...pinnedBeside, join(bin, 'bench_load'), '--plan', plan, '--port', String(port), '--pid', String(pid), ...words];
   return new Promise((resolve, reject) => {
-    execFile('taskset', args, { maxBuffer: 1 << 24, timeout: 120000 }, (error, stdout, stderr) => {
+    execFile(program, args, { maxBuffer: 1 << 24, timeout: 120000 }, (error, stdout, stderr) => {
       if (error === null) resolve(JSON.parse(stdout));
       else reject(new Error(`${args.join(' ')}: ${stderr}${error.message}`));
     });
