@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/memory/asker.h"
 #include "tests/memory/device.h"
 #include "tests/memory/failing.h"
+#include "tests/memory/folder.h"
 #include "tests/memory/scenario.h"
 #include "tests/support/declared.h"
 
@@ -325,22 +325,12 @@ static void show(struct play *play, bool clients_fail, struct buffer *outcome)
     show_file(play, clients_fail, outcome);
 }
 
-static void remove_files(const struct machine *machine)
-{
-    static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
-    char path[96];
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        (void)snprintf(path, sizeof path, "%s%s", machine->path, ends[i]);
-        (void)unlink(path);
-    }
-}
-
 void play_hub(const struct scenario *scenario, struct buffer *outcome,
               char reason[SCENARIO_REASON_BYTES])
 {
     struct play *play = calloc(1, sizeof *play);
-    char path[64];
-    (void)snprintf(path, sizeof path, "/dev/shm/syncline-memory-%ld.db", (long)getpid());
+    char path[FOLDER_PATH_BYTES];
+    folder_file(path, "hub.db");
     if (play == NULL) {
         abort();
     }
@@ -351,7 +341,6 @@ void play_hub(const struct scenario *scenario, struct buffer *outcome,
     play->machine.config.replica_ttl_ms = 4 * (uint64_t)HOUR_MS + HOUR_MS / 2;
     play->machine.config.seed = 1;
     play->round_ms = play->machine.now_ms;
-    remove_files(&play->machine);
     asker_init(&play->operator, & play->machine);
     for (size_t i = 0; i < DEVICES; i++) {
         device_init(&play->devices[i], &play->machine, (unsigned)i, owners[i].document,
@@ -364,7 +353,7 @@ void play_hub(const struct scenario *scenario, struct buffer *outcome,
     }
     asker_finish(&play->operator);
     machine_finish(&play->machine);
-    remove_files(&play->machine);
+    folder_empty();
     (void)snprintf(reason, SCENARIO_REASON_BYTES, "%s", play->machine.violation);
     free(play);
 }

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clients/c/store.h"
 #include "server/config.h"
 #include "server/tokens.h"
 #include "tests/memory/failing.h"
+#include "tests/memory/folder.h"
 #include "tests/memory/scenario.h"
 #include "tests/server/keys.h"
 
@@ -236,10 +236,9 @@ static void use_store(struct store *store, struct buffer *outcome)
 void play_store(const struct scenario *scenario, struct buffer *outcome,
                 char reason[SCENARIO_REASON_BYTES])
 {
-    char path[64];
+    char path[FOLDER_PATH_BYTES];
     (void)scenario;
-    (void)snprintf(path, sizeof path, "/tmp/syncline-memory-store-%ld.db", (long)getpid());
-    (void)unlink(path);
+    folder_file(path, "store.db");
     for (int life = 0; life < 2 && reason[0] == '\0'; life++) {
         struct store *store = open_store(path, reason);
         if (store != NULL) {
@@ -247,5 +246,5 @@ void play_store(const struct scenario *scenario, struct buffer *outcome,
         }
         store_close(store);
     }
-    (void)unlink(path);
+    folder_empty();
 }

@@ -12,6 +12,7 @@
  * samples.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "tests/memory/failing.h"
+#include "tests/memory/folder.h"
 #include "tests/memory/scenario.h"
 
 static const struct scenario scenarios[] = {
@@ -160,6 +162,7 @@ static void run(struct sweep *sweep)
         uint64_t n = progress->n;
         pid_t pid = fork();
         if (pid == 0) {
+            (void)signal(SIGINT, SIG_DFL);
             play_all(sweep);
             buffer_finish(&sweep->expected);
             exit(0);
@@ -167,6 +170,11 @@ static void run(struct sweep *sweep)
         int status = 0;
         if (pid < 0 || waitpid(pid, &status, 0) != pid) {
             abort();
+        }
+        folder_empty(); /* of one that died */
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) {
+            folder_remove();
+            exit(130);
         }
         if (status != 0) {
             char reason[80];
@@ -262,11 +270,14 @@ int main(int argc, char **argv)
     if (progress == MAP_FAILED) {
         return 1;
     }
+    folder_make();
+    (void)signal(SIGINT, SIG_IGN); /* who plays ends of it, and the folder is removed */
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         if (options.scenario == NULL || strcmp(options.scenario, scenarios[i].name) == 0) {
             sweep_scenario(&scenarios[i], &options);
             played = true;
         }
     }
+    folder_remove();
     return played && progress->failures == 0 ? 0 : 1;
 }
