@@ -182,7 +182,11 @@ static void read_lists(struct run *run)
         host_violation(&run->host, "the hub's file cannot be opened");
     } else {
         read_list(run, database, "SELECT replica, seq FROM replicas", history_taken);
-        read_list(run, database, "SELECT replica, seq FROM rejected", history_refused);
+        read_list(run, database, "SELECT replica, seq FROM rejected WHERE code = 'OUT_OF_BOUNDS'",
+                  history_refused);
+        read_list(run, database,
+                  "SELECT replica, seq FROM rejected WHERE code IS NOT 'OUT_OF_BOUNDS'",
+                  history_refused_otherwise);
     }
     (void)sqlite3_close(database);
 }
@@ -202,7 +206,9 @@ static void check_document(struct run *run, unsigned document)
     history_write(&run->history, document, &expected);
     device_show(device, &shown);
     run->host.hash = bytes_hash(buffer_bytes(&shown), run->host.hash);
-    if (expected.length > shown.length || memcmp(expected.data, shown.data, expected.length) != 0) {
+    if (expected.length > shown.length || memcmp(expected.data, shown.data, expected.length) != 0 ||
+        !history_may_show_name(&run->history, document,
+                               (const char *)shown.data + expected.length)) {
         host_tell(&run->host, "shown    %s", (const char *)shown.data);
         host_tell(&run->host, "expected %.*s ...", (int)expected.length,
                   (const char *)expected.data);
@@ -236,6 +242,10 @@ static void check_history(struct run *run)
         host_violation(&run->host, "%s", lost);
     }
     for (unsigned i = 0; i < DEVICE_DOCUMENTS; i++) {
+        history_misjudged(&run->history, i, lost, sizeof lost);
+        if (lost[0] != '\0') {
+            host_violation(&run->host, "%s", lost);
+        }
         check_document(run, i);
     }
     for (unsigned i = 0; i < run->length; i++) {
@@ -254,6 +264,33 @@ static void check_sizes(struct run *run)
                            device->snapshot_bytes, most);
         }
     }
+}
+
+/* Or may show one, for all it knows yet. */
+static bool shows_lease(const struct run *run, unsigned count)
+{
+    bool shows = false;
+    for (unsigned i = 0; i < count; i++) {
+        const struct device *device = &run->devices[i];
+        shows = shows || !device_is_settled(device) || device_shows_lease(device);
+    }
+    return shows;
+}
+
+/* The time of all of them is over. */
+static void check_leases(struct run *run, unsigned count)
+{
+    if (!run_is_good(run)) {
+        return;
+    }
+    (void)host_tick(&run->host, DEVICE_LEASE_MS);
+    for (int i = 0; i < SETTLE_ROUNDS && run_is_good(run); i++) {
+        turn(run, count, NULL);
+        if (!shows_lease(run, count)) {
+            return;
+        }
+    }
+    host_violation(&run->host, "a lease does not end");
 }
 
 void check_promises(struct run *run)
@@ -281,4 +318,5 @@ void check_promises(struct run *run)
     check_history(run);
     check_settles(run, run->length + DEVICE_DOCUMENTS);
     check_sizes(run);
+    check_leases(run, run->length + DEVICE_DOCUMENTS);
 }

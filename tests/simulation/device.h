@@ -53,6 +53,10 @@ void device_edit(struct device *device, struct random *random);
 void device_rename(struct device *device, size_t bytes);
 /* Looks at what is shown. */
 void device_look(struct device *device);
+/* A lease of whoever it is stands, as far as the device knows. */
+bool device_shows_lease(const struct device *device);
+/* Behind so much time no lease stands that anybody has made. */
+enum { DEVICE_LEASE_MS = 20000 * 1000 };
 
 /* --- the stream: device_stream.c --- */
 

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "clients/c/edits.h"
+#include "crdt/bounded.h"
 #include "crdt/counter.h"
 #include "tests/simulation/device.h"
 #include "tests/simulation/disk_file.h"
 
-enum { WORDS_MAX = 6, RESERVED_SECONDS = 20000 };
+enum { WORDS_MAX = 6, STOCK_FIELD = 2 };
 
 static size_t split(char *text, const char **words)
 {
@@ -35,6 +36,13 @@ static bool make(struct device *device, const char *text)
                        session_status_text(status));
     }
     return status == SESSION_OK;
+}
+
+static void set_name(char *text, size_t size, int64_t amount)
+{
+    char *name = history_name(amount);
+    (void)snprintf(text, size, "name set %s", name);
+    free(name);
 }
 
 /* What a user may do, as words, and what is meant by it. */
@@ -87,10 +95,11 @@ static struct history_edit plan(const struct device *device, struct random *rand
         return edit;
     case HISTORY_RESERVE:
         (void)snprintf(text, size, sign < 0 ? "stock release" : "stock reserve %" PRId64 " %d",
-                       edit.amount, (int)random_below(random, RESERVED_SECONDS) + 1);
+                       edit.amount, (int)random_below(random, DEVICE_LEASE_MS / 1000) + 1);
+        edit.amount = sign < 0 ? 0 : edit.amount;
         return edit;
     case HISTORY_NAME:
-        (void)snprintf(text, size, "name set %.*s", (int)edit.amount, "abcde");
+        set_name(text, size, edit.amount);
         return edit;
     }
     abort();
@@ -152,6 +161,17 @@ void device_look(struct device *device)
     view->type->destroy(view);
 }
 
+bool device_shows_lease(const struct device *device)
+{
+    struct crdt_field *view = session_view(&device->session, STOCK_FIELD);
+    if (view == NULL) {
+        abort();
+    }
+    bool shows = ((const struct crdt_bounded *)view)->length > 0;
+    view->type->destroy(view);
+    return shows;
+}
+
 /* `saved`: at once; else with the next, or before it is sent. */
 static void made(struct device *device, struct history_edit *edit, bool saved)
 {
@@ -184,12 +204,11 @@ void device_edit(struct device *device, struct random *random)
 
 void device_rename(struct device *device, size_t bytes)
 {
-    char *text = disk_allocate(bytes + 1);
+    char *text = history_name((int64_t)bytes);
     const char *words[] = {text};
     struct history_edit edit = {
         .document = device->document, .kind = HISTORY_NAME, .amount = (int64_t)bytes};
     const struct edit verb = {.verb = "set", .values = words, .length = 1};
-    memset(text, 'a', bytes);
     if (session_edit(&device->session, "name", &verb) == SESSION_OK) {
         made(device, &edit, true);
     }

@@ -25,14 +25,17 @@ enum history_kind {
     HISTORY_UNCART,  /* of the key */
     HISTORY_NOTE,    /* amount, its value, never used twice */
     HISTORY_OPEN,    /* amount: 1 enables, 0 disables */
-    HISTORY_RESERVE, /* of the stock: a lease */
-    HISTORY_NAME     /* amount, its length; nothing follows from it but that all show the same */
+    HISTORY_RESERVE, /* amount, of the stock: a lease; 0: what is left of it is given back */
+    HISTORY_NAME     /* amount: its length, from which its text follows */
 };
 
 /* The stock has bounds: 0 and this. */
 enum { HISTORY_STOCK_MAX = 20 };
 
 enum { HISTORY_TAGS = 6, HISTORY_CART_KEYS = 4 };
+
+/* A name of so many letters is `abcde`, cut off; a longer one has only `a`s. */
+enum { HISTORY_NAME_LETTERS = 5 };
 
 /* All edits of a replica up to this one. */
 struct history_seen {
@@ -100,6 +103,7 @@ struct history {
     bool restored;   /* the hub is to start from the backup */
     size_t journals; /* that the hub has had before */
     bool lost;       /* something that was acknowledged before one of them */
+    bool misjudged;  /* an edit was refused, and not for the stock's bounds */
 };
 
 void history_finish(struct history *history);
@@ -137,15 +141,19 @@ uint64_t history_resolve(const struct history *history, const struct journal_id 
 
 /* --- what must be shown: history_show.c --- */
 
-/* The hub's lists. */
+/* The hub's list of replicas. */
 void history_taken(struct history *history, const struct replica_id *replica, uint64_t seq);
-void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq);
 
 /* What a key of the cart shows; false: it is not there. history_cart.c */
 bool history_cart(const struct history *history, unsigned document, uint64_t key, int64_t *amount);
 
-/* Appends the document as it must be shown: one line of JSON, not ended. */
+/* Appends the document as it must be shown: one line of JSON, up to its name. */
 void history_write(const struct history *history, unsigned document, struct buffer *text);
+
+/* Whether a document's line of JSON may end like this, from its name on. history_name.c */
+bool history_may_show_name(const struct history *history, unsigned document, const char *end);
+/* The text of a name; to be freed. */
+char *history_name(int64_t amount);
 
 /* What a new client may have to download for it at the most. */
 size_t history_bytes(const struct history *history, unsigned document);
@@ -153,6 +161,18 @@ size_t history_bytes(const struct history *history, unsigned document);
 /* A sentence if the hub does not stand by something that a device was told, or has taken what it
  * had to refuse; empty: it does, and has not. */
 void history_lost(const struct history *history, char *sentence, size_t size);
+
+/* --- what was refused: history_refused.c --- */
+
+/* The hub's list: for the stock's bounds, or with another code. */
+void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq);
+void history_refused_otherwise(struct history *history, const struct replica_id *replica,
+                               uint64_t seq);
+
+/* A sentence if the hub has refused an edit of the document that it had to take; empty: it has not.
+ */
+void history_misjudged(const struct history *history, unsigned document, char *sentence,
+                       size_t size);
 
 /* --- shared by these files --- */
 

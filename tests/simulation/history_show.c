@@ -13,23 +13,6 @@ void history_taken(struct history *history, const struct replica_id *replica, ui
     history_replica_of(history, replica)->seq = seq;
 }
 
-void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq)
-{
-    uint64_t first = seq;
-    for (size_t i = 0; i < history->log.length; i++) {
-        const struct history_taken *taken = &history->log.taken[i];
-        if (taken->last == seq && taken->first > 0 && history_same(&taken->replica, replica)) {
-            first = taken->first; /* an update is refused as a whole */
-        }
-    }
-    for (uint64_t at = first; at <= seq; at++) {
-        struct history_edit *edit = history_edit_of(history, replica, at);
-        if (edit != NULL) {
-            edit->refused = true;
-        }
-    }
-}
-
 /* --- what is there --- */
 
 /* The edits of one kind of one document. */
