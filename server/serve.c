@@ -83,7 +83,8 @@ static void close_all(struct server *server)
     uv_close((uv_handle_t *)&server->drain, NULL);
     net_close(server->loop.net);
     loop_close(&server->loop);
-    (void)uv_run(&server->loop.uv, UV_RUN_DEFAULT);
+    while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
+    }
     net_finish(server->loop.net);
     storage_close(server->loop.storage);
     hub_destroy(server->loop.hub);
