@@ -106,8 +106,12 @@ static void on_renewed(struct line *line, const struct packet *packet)
 /* The hub ends the connection. */
 static void on_expelled(struct line *line, const struct packet_error *error)
 {
+    uint64_t now_ms = line->host->now_ms;
+    /* A fresh one may be taken and end before the hub can say that it is taken. */
     bool ended =
-        is_code(error->code, "TOKEN_EXPIRED") && line->token.until_ms <= line->host->now_ms;
+        is_code(error->code, "TOKEN_EXPIRED") &&
+        (line->token.until_ms <= now_ms ||
+         (line->auth != 0 && is_good(line, &line->fresh) && line->fresh.until_ms <= now_ms));
     if (!ended && !(is_code(error->code, "TOKEN_INVALID") && line->token.forged)) {
         host_violation(line->host, "line %u is refused: %.*s", line->number,
                        (int)error->code.length, (const char *)error->code.data);
