@@ -175,7 +175,11 @@ static bool send_box(struct session *session, struct outbox *box, size_t *room,
 {
     for (size_t i = 0; i<box->length && * room> 0; i++) {
         struct delta *delta = &box->deltas[i];
-        if (delta->first != box->next || delta->rejected) {
+        if (delta->first != box->next) {
+            continue;
+        }
+        if (delta->rejected) { /* a restored hub may have lost that: it is to say so */
+            box->next = delta->last + 1;
             continue;
         }
         if (writer->buffer->length > SESSION_DELTA_BYTES) {

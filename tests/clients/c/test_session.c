@@ -12,6 +12,11 @@
 #include "crdt/counter.h"
 #include "tests/support/json_packet.h"
 
+#define UUID(first)                                                                                \
+    {                                                                                              \
+        first, 0, 0, 0, 0, 0, 0x70, 0, 0x80                                                        \
+    }
+
 static struct session session;
 
 static enum session_status try_receive(const char *json, struct session_news *news)
@@ -161,6 +166,27 @@ Test(session, what_a_restored_hub_cannot_take_goes_on_under_a_fresh_replica)
     open_stream(OPENED(0));
     expect_sends("1-1 2-2 3-3 ");
     cr_assert(eq(i64, likes(), 3));
+}
+
+/* A restored hub has lost the refusal, too: it cannot come to what follows. */
+Test(session, what_follows_a_refusal_that_is_lost_is_sent_and_goes_on)
+{
+    const struct replica_id replica = {UUID(1)};
+    session_finish(&session);
+    session_init(&session, "post/1", &replica);
+    open_stream(OPENED(0));
+    for (int i = 1; i <= 3; i++) {
+        increment();
+        (void)sends();
+    }
+    cr_assert(receive("[\"REJECT\",1,null,2,\"OVERFLOW\",\"\",{}]").rejected > 0);
+    session_disconnect(&session);
+    open_stream(OPENED(0));
+    expect_sends("1-1 3-3 ");
+    cr_assert(receive("[\"GAP\",1,null,2]").stuck);
+    cr_assert(eq(sz, move(), 0));
+    open_stream("[\"OPENED\",1,[[0,\"likes\",\"g-counter\",{}]],3,0,[[null,0],[null,0]]]");
+    expect_sends("1-1 1-1 ");
 }
 
 Test(session, an_update_of_which_the_hub_has_a_part_is_rejected)

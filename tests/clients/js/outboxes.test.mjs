@@ -254,6 +254,22 @@ test('edits that a restored hub cannot take under their replica go on under a fr
   assert.deepEqual(sent(session).map(({ first, changes }) => [first, changes.get(0)]), [[3, 3]]);
 });
 
+test('what follows a refusal that a restored hub has lost is sent, and goes on under a fresh replica', () => {
+  const session = start();
+  open(session, 1);
+  for (let i = 0; i < 3; i++) {
+    count(session, 1);
+    sent(session);
+  }
+  session.receive({ type: 'REJECT', id: 1, replica: null, seq: 2, code: 'OVERFLOW', text: '', details: { field: 0 } });
+  session.disconnect();
+  open(session, 2, { journal: OTHER_JOURNAL });
+  assert.deepEqual(sent(session).map(({ first }) => first), [1, 3]);
+  assert.equal(gap(session, 2, 2).renewed, true);
+  open(session, 3, { journal: OTHER_JOURNAL, reply: 'UPDATE', fields: {} });
+  assert.deepEqual(sent(session).map(({ replica, first }) => [replica?.[0], first]), [[1, 1], [undefined, 1]]);
+});
+
 test('an edit that is made behind lost ones goes on under a fresh replica, too', () => {
   const session = start();
   open(session, 1);

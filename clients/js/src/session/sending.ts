@@ -70,7 +70,11 @@ export function takeSends(session: SessionState, messageBytes = session.messageB
   let room = IN_FLIGHT - countInFlight(outboxes);
   for (const box of outboxes) {
     for (const delta of box.deltas) {
-      if (delta.first !== box.next || delta.rejected || room <= 0) continue;
+      if (delta.first !== box.next || room <= 0) continue;
+      if (delta.rejected) { // a restored hub may have lost that: it is to say so
+        box.next = delta.last + 1;
+        continue;
+      }
       frozen.push(thawed(session, stream, box, delta, told));
       delta.sent = true;
       box.next = delta.last + 1;
