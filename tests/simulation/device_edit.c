@@ -12,6 +12,9 @@
 
 enum { WORDS_MAX = 6, STOCK_FIELD = 2 };
 
+/* So many updates that wait are stored apart (docs/protocol.md, Updates). */
+enum { STORED_MAX = 64 };
+
 static size_t split(char *text, const char **words)
 {
     size_t length = 0;
@@ -177,6 +180,9 @@ static void made(struct device *device, struct history_edit *edit, bool saved)
 {
     note(device, edit);
     keep_note(device, edit);
+    const struct session *session = &device->session;
+    bool crowded = session->outboxes[session->length - 1].length >= STORED_MAX;
+    device->history->crowded = device->history->crowded || crowded;
     device->unsaved = true;
     if (saved) {
         device_save(device);

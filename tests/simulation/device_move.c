@@ -116,7 +116,8 @@ void device_move(struct device *device)
     struct session_news news = {0};
     struct buffer bytes;
     struct waitings list = list_waiting(&device->session);
-    if (!device->history->lost) { /* a hub that has forgotten nothing can take it all */
+    /* A hub that has forgotten nothing can take all that no copy of a store has sent in part. */
+    if (!device->history->lost && !device->history->crowded) {
         host_violation(device->host, "device %u holds what the hub can never take", device->number);
     }
     buffer_init(&bytes, LIMIT_BODY_BYTES);

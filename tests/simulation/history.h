@@ -102,6 +102,7 @@ struct history {
     struct journal_id backup_journal;
     bool restored;   /* the hub is to start from the backup */
     size_t journals; /* that the hub has had before */
+    bool crowded;    /* a device held so many updates that stored ones were joined */
     bool lost;       /* something that was acknowledged before one of them */
     bool misjudged;  /* an edit was refused, and not for the stock's bounds */
 };
