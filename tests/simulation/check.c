@@ -10,6 +10,7 @@ enum {
     SETTLE_ROUNDS = 400,
     SETTLE_MS = 700,
     STORE_ROUNDS = 50,
+    VISIT_ROUNDS = 10,
     SLOW_RUNS = 4, /* one of so many looks at a slow client */
     SLOW_WARM_EDITS = 8,
     SLOW_EDITS = 40,
@@ -293,6 +294,28 @@ static void check_leases(struct run *run, unsigned count)
     host_violation(&run->host, "a lease does not end");
 }
 
+static const char *first_broken(const struct run *run)
+{
+    const char *broken = NULL;
+    for (unsigned i = 0; i < VISITORS && broken == NULL; i++) {
+        broken = visitor_broken(&run->visitors[i], run->visitors);
+    }
+    return broken;
+}
+
+/* A token may end just now: who had it comes again, and everybody is told. */
+static void check_visitors(struct run *run)
+{
+    const char *broken = first_broken(run);
+    for (int i = 0; i < VISIT_ROUNDS && broken != NULL && run_is_good(run); i++) {
+        turn(run, run->length, NULL);
+        broken = first_broken(run);
+    }
+    if (broken != NULL) {
+        host_violation(&run->host, "%s", broken);
+    }
+}
+
 void check_promises(struct run *run)
 {
     check_settles(run, run->length);
@@ -300,12 +323,7 @@ void check_promises(struct run *run)
     for (int i = 0; i < STORE_ROUNDS && run_is_good(run); i++) {
         turn(run, run->length, NULL);
     }
-    for (unsigned i = 0; i < VISITORS; i++) {
-        const char *broken = visitor_broken(&run->visitors[i], run->visitors);
-        if (broken != NULL) {
-            host_violation(&run->host, "%s", broken);
-        }
-    }
+    check_visitors(run);
     for (unsigned i = 0; i < run->length; i++) {
         line_leave(run->devices[i].line, false);
     }
