@@ -1,10 +1,12 @@
 /*
  * Simulate: plays runs by their seeds, one after the other, and stops at the first that breaks a
- * promise: it is made as short as it gets, and told step by step.
+ * promise: it is made as short as it gets, and told step by step. Ctrl-C ends it behind the run
+ * that is under way, with the figures so far.
  *
  *   simulate [--seed N] [--seeds COUNT] [--seconds S]
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,9 @@ struct options {
 };
 
 static char path[64];
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number) { interrupted = number; }
 
 static double now_seconds(void)
 {
@@ -157,7 +162,9 @@ int main(int count, char **arguments)
     bool good = make_folder(folder);
     memory_install();
     disk_install();
-    while (good && played < options.seeds &&
+    (void)signal(SIGINT, on_signal);
+    (void)signal(SIGTERM, on_signal);
+    while (good && interrupted == 0 && played < options.seeds &&
            (options.seconds <= 0 || now_seconds() - begun < options.seconds)) {
         good = simulate(options.seed + played, &totals);
         played++;
