@@ -341,8 +341,9 @@ void loop_status(void *context, const char *path, struct net_status *status)
                    ",\"read_only\":%s}\n",
                    ready ? "ok" : (stats.read_only ? "read-only" : "draining"), stats.position,
                    stats.connections, stats.streams, stats.documents, stats.memory_bytes,
-                   stats.answer_bytes + net.gathered_bytes + net.unsent_bytes, net.handshakes,
-                   net.handshakes_cut, net.overfull, stats.read_only ? "true" : "false");
+                   stats.answer_bytes + stats.held_bytes + net.gathered_bytes + net.unsent_bytes,
+                   net.handshakes, net.handshakes_cut, net.overfull,
+                   stats.read_only ? "true" : "false");
 }
 
 void loop_close(struct loop *loop)

@@ -4,8 +4,6 @@
 
 #include "server/hub/state.h"
 
-enum { CLOSE_POLICY = 1008 };
-
 static struct bytes text_bytes(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};

@@ -6,9 +6,6 @@
 #include "server/hub/state.h"
 
 enum {
-    CLOSE_FORMAT = 1007,
-    CLOSE_POLICY = 1008,
-    CLOSE_TRY_LATER = 1013,
     ANSWERS_PAUSE_BYTES =
         16 << 10, /* answers waiting for a blocked client: read no more of its calls */
     ANSWERS_BYTES_MAX = 4 << 20, /* what one message can call forth at the most */
@@ -78,7 +75,8 @@ void connection_connected(struct hub *hub, uint64_t id)
     list_init(&connection->streams);
     list_init(&connection->dirty_streams);
     buffer_init(&connection->answers, ANSWERS_BYTES_MAX);
-    connection_token_init(hub, &connection->token);
+    connection_token_init(&connection->token);
+    held_init(hub, &connection->held);
     connections_sweep_by(hub, hub->now_ms + SWEEP_MS);
 }
 
@@ -106,6 +104,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     answers_drop(hub, connection);
     free(connection->greeting);
     connection_token_finish(&connection->token);
+    held_drop(hub, connection);
     free(connection);
 }
 
@@ -341,22 +340,14 @@ static bool id_fits(const struct packet *packet)
     }
 }
 
-static void hold(struct hub *hub, struct connection *connection, struct bytes message)
-{
-    if (!token_hold(connection, message)) {
-        connection_close(hub, connection, CLOSE_POLICY,
-                         "too much came before the token was looked at");
-    }
-}
-
-static void receive(struct hub *hub, struct connection *connection, struct bytes message)
+size_t connection_slice(struct hub *hub, struct connection *connection, struct bytes message)
 {
     struct reader reader = reader_of(message);
     struct packet packet;
     size_t packets = 0;
     const uint8_t *start = reader.left.data;
-    while (!connection->closing && connection->token.request == 0 &&
-           packet_read(&reader, &packet)) {
+    while (packets < hub->config.slice_packets && !connection->closing &&
+           connection->token.request == 0 && packet_read(&reader, &packet)) {
         struct bytes raw = {start, (size_t)(reader.left.data - start)};
         start = reader.left.data;
         packets++;
@@ -368,6 +359,7 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
             dispatch(hub, connection, &packet, raw);
         }
     }
+    size_t taken = message.length - reader.left.length;
     if (!connection->closing && !reader_ok(&reader)) {
         connection_close(hub, connection,
                          reader.status == PROTOCOL_TOO_LARGE ? CLOSE_POLICY : CLOSE_FORMAT,
@@ -375,21 +367,9 @@ static void receive(struct hub *hub, struct connection *connection, struct bytes
     }
     if (!connection->closing) {
         packets = packets == 0 ? 1 : packets; /* an empty message is work, too */
-        spend_rate(hub, connection, packets, message.length - reader.left.length);
-        hold(hub, connection, reader.left); /* nothing, unless a token is being looked at */
+        spend_rate(hub, connection, packets, taken);
     }
-}
-
-void connection_take(struct hub *hub, struct connection *connection, struct bytes message)
-{
-    if (connection->closing) {
-        return;
-    }
-    if (connection->token.request != 0) {
-        hold(hub, connection, message);
-    } else {
-        receive(hub, connection, message);
-    }
+    return taken;
 }
 
 void connection_received(struct hub *hub, uint64_t id, struct bytes message)
@@ -406,7 +386,11 @@ void connection_received(struct hub *hub, uint64_t id, struct bytes message)
         connection_close(hub, connection, CLOSE_POLICY, "the message is too long");
         return;
     }
-    connection_take(hub, connection, message);
+    bool waits = connection->token.request != 0 || held_any(connection);
+    size_t taken = waits ? 0 : connection_slice(hub, connection, message);
+    if (!connection->closing) {
+        held_add(hub, connection, (struct bytes){message.data + taken, message.length - taken});
+    }
 }
 
 void connection_blocked(struct hub *hub, uint64_t id)

@@ -33,6 +33,7 @@ void hub_config_init(struct hub_config *config)
         .connections_max = 20000,
         .removals_max = LIMIT_REMOVALS,
         .batch_bytes = 1 << 20,
+        .slice_packets = 256,
         .memory_limit = (size_t)1 << 30,
         .buffer_bytes = (size_t)256 << 20,
         .rate_updates = 20000,
@@ -92,6 +93,7 @@ struct hub *hub_create(const struct hub_config *config)
     hub->next_store_ms = UINT64_MAX;
     list_init(&hub->dirty_connections);
     list_init(&hub->patient_connections);
+    list_init(&hub->waiting_connections);
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
     list_init(&hub->due_documents);
@@ -246,6 +248,9 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     hub->started_ms = hub->started_ms == 0 ? hub->now_ms : hub->started_ms;
     effects_clear(hub);
     dispatch(hub, event);
+    if (event->kind == EVENT_TICK) {
+        held_pump(hub);
+    }
     replay_pump(hub);
     retire_pump(hub);
     expire_pump(hub);
@@ -270,6 +275,7 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .documents = hub->documents.length,
         .memory_bytes = hub->memory,
         .answer_bytes = hub->answer_bytes,
+        .held_bytes = hub->held_bytes,
         .read_only = hub->read_only,
         .draining = hub->draining,
         .drained = hub->draining && idle,

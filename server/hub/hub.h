@@ -69,11 +69,12 @@ struct hub_config {
     size_t batch_bytes;  /* beyond it, reading from the writers stops */
     size_t
         memory_limit; /* of documents; beyond it idle ones leave, then OPEN is answered with BUSY */
-    size_t buffer_bytes; /* of answers that wait to be read: beyond it nobody has many */
-    size_t rate_updates; /* packets per second and connection, after a burst of one second; 0: no
-                            limit */
-    size_t rate_bytes;   /* bytes per second and connection; 0: no limit */
-    bool operators;      /* whether the operator's calls are answered */
+    size_t buffer_bytes;  /* of answers that wait to be read: beyond it nobody has many */
+    size_t slice_packets; /* of a message, before others have their turn */
+    size_t rate_updates;  /* packets per second and connection, after a burst of one second; 0: no
+                             limit */
+    size_t rate_bytes;    /* bytes per second and connection; 0: no limit */
+    bool operators;       /* whether the operator's calls are answered */
 };
 
 /* The defaults; the caller fills in schemas, journal, position and seed. */
@@ -162,6 +163,7 @@ struct hub_stats {
     size_t documents; /* in memory */
     size_t memory_bytes;
     size_t answer_bytes; /* that wait to be read */
+    size_t held_bytes;   /* of messages that wait for their turn */
     bool read_only;
     bool draining;
     bool drained;   /* after DRAIN: everything is stored, nothing is under way */

@@ -167,7 +167,16 @@ struct greeting {
     uint8_t texts[];
 };
 
-enum pause_reason { PAUSE_BATCH = 1, PAUSE_RATE = 2, PAUSE_ANSWERS = 4, PAUSE_TOKEN = 8 };
+/* Of WebSocket. */
+enum close_code { CLOSE_FORMAT = 1007, CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013 };
+
+enum pause_reason {
+    PAUSE_BATCH = 1,
+    PAUSE_RATE = 2,
+    PAUSE_ANSWERS = 4,
+    PAUSE_TOKEN = 8,
+    PAUSE_HELD = 16
+};
 
 struct connection_token {
     struct buffer principal; /* whom it is for; empty: nobody has asked */
@@ -176,7 +185,13 @@ struct connection_token {
     uint64_t verified_ms;    /* when the last VERIFY was */
     uint64_t request;        /* the VERIFY under way; 0: none */
     int64_t auth;            /* the AUTH that waits for it; 0: HELLO */
-    struct buffer held;      /* messages that came meanwhile, each behind its length */
+};
+
+/* What has come and is not taken yet (held.c). */
+struct held {
+    struct link waiting; /* in hub->waiting_connections, unless a token is being looked at */
+    struct buffer bytes;
+    size_t at; /* of the first message that is not all taken */
 };
 
 struct connection {
@@ -196,6 +211,7 @@ struct connection {
     uint64_t tokens_ms;
     unsigned paused; /* enum pause_reason */
     struct connection_token token;
+    struct held held;
     bool admin;   /* its principal is an operator, by its token */
     bool greeted; /* WELCOME was sent */
     bool blocked;
@@ -288,8 +304,10 @@ struct hub {
     bool behind;  /* not all could be sent: the next who sends is a TICK */
     size_t stream_count;
     size_t paused_count;
-    size_t answer_bytes;    /* of all connections' answers, by capacity */
-    uint64_t next_sweep_ms; /* when connections are looked at for PING, HELLO and rates */
+    size_t answer_bytes; /* of all connections' answers, by capacity */
+    size_t held_bytes;   /* of what all connections have sent and is held, by capacity */
+    struct link waiting_connections; /* whose held messages are taken next, first to last */
+    uint64_t next_sweep_ms;          /* when connections are looked at for PING, HELLO and rates */
 
     struct table documents;
     struct unstored unstored_documents;
@@ -375,8 +393,8 @@ void connection_event(struct hub *hub, struct connection *connection, const char
 /* ERROR, then the end, with the code's name as the reason. */
 void connection_expel(struct hub *hub, struct connection *connection, enum hub_code code,
                       uint16_t close_code);
-/* A message, or the rest of one that was held. */
-void connection_take(struct hub *hub, struct connection *connection, struct bytes message);
+/* The first packets of a message; answers how many bytes they have. */
+size_t connection_slice(struct hub *hub, struct connection *connection, struct bytes message);
 void connection_pause(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connection_resume(struct hub *hub, struct connection *connection, enum pause_reason reason);
 void connections_sweep(struct hub *hub);
@@ -418,14 +436,23 @@ void operator_requests_finish(struct hub *hub);
 void operator_refused(struct hub *hub, const struct document *document,
                       const struct ledger_row *row, uint64_t at_ms);
 
+/* held.c */
+void held_init(const struct hub *hub, struct held *held);
+/* Keeps what has come until its turn, or ends the connection if there is no room. */
+void held_add(struct hub *hub, struct connection *connection, struct bytes message);
+bool held_any(const struct connection *connection);
+/* Takes a slice of it, if there is any. */
+void held_take(struct hub *hub, struct connection *connection);
+/* The slices of one turn. */
+void held_pump(struct hub *hub);
+void held_drop(struct hub *hub, struct connection *connection);
+
 /* token.c */
-void connection_token_init(struct hub *hub, struct connection_token *token);
+void connection_token_init(struct connection_token *token);
 void connection_token_finish(struct connection_token *token);
 void token_hello(struct hub *hub, struct connection *connection, struct bytes text);
 void token_auth(struct hub *hub, struct connection *connection, const struct packet *packet);
 void token_verified(struct hub *hub, const struct hub_event *event);
-/* Keeps a message until the VERIFY under way has ended. False: there is no room. */
-bool token_hold(struct connection *connection, struct bytes message);
 /* Asks for a fresh token, or ends the connection, if it is time; answers when it is next. */
 uint64_t token_look_after(struct hub *hub, struct connection *connection);
 

@@ -1,7 +1,7 @@
 /*
  * Tokens: HELLO's, and AUTH's fresh ones. The hub knows nothing of keys: VERIFY asks whoever runs
  * it, and VERIFIED answers. Until then nothing of the connection is read, and what came behind the
- * packet is held, so that it meets the rights it was sent with.
+ * packet is held (held.c), so that it meets the rights it was sent with.
  *
  * A token that is about to end is asked for again (EVENT `token`); one that has ended ends the
  * connection. What the client has sent, and what it holds, stays as it is.
@@ -20,18 +20,13 @@ enum {
         2 /* of the greatest length: the one that was cut, and one on its way behind it */
 };
 
-void connection_token_init(struct hub *hub, struct connection_token *token)
+void connection_token_init(struct connection_token *token)
 {
     *token = (struct connection_token){.expires_ms = UINT64_MAX, .ask_ms = UINT64_MAX};
     buffer_init(&token->principal, LIMIT_PRINCIPAL_BYTES);
-    buffer_init(&token->held, HELD_MESSAGES * hub->config.message_bytes);
 }
 
-void connection_token_finish(struct connection_token *token)
-{
-    buffer_finish(&token->principal);
-    buffer_finish(&token->held);
-}
+void connection_token_finish(struct connection_token *token) { buffer_finish(&token->principal); }
 
 /* --- asking --- */
 
@@ -84,37 +79,6 @@ void token_auth(struct hub *hub, struct connection *connection, const struct pac
     } else {
         verify(hub, connection, packet->id, packet->call.name);
     }
-}
-
-/* --- what comes meanwhile --- */
-
-bool token_hold(struct connection *connection, struct bytes message)
-{
-    struct buffer *held = &connection->token.held;
-    uint64_t length = message.length;
-    if (length == 0) {
-        return true;
-    }
-    return length <= held->limit && buffer_reserve(held, sizeof length + length) == PROTOCOL_OK &&
-           buffer_append(held, &length, sizeof length) == PROTOCOL_OK &&
-           buffer_append(held, message.data, message.length) == PROTOCOL_OK;
-}
-
-/* Message by message: no packet goes across. One of them may be an AUTH, behind which the rest is
- * held again. */
-static void release(struct hub *hub, struct connection *connection)
-{
-    struct buffer held = connection->token.held;
-    buffer_init(&connection->token.held, held.limit);
-    for (size_t at = 0; at < held.length;) {
-        uint64_t length = 0;
-        memcpy(&length, held.data + at, sizeof length);
-        at += sizeof length;
-        assert(length <= held.length - at);
-        connection_take(hub, connection, (struct bytes){held.data + at, (size_t)length});
-        at += (size_t)length;
-    }
-    buffer_finish(&held);
 }
 
 /* --- the answer --- */
@@ -188,7 +152,7 @@ void token_verified(struct hub *hub, const struct hub_event *event)
         auth_verified(hub, connection, connection->token.auth, event);
     }
     connection_resume(hub, connection, PAUSE_TOKEN);
-    release(hub, connection);
+    held_take(hub, connection);
 }
 
 /* --- the end --- */

@@ -133,5 +133,5 @@ void turn_take(struct hub *hub, enum hub_event_kind event)
         flush_all(hub);
     }
     hub->behind = !list_empty(&hub->dirty_connections) || !list_empty(&hub->patient_connections) ||
-                  documents_wake_ms(hub) <= hub->now_ms;
+                  !list_empty(&hub->waiting_connections) || documents_wake_ms(hub) <= hub->now_ms;
 }

@@ -4,7 +4,7 @@
 
 #include "server/hub/state.h"
 
-enum { CLOSE_FORMAT = 1007, READ_ONLY_RETRY_MS = 1000, BUSY_RETRY_MS = 1000 };
+enum { READ_ONLY_RETRY_MS = 1000, BUSY_RETRY_MS = 1000 };
 
 struct verdict {
     enum hub_code code;

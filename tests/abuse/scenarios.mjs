@@ -1,6 +1,6 @@
 /**
  * What is tried, each against a hub of its own. `attack` is what the abusers say (attack.mjs), made when it is needed if it is much;
- * `connections` of it that stay open, and `buffers`, how many of the three budgets of `limits.buffers` it aims at, make the bound of the hub's memory (abuse.mjs). `newcomer: false`:
+ * `connections` of it that stay open, and `buffers`, how many of the budgets of `limits.buffers` it aims at, make the bound of the hub's memory (abuse.mjs). `newcomer: false`:
  * nobody else can get in meanwhile, which is what is tried. `cut`: what the hub must have cut, as /health counts it. `memory`: the
  * limit of that name, in MiB, if documents are what is tried. `gone`: in the middle the abusers' `process` stops, or their `network` is
  * cut, and the hub must let go of them. `keys`: the hub wants tokens, and `attack` is told how to make one.

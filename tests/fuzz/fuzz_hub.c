@@ -454,6 +454,7 @@ static void configure(struct run *run)
     config->streams_max = (choices & 8) != 0 ? 2 : 16;
     config->batch_bytes = (choices & 16) != 0 ? 512 : config->batch_bytes;
     config->ping_ms = (choices & 32) != 0 ? 30000 : UINT64_MAX / 4;
+    config->slice_packets = (choices & 128) != 0 ? 1 : config->slice_packets;
     config->message_bytes = MESSAGE_BYTES;
 }
 

@@ -1,15 +1,26 @@
 /*
  * Goal:   who has much to be sent does not keep the hub from reading: a step sends some of it, and
- *         whoever runs the hub reads before the next.
- * Method: all connections have something to be told at once; steps by hand.
+ *         whoever runs the hub reads before the next. And who sends much in one message does not
+ *         keep it from the others.
+ * Method: all connections have something to be told at once, or one has sent thousands of packets;
+ *         steps by hand.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/hub/hub.h"
 
-enum { CONNECTIONS = 1000, PER_STEP_MAX = 100, STEPS_MAX = 100, NOW_MS = 1000 };
+enum {
+    CONNECTIONS = 1000,
+    PER_STEP_MAX = 100,
+    STEPS_MAX = 100,
+    NOW_MS = 1000,
+    PINGS = 10000,
+    PING_BYTES = 4, /* and so has a PONG */
+    SLICES_MAX = 8  /* of one step */
+};
 
 static struct hub *hub;
 static struct schema_set schemas;
@@ -20,6 +31,8 @@ static void start(void)
     struct hub_config config;
     hub_config_init(&config);
     config.schemas = &schemas;
+    config.rate_updates = 0;
+    config.buffer_bytes = 3 * PINGS * PING_BYTES;
     hub = hub_create(&config);
     cr_assert(ne(ptr, hub, NULL));
 }
@@ -41,6 +54,35 @@ static size_t count_sent(void)
         count += effects.items[i].kind == EFFECT_SEND;
     }
     return count;
+}
+
+static size_t bytes_sent_to(uint64_t connection)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < effects.length; i++) {
+        const struct hub_effect *effect = &effects.items[i];
+        bytes += effect->kind == EFFECT_SEND && effect->connection == connection
+                     ? effect->bytes.length
+                     : 0;
+    }
+    return bytes;
+}
+
+static const struct hub_effect *find_effect(enum hub_effect_kind kind, uint64_t connection)
+{
+    for (size_t i = 0; i < effects.length; i++) {
+        if (effects.items[i].kind == kind && effects.items[i].connection == connection) {
+            return &effects.items[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t held_bytes(void)
+{
+    struct hub_stats stats;
+    hub_stats(hub, &stats);
+    return stats.held_bytes;
 }
 
 static bool is_drained(void)
@@ -96,4 +138,76 @@ Test(turns, who_does_not_read_or_has_gone_does_not_hold_up_a_drain)
         step((struct hub_event){.kind = EVENT_TICK});
     }
     cr_expect(is_drained());
+}
+
+static void send_pings(uint64_t connection, size_t count)
+{
+    static uint8_t pings[PINGS * PING_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&pings[i * PING_BYTES], (const uint8_t[]){0x93, 22, 0, 7}, PING_BYTES);
+    }
+    step((struct hub_event){
+        .kind = EVENT_RECEIVED, .connection = connection, .bytes = {pings, count * PING_BYTES}});
+}
+
+Test(turns, a_message_of_many_packets_is_taken_in_slices)
+{
+    greet(1);
+    greet(2);
+    send_pings(1, PINGS);
+    size_t answered = bytes_sent_to(1) / PING_BYTES;
+    cr_expect(ne(ptr, (void *)(uintptr_t)find_effect(EFFECT_PAUSE, 1), NULL));
+    cr_expect(eq(int, effects.more, true));
+    send_pings(2, 1);
+    step((struct hub_event){.kind = EVENT_TICK});
+    cr_expect(eq(sz, bytes_sent_to(2), PING_BYTES), "one PING does not wait for thousands");
+    while (effects.more) {
+        cr_assert(le(sz, bytes_sent_to(1) / PING_BYTES, PINGS / SLICES_MAX));
+        cr_expect(eq(ptr, (void *)(uintptr_t)find_effect(EFFECT_RESUME, 1), NULL));
+        answered += bytes_sent_to(1) / PING_BYTES;
+        step((struct hub_event){.kind = EVENT_TICK});
+    }
+    answered += bytes_sent_to(1) / PING_BYTES;
+    cr_expect(eq(sz, answered, PINGS));
+    cr_expect(ne(ptr, (void *)(uintptr_t)find_effect(EFFECT_RESUME, 1), NULL));
+    cr_expect(eq(sz, held_bytes(), 0));
+}
+
+Test(turns, a_message_that_comes_behind_one_in_slices_keeps_its_place)
+{
+    static const uint8_t call[] = {0x95, 13, 0, 0, 0, 0}; /* ends inside a value: 1007 */
+    greet(1);
+    send_pings(1, PINGS);
+    size_t answered = bytes_sent_to(1) / PING_BYTES;
+    step((struct hub_event){
+        .kind = EVENT_RECEIVED, .connection = 1, .bytes = {call, sizeof call - 2}});
+    while (find_effect(EFFECT_CLOSE, 1) == NULL) {
+        answered += bytes_sent_to(1) / PING_BYTES;
+        cr_assert(effects.more);
+        step((struct hub_event){.kind = EVENT_TICK});
+    }
+    cr_expect(eq(int, find_effect(EFFECT_CLOSE, 1)->code, 1007));
+    cr_expect(ge(sz, answered, PINGS - 2 * PINGS / SLICES_MAX));
+}
+
+Test(turns, messages_that_wait_for_their_turn_are_bounded)
+{
+    size_t closed = 0;
+    for (uint64_t i = 1; i <= 10; i++) {
+        greet(i);
+    }
+    for (uint64_t i = 1; i <= 10; i++) {
+        send_pings(i, PINGS);
+        const struct hub_effect *close = find_effect(EFFECT_CLOSE, i);
+        closed += close != NULL && close->code == 1013;
+        cr_assert(le(sz, held_bytes(), 4 * PINGS * PING_BYTES));
+    }
+    cr_expect(ge(sz, closed, 6));
+    cr_expect(le(sz, closed, 8));
+    for (uint64_t i = 1; i <= 10; i++) {
+        step((struct hub_event){.kind = EVENT_DISCONNECTED, .connection = i});
+    }
+    cr_expect(eq(sz, held_bytes(), 0), "who has gone has nothing that waits");
+    step((struct hub_event){.kind = EVENT_TICK});
+    cr_expect(not(effects.more));
 }

@@ -16,6 +16,7 @@ enum {
     GARBAGE_BYTES = 64,
     REMOVALS_MAX = 3,
     BATCH_BYTES = 2000,
+    SLICE_PACKETS = 4,
     WRITES_MAX = 40,
     IDLE_MS = 3000,
     STORE_MS = 1500,
@@ -350,6 +351,7 @@ static void configure(struct hub_config *config, struct random *random)
     config->idle_ms = random_below(random, IDLE_MS);
     config->store_ms = random_below(random, STORE_MS);
     config->batch_bytes = random_below(random, BATCH_BYTES) + 1;
+    config->slice_packets = 1 + config->batch_bytes % SLICE_PACKETS;
     config->tokens = random_once_in(random, 2);
     config->operators = random_once_in(random, 2);
     config->relaxed = random_once_in(random, 8);
