@@ -123,23 +123,26 @@ test('answers that are not read give way to others', { timeout: 60000 }, async (
 });
 
 test('who is cut off for what it does not read is sent nothing more, and its memory is given back', { timeout: 60000 }, async (t) => {
-  const hub = await hubFor(t, { config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
-  const pings = Buffer.alloc(900 * KIB, ping); // answered with as many bytes
-  const fill = async (message, full) => {
+  const fields = times(200, (i) => `field_${i}: g-counter`).join(', ');
+  const hub = await hubFor(t, { schemas: `post: {${fields}}`, config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
+  let id = 0;
+  const call = () => Buffer.from(encodePacket({ type: 'CALL', id: ++id, method: 'schema', parameters: {} }));
+  const calls = () => frame(Buffer.concat(times(150, call))); // few enough to be taken, and answered, at once: with 700 KiB
+  const fill = async (more, full) => {
     const peer = await greet(new Peer(hub));
     const { buffer_bytes: before } = await health(hub);
     peer.socket.pause();
     await until(async () => {
       const now = await health(hub);
       const taken = peer.socket.writableLength === 0 && now.buffer_bytes === before; // and answered
-      if (taken) peer.write(message);
+      if (taken) peer.write(Buffer.concat([calls(), ...more]));
       return full(now);
     }, 'the buffers to fill');
     return peer;
   };
-  const holder = await fill(frame(pings), ({ buffer_bytes }) => buffer_bytes === pings.length);
+  const holder = await fill([], ({ buffer_bytes }) => buffer_bytes > MIB / 2);
   // What follows in the same piece is answered before the connection ends.
-  const cut = await fill(Buffer.concat([frame(pings), frame(ping)]), ({ overfull }) => overfull > 0);
+  const cut = await fill([frame(ping)], ({ overfull }) => overfull > 0);
   for (const peer of [holder, cut]) peer.socket.destroy();
   await until(async () => (await health(hub)).connections === 0, 'all to be gone');
   assert.equal((await health(hub)).buffer_bytes, 0);
