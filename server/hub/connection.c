@@ -388,7 +388,7 @@ void connection_received(struct hub *hub, uint64_t id, struct bytes message)
     }
     bool waits = connection->token.request != 0 || held_any(connection);
     size_t taken = waits ? 0 : connection_slice(hub, connection, message);
-    if (!connection->closing) {
+    if (!connection->closing && taken < message.length) {
         held_add(hub, connection, (struct bytes){message.data + taken, message.length - taken});
     }
 }

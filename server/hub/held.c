@@ -58,9 +58,6 @@ static enum protocol_status append(struct hub *hub, struct buffer *bytes, struct
 
 void held_add(struct hub *hub, struct connection *connection, struct bytes message)
 {
-    if (message.length == 0) {
-        return;
-    }
     bool full = hub->held_bytes + message.length > hub->config.buffer_bytes;
     enum protocol_status status =
         full ? PROTOCOL_NO_MEMORY : append(hub, &connection->held.bytes, message);
