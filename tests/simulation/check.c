@@ -9,6 +9,7 @@
 enum {
     SETTLE_ROUNDS = 400,
     SETTLE_MS = 700,
+    MORE_TICKS = 100,
     STORE_ROUNDS = 50,
     VISIT_ROUNDS = 10,
     SLOW_RUNS = 4, /* one of so many looks at a slow client */
@@ -40,6 +41,9 @@ static void turn(struct run *run, unsigned count, const struct line *deaf)
         visitor_settle(&run->visitors[i]);
     }
     (void)host_tick(host, SETTLE_MS);
+    for (int i = 0; i < MORE_TICKS && host->more && run_is_good(run); i++) {
+        (void)host_tick(host, 0); /* as the loop does, turn by turn */
+    }
 }
 
 static bool shows(const struct device *device, const struct buffer *text)
