@@ -438,7 +438,8 @@ void operator_refused(struct hub *hub, const struct document *document,
 
 /* held.c */
 void held_init(const struct hub *hub, struct held *held);
-/* Keeps what has come until its turn, or ends the connection if there is no room. */
+/* Keeps what has come, at least a byte, until its turn, or ends the connection if there is no room.
+ */
 void held_add(struct hub *hub, struct connection *connection, struct bytes message);
 bool held_any(const struct connection *connection);
 /* Takes a slice of it, if there is any. */

@@ -175,12 +175,11 @@ Test(turns, a_message_of_many_packets_is_taken_in_slices)
 
 Test(turns, a_message_that_comes_behind_one_in_slices_keeps_its_place)
 {
-    static const uint8_t call[] = {0x95, 13, 0, 0, 0, 0}; /* ends inside a value: 1007 */
+    static const uint8_t half[] = {0x95, 13, 0, 0}; /* ends inside a packet: 1007 */
     greet(1);
     send_pings(1, PINGS);
     size_t answered = bytes_sent_to(1) / PING_BYTES;
-    step((struct hub_event){
-        .kind = EVENT_RECEIVED, .connection = 1, .bytes = {call, sizeof call - 2}});
+    step((struct hub_event){.kind = EVENT_RECEIVED, .connection = 1, .bytes = {half, sizeof half}});
     while (find_effect(EFFECT_CLOSE, 1) == NULL) {
         answered += bytes_sent_to(1) / PING_BYTES;
         cr_assert(effects.more);
