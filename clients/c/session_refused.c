@@ -42,13 +42,28 @@ static bool try_again(struct session *session, const struct packet_reject *rejec
            session_edit_again(session, box, delta) == SESSION_OK;
 }
 
+/* Whether it is about the replica, and not about what the update does. */
+static bool is_of_replica(struct bytes details)
+{
+    struct reader reader = reader_of(details);
+    size_t length = read_map(&reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct bytes key = read_string(&reader, LIMIT_TEXT_BYTES);
+        if (bytes_equal(key, (struct bytes){(const uint8_t *)"replica", 7})) {
+            return read_bool(&reader) && reader_ok(&reader);
+        }
+        reader_skip(&reader, 1);
+    }
+    return false;
+}
+
 /* The hub will refuse all of the replica's updates. What was sent it may have taken once, and
- * forgotten since: the app decides. */
-static void expire(struct outbox *box, struct session_news *news)
+ * forgotten since; or what was not, too, is the replica's owner's to send: the app decides. */
+static void hand_over(struct outbox *box, bool all, struct session_news *news)
 {
     for (size_t i = 0; i < box->length; i++) {
         struct delta *delta = &box->deltas[i];
-        if (delta->sent && delta->last > box->acked && !delta->rejected) {
+        if ((delta->sent || all) && delta->last > box->acked && !delta->rejected) {
             delta->rejected = true;
             news->rejected++;
             news->seq = delta->last;
@@ -76,8 +91,9 @@ void session_rejected(struct session *session, const struct packet_reject *rejec
         return;
     }
     news->changed = true;
-    if (is_code(reject, "REPLICA_EXPIRED")) {
-        expire(box, news);
+    bool foreign = is_code(reject, "FORBIDDEN") && is_of_replica(reject->details);
+    if (foreign || is_code(reject, "REPLICA_EXPIRED")) {
+        hand_over(box, foreign, news);
     } else {
         delta->rejected = true;
         if (try_again(session, reject, box, delta)) {

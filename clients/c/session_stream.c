@@ -4,7 +4,8 @@
 
 #include "clients/c/session_state.h"
 
-enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = 64 };
+/* No more are on their way than the hub tells the refusals of again, should they be lost. */
+enum { CREDIT_BYTES = 64 << 10, IN_FLIGHT_DELTAS = LIMIT_REJECTIONS };
 
 static void drop_transfer(struct session *session)
 {

@@ -235,6 +235,39 @@ Test(session, of_an_expired_replica_what_was_sent_is_rejected_and_the_rest_goes_
     cr_assert(eq(u64, session_pending(&session), 1));
 }
 
+Test(session, of_another_principals_replica_all_is_rejected_and_nothing_goes_on)
+{
+    increment();
+    expect_sends("1-1 ");
+    increment();
+    struct session_news news =
+        receive("[\"REJECT\",1,null,1,\"FORBIDDEN\",\"\",{\"replica\":true}]");
+    cr_assert(eq(sz, news.rejected, 2), "its owner may send the second one, too");
+    cr_assert(news.stuck);
+    cr_assert(eq(sz, move(), 0));
+    cr_assert(eq(i64, likes(), 0));
+    open_stream(OPENED(0));
+    expect_sends("");
+    increment();
+    expect_sends("1-1 ");
+}
+
+Test(session, no_more_is_on_its_way_than_is_told_again)
+{
+    struct buffer saved;
+    for (int i = 0; i < LIMIT_REJECTIONS + 2; i++) {
+        increment();
+        buffer_init(&saved, LIMIT_BODY_BYTES); /* nothing joins what is stored */
+        struct writer writer = writer_to(&saved);
+        session_save(&session, &writer);
+        buffer_finish(&saved);
+    }
+    expect_sends("1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8 9-9 10-10 11-11 12-12 13-13 14-14 15-15 16-16 ");
+    (void)receive("[\"REJECT\",1,null,1,\"FORBIDDEN\",\"\",{}]");
+    (void)receive("[\"ACK\",1,null,1,1,0]");
+    expect_sends("17-17 ");
+}
+
 static void save_to(struct buffer *saved)
 {
     buffer_init(saved, LIMIT_BODY_BYTES);

@@ -389,6 +389,26 @@ test('once its replica has expired a session goes on under another', () => {
   assert.deepEqual(deltas[0].context.seen, []);
 });
 
+test('of another principal’s replica all is the app’s again, also what was not sent', () => {
+  const session = start();
+  open(session, 1);
+  count(session, 3);
+  sent(session);
+  count(session, 2); // its owner may send that, too
+  const news = session.receive({ type: 'REJECT', id: 1, replica: null, seq: 1, code: 'FORBIDDEN', text: 'no', details: { replica: true } });
+  assert.deepEqual(news.rejected.map(({ code, seq, edits }) => [code, seq, edits]), [
+    ['FORBIDDEN', 1, { likes: { increment: 3 } }],
+    ['FORBIDDEN', 2, { likes: { increment: 2 } }],
+  ]);
+  assert.equal(news.renewed, true);
+  assert.deepEqual([likes(session), session.pending()], [0, 0]);
+  const { replicas } = open(session, 2);
+  assert.deepEqual(replicas.map(([first]) => first), [2]);
+  assert.deepEqual(sent(session), []);
+  count(session, 1);
+  assert.deepEqual(sent(session).map(({ first, changes }) => [first, changes.get(0)]), [[1, 1]]);
+});
+
 test('an earlier session’s expired outbox holds nobody up', () => {
   const session = start();
   open(session, 1);

@@ -42,10 +42,12 @@ export function onReject(session: SessionState, packet: Packet & { type: 'REJECT
     code: packet.code, text: packet.text, field: refused?.declaration.name,
     ...(Object.keys(details).length > 0 ? { details } : {}),
   };
-  if (packet.code !== 'REPLICA_EXPIRED') return reject(session, box, delta, why, told);
-  // It will refuse all the replica's updates. What was sent it may have taken once, and forgotten since: the app decides.
+  const foreign = packet.code === 'FORBIDDEN' && packet.details['replica'] === true;
+  if (!foreign && packet.code !== 'REPLICA_EXPIRED') return reject(session, box, delta, why, told);
+  // It will refuse all the replica's updates. What was sent it may have taken once, and forgotten since; or what was not, too, is
+  // the replica's owner's to send: the app decides.
   for (const one of box.deltas) {
-    if (one.sent && one.last > box.acked && !one.rejected) reject(session, box, one, why, told);
+    if ((one.sent || foreign) && one.last > box.acked && !one.rejected) reject(session, box, one, why, told);
   }
   moveStuck(session, told);
 }

@@ -5,6 +5,7 @@ import type { Delta, Outbox } from './outbox.js';
 import { handBackLong } from './rejecting.js';
 import { createNews, disconnect, isHeld, ownBox, type News, type SessionState } from './state.js';
 
+/** The hub tells of no more refusals again, should they be lost. */
 const IN_FLIGHT = 16;
 
 export function open(session: SessionState, id: number, connectionJournal: Uint8Array): Packet & { type: 'OPEN' } {
