@@ -29,6 +29,7 @@ enum {
     LIMIT_NAMED_REPLICAS = 256,         /* replicas one OPEN names, and one context */
     LIMIT_STREAMS = 4096,               /* (config) open documents of one connection */
     LIMIT_TOKEN_BYTES = 8192,           /* a token or an agent's name in HELLO */
+    LIMIT_GRANTS_BYTES = 32768,         /* what a token allows, with its principal filled in */
     LIMIT_PRINCIPAL_BYTES = 256,        /* whom a token is for: a user's id, or an address */
     LIMIT_CODE_BYTES = 64,              /* an error's code */
     LIMIT_TEXT_BYTES = 1024,            /* an error's sentence */

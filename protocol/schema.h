@@ -15,6 +15,7 @@ struct schema_field {
     char name[LIMIT_SCHEMA_NAME_BYTES + 1];
     struct declaration declared;
     uint32_t number; /* ascending within the schema; not always dense */
+    bool guarded;    /* only admins edit it */
 };
 
 struct schema {

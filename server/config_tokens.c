@@ -173,8 +173,57 @@ static void read_keys(struct yaml_value value, const struct yaml_key *key, void 
     }
 }
 
+static unsigned read_rights(struct yaml_value value)
+{
+    static const char expected[] = "a list of read, write, presence and admin";
+    unsigned rights = 0;
+    if (value.node == NULL || !fy_node_is_sequence(value.node) ||
+        fy_node_sequence_item_count(value.node) == 0) {
+        yaml_mistake(value, "%s; expected %s", yaml_show(value).text, expected);
+        return 0;
+    }
+    void *iterator = NULL;
+    struct fy_node *node = NULL;
+    while ((node = fy_node_sequence_iterate(value.node, &iterator)) != NULL) {
+        struct yaml_value item = yaml_inner(value, node);
+        struct bytes word;
+        unsigned right = yaml_text(item, &word) ? grant_right(word) : 0;
+        if (right == 0) {
+            yaml_mistake(item, "%s as a right; expected read, write, presence or admin",
+                         yaml_show(item).text);
+        }
+        rights |= right;
+    }
+    return rights;
+}
+
+static void read_grant(struct bytes pattern, struct yaml_value key, struct yaml_value value,
+                       void *target)
+{
+    struct grants *allow = target;
+    unsigned rights = read_rights(value);
+    if (!grant_pattern_valid(pattern)) {
+        yaml_mistake(key, "%s as a pattern; expected one such as \"post/*\" or \"cart/{sub}\"",
+                     yaml_show_text(pattern).text);
+    } else if (allow->length == GRANTS_MAX) {
+        yaml_mistake(key, "one more pattern; expected at most %d", (int)GRANTS_MAX);
+    } else if (!grants_add(allow, pattern, rights)) {
+        yaml_mistake(key, "no memory for the pattern; expected some");
+    }
+}
+
+static void read_allow(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    struct grants *allow = &((struct config *)target)->keys.allow;
+    (void)key;
+    allow->given = true;
+    yaml_read_names(value, "patterns and rights, such as \"post/*: [read, write]\"", read_grant,
+                    allow);
+}
+
 static const struct yaml_key token_keys[] = {
     {"keys", read_keys, 0, "a list of keys", 0, 0},
+    {"allow", read_allow, 0, NULL, 0, 0},
 };
 
 void config_parse_tokens(struct yaml_value value, struct config *config)

@@ -34,8 +34,10 @@ static void fail(struct loop *loop, const char *why)
 static void verify(struct loop *loop, const struct hub_effect *effect)
 {
     struct token_claims claims = {.subject = ""};
+    struct buffer grants;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
     enum token_status status =
-        token_verify(loop->keys, effect->bytes, loop->clock.last.wall_ms, &claims);
+        token_verify(loop->keys, effect->bytes, loop->clock.last.wall_ms, &claims, &grants);
     if (status != TOKEN_OK) {
         log_info("token-refused connection=%" PRIu64 " reason=\"%s\"", effect->connection,
                  token_status_text(status));
@@ -49,9 +51,11 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
                    : status == TOKEN_EXPIRED ? VERDICT_EXPIRED
                                              : VERDICT_REFUSED,
         .expires_ms = clock_at(&loop->clock, claims.expires_ms),
+        .grants = buffer_bytes(&grants),
         .admin = claims.admin,
     };
     loop_step(loop, &event);
+    buffer_finish(&grants);
 }
 
 static void log_damage(const struct hub_effect *effect)
@@ -163,18 +167,25 @@ static void step(struct loop *loop, struct hub_event event)
     arm(loop, &effects);
 }
 
+static struct bytes copy_bytes(uint8_t *to, struct bytes from)
+{
+    if (from.length > 0) {
+        memcpy(to, from.data, from.length);
+    }
+    return (struct bytes){to, from.length};
+}
+
 static void queue(struct loop *loop, const struct hub_event *event)
 {
-    struct queued_event *queued = malloc(sizeof *queued + event->bytes.length);
+    struct queued_event *queued =
+        malloc(sizeof *queued + event->bytes.length + event->grants.length);
     if (queued == NULL) {
         fail(loop, "out of memory");
         return;
     }
     *queued = (struct queued_event){.event = *event};
-    if (event->bytes.length > 0) {
-        memcpy(queued->bytes, event->bytes.data, event->bytes.length);
-    }
-    queued->event.bytes.data = queued->bytes;
+    queued->event.bytes = copy_bytes(queued->bytes, event->bytes);
+    queued->event.grants = copy_bytes(queued->bytes + event->bytes.length, event->grants);
     /* A step at any other event may send. What is sent to a blocked socket libwebsockets keeps,
      * from the second message on without a frame's header. */
     if (event->kind == EVENT_BLOCKED) {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/hub/access.h"
+
 /* Seconds beyond it are for ever, and fit into a packet as milliseconds. */
 #define SECONDS_MAX 9e12
 
@@ -107,6 +109,7 @@ void token_keys_finish(struct token_keys *keys)
         buffer_finish(&keys->items[i].material);
     }
     free(keys->items);
+    grants_finish(&keys->allow);
     *keys = (struct token_keys){0};
 }
 
@@ -223,7 +226,40 @@ static enum token_status read_times(jwt_t *jwt, double now_ms, uint64_t *expires
     return TOKEN_OK;
 }
 
-static enum token_status read_claims(jwt_t *jwt, uint64_t now_ms, struct token_claims *claims)
+static enum token_status write_grants(const struct grants *allow, const char *subject,
+                                      struct buffer *grants)
+{
+    struct writer writer = writer_to(grants);
+    if (allow->given) {
+        grants_write(allow, subject, &writer);
+    } else {
+        access_grant(&writer, (struct bytes){0}, true, ACCESS_USE);
+    }
+    return writer.status == PROTOCOL_OK          ? TOKEN_OK
+           : writer.status == PROTOCOL_NO_MEMORY ? TOKEN_NO_MEMORY
+                                                 : TOKEN_BAD_ALLOW;
+}
+
+static enum token_status read_grants(jwt_t *jwt, const struct grants *otherwise,
+                                     const char *subject, struct buffer *grants)
+{
+    errno = 0;
+    char *text = jwt_get_grants_json(jwt, "allow");
+    struct grants claimed = {0};
+    if (text == NULL) {
+        return errno == EINVAL ? write_grants(otherwise, subject, grants) : TOKEN_NO_MEMORY;
+    }
+    enum grants_status parsed = grants_parse(text, &claimed);
+    enum token_status status = parsed == GRANTS_OK    ? write_grants(&claimed, subject, grants)
+                               : parsed == GRANTS_BAD ? TOKEN_BAD_ALLOW
+                                                      : TOKEN_NO_MEMORY;
+    grants_finish(&claimed);
+    free(text);
+    return status;
+}
+
+static enum token_status read_claims(jwt_t *jwt, const struct token_keys *keys, uint64_t now_ms,
+                                     struct token_claims *claims, struct buffer *grants)
 {
     struct token_claims read = {0};
     const char *subject = jwt_get_grant(jwt, "sub");
@@ -234,6 +270,9 @@ static enum token_status read_claims(jwt_t *jwt, uint64_t now_ms, struct token_c
     memcpy(read.subject, subject, length);
     enum token_status status = read_times(jwt, (double)now_ms, &read.expires_ms);
     if (status == TOKEN_OK) {
+        status = read_grants(jwt, &keys->allow, read.subject, grants);
+    }
+    if (status == TOKEN_OK) {
         read.admin = jwt_get_grant_bool(jwt, "admin") == 1;
         *claims = read;
     }
@@ -241,7 +280,7 @@ static enum token_status read_claims(jwt_t *jwt, uint64_t now_ms, struct token_c
 }
 
 enum token_status token_verify(const struct token_keys *keys, struct bytes token, uint64_t now_ms,
-                               struct token_claims *claims)
+                               struct token_claims *claims, struct buffer *grants)
 {
     char text[LIMIT_TOKEN_BYTES + 1];
     jwt_t *jwt = NULL;
@@ -252,7 +291,7 @@ enum token_status token_verify(const struct token_keys *keys, struct bytes token
     text[token.length] = '\0';
     enum token_status status = decode(keys, text, &jwt);
     if (status == TOKEN_OK) {
-        status = read_claims(jwt, now_ms, claims);
+        status = read_claims(jwt, keys, now_ms, claims, grants);
         jwt_free(jwt);
     }
     return status;

@@ -8,6 +8,7 @@
  * Claims   sub (text, 1 to LIMIT_PRINCIPAL_BYTES): the principal; required
  *          exp, nbf (numbers of seconds): optional; without exp it is good for as long as its key
  *          admin (true): the principal is an operator
+ *          allow: what it may do (grants.h); without it, what the configuration says
  * Clocks   differ: TOKEN_LEEWAY_MS are added behind exp and before nbf.
  * Cost     up to a tenth of a millisecond for each key that has the token's algorithm and id.
  */
@@ -18,6 +19,7 @@
 #include "crdt/status.h"
 #include "protocol/buffer.h"
 #include "protocol/limits.h"
+#include "server/grants.h"
 
 #define TOKEN_STATUS_LIST(X)                                                                       \
     X(TOKEN_OK, "no error")                                                                        \
@@ -26,6 +28,8 @@
     X(TOKEN_FORGED, "its signature is not that of the key")                                        \
     X(TOKEN_NO_SUBJECT, "its claim sub is no text of 1 to 256 bytes")                              \
     X(TOKEN_NO_TIME, "its claim exp or nbf is no number of seconds")                               \
+    X(TOKEN_BAD_ALLOW, "its claim allow is no object of patterns with lists of rights")            \
+    X(TOKEN_NO_MEMORY, "there is no memory to look at it")                                         \
     X(TOKEN_EARLY, "it is not valid yet (nbf)")                                                    \
     X(TOKEN_EXPIRED, "it has expired (exp)")
 
@@ -60,6 +64,7 @@ struct token_key {
 struct token_keys {
     struct token_key *items;
     size_t length;
+    struct grants allow; /* for tokens that do not say; not given: the use of all documents */
 };
 
 /* What is wrong with a key's material, as the end of "…; expected"; NULL: nothing. */
@@ -74,8 +79,10 @@ struct token_claims {
     bool admin;
 };
 
-/* Pure: the same keys, token and time give the same answer. Without TOKEN_OK no claim is set. */
+/* Pure: the same keys, token and time give the same answer. Without TOKEN_OK no claim is set. What
+ * the token allows is appended to `grants` (server/hub/access.h). */
 CRDT_CHECKED enum token_status token_verify(const struct token_keys *keys, struct bytes token,
-                                            uint64_t now_ms, struct token_claims *claims);
+                                            uint64_t now_ms, struct token_claims *claims,
+                                            struct buffer *grants);
 
 #endif

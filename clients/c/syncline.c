@@ -34,8 +34,9 @@ static const char usage[] =
     "  generate typescript [--config FILE] [--output FILE]\n"
     "                                 types for the JavaScript client, from the schemas of a\n"
     "                                 configuration, or of the hub\n"
-    "  token --secret-file FILE --sub WHO [--expires 1h] [--admin]\n"
-    "                                 a token for trials, signed with the hub's secret\n"
+    "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"
+    "                                 a token for trials, signed with the hub's secret; RIGHTS\n"
+    "                                 such as \"post/*:read,write cart/{sub}:read\"\n"
     "\n"
     "An edit exits 0 when the hub has it on disk; with --offline, when the store has it. The\n"
     "default hub is ws://127.0.0.1:7962. A name is schema/key, such as post/42.\n";
@@ -400,6 +401,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"secret-file", required_argument, NULL, 'S'},
         {"sub", required_argument, NULL, 'u'},
         {"expires", required_argument, NULL, 'e'},
+        {"allow", required_argument, NULL, 'A'},
         {"admin", no_argument, NULL, 'a'},
         {"config", required_argument, NULL, 'f'},
         {"output", required_argument, NULL, 'O'},
@@ -440,6 +442,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
             break;
         case 'e':
             arguments->token.life = optarg;
+            break;
+        case 'A':
+            arguments->token.allow = optarg;
             break;
         case 'a':
             arguments->token.admin = true;

@@ -1,6 +1,7 @@
 #include "clients/c/token.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <jwt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +63,45 @@ static uint64_t seconds_of(const char *life)
     return 0;
 }
 
+/* `read,write` into a list; false: there is nothing in it. */
+static bool add_rights(json_t *object, const char *pattern, char *rights)
+{
+    char *rest = NULL;
+    json_t *list = json_array();
+    for (char *right = strtok_r(rights, ",", &rest); right != NULL;
+         right = strtok_r(NULL, ",", &rest)) {
+        (void)json_array_append_new(list, json_string(right));
+    }
+    bool any = json_array_size(list) > 0;
+    return json_object_set_new(object, pattern, list) == 0 && any;
+}
+
+/* The claim `allow` as JSON, to be freed by the caller; NULL: it is not written so, or no memory.
+ */
+static char *read_allow(const char *text)
+{
+    char *copy = strdup(text);
+    char *rest = NULL;
+    json_t *object = json_object();
+    bool good = copy != NULL;
+    for (char *word = good ? strtok_r(copy, " ", &rest) : NULL; word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        char *colon = strrchr(word, ':');
+        good = good && colon != NULL;
+        if (good) {
+            *colon = '\0';
+            good = add_rights(object, word, colon + 1);
+        }
+    }
+    json_t *claims = json_pack("{s:o}", "allow", object);
+    char *json = good ? json_dumps(claims, JSON_COMPACT) : NULL;
+    json_decref(claims);
+    free(copy);
+    return json;
+}
+
 static char *sign(const struct token_wish *wish, const struct buffer *secret, uint64_t now_s,
-                  uint64_t life_s)
+                  uint64_t life_s, const char *allow)
 {
     jwt_t *jwt = NULL;
     char *token = NULL;
@@ -74,6 +112,7 @@ static char *sign(const struct token_wish *wish, const struct buffer *secret, ui
                 jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
                 jwt_add_grant_int(jwt, "exp", (long)(now_s + life_s)) == 0 &&
                 (!wish->admin || jwt_add_grant_bool(jwt, "admin", 1) == 0) &&
+                (allow == NULL || jwt_add_grants_json(jwt, allow) == 0) &&
                 jwt_set_alg(jwt, JWT_ALG_HS256, secret->data, (int)secret->length) == 0;
     if (good) {
         token = jwt_encode_str(jwt);
@@ -96,14 +135,21 @@ char *token_make(const struct token_wish *wish, uint64_t now_s, char error[TOKEN
         explain(error, "--sub takes 1 to 256 bytes", wish->subject);
         return NULL;
     }
+    char *allow = wish->allow == NULL ? NULL : read_allow(wish->allow);
+    if (wish->allow != NULL && allow == NULL) {
+        explain(error, "--allow takes patterns and rights, such as \"post/*:read,write\"",
+                wish->allow);
+        return NULL;
+    }
     buffer_init(&secret, LIMIT_TOKEN_BYTES);
     if (token_read(wish->secret_file, &secret, error)) {
         if (secret.length < SECRET_BYTES_MIN) {
             explain(error, "a secret has 32 bytes or more", wish->secret_file);
-        } else if ((token = sign(wish, &secret, now_s, life_s)) == NULL) {
+        } else if ((token = sign(wish, &secret, now_s, life_s, allow)) == NULL) {
             explain(error, "libjwt makes no such token", wish->subject);
         }
     }
     buffer_finish(&secret);
+    free(allow);
     return token;
 }

@@ -15,7 +15,8 @@ CRDT_CHECKED bool token_read(const char *path, struct buffer *text, char error[T
 struct token_wish {
     const char *secret_file; /* of the hub's key of HS256 */
     const char *subject;
-    const char *life; /* 90s, 30m, 1h or 7d */
+    const char *life;  /* 90s, 30m, 1h or 7d */
+    const char *allow; /* what it grants, as "notes/{sub}:read,write"; NULL: not said */
     bool admin;
 };
 

@@ -70,6 +70,7 @@ struct options {
     struct yaml_value min;
     struct yaml_value max;
     struct yaml_value wins;
+    struct yaml_value write;
 };
 
 static void read_option_type(struct yaml_value value, const struct yaml_key *key, void *target)
@@ -165,7 +166,28 @@ static bool read_wins(struct yaml_value value, bool *disable_wins)
     return true;
 }
 
-static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth);
+/* Who writes the field; what stands in a map has no rights of its own. */
+static bool read_write(struct yaml_value value, bool *guarded)
+{
+    struct bytes text = {0};
+    if (!is_given(value)) {
+        return true;
+    }
+    if (guarded == NULL) {
+        yaml_mistake(value, "\"write\" inside a map; expected it beside the map's type");
+        return false;
+    }
+    *guarded =
+        yaml_text(value, &text) && bytes_equal(text, (struct bytes){(const uint8_t *)"admin", 5});
+    if (!*guarded) {
+        yaml_mistake(value, "%s as who writes; expected admin, or no key \"write\"",
+                     yaml_show(value).text);
+    }
+    return *guarded;
+}
+
+static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth,
+                             bool *guarded);
 
 static bool read_inner(const struct options *options, struct yaml_value value,
                        struct declaration *declared, size_t depth)
@@ -179,7 +201,7 @@ static bool read_inner(const struct options *options, struct yaml_value value,
         yaml_mistake(options->of, "one more map in a map; expected at most %d", LIMIT_MAP_DEPTH);
         return false;
     }
-    if (!read_declaration(options->of, &inner, depth + 1)) {
+    if (!read_declaration(options->of, &inner, depth + 1, NULL)) {
         return false;
     }
     if (!declaration_hold(declared, &inner)) {
@@ -191,7 +213,8 @@ static bool read_inner(const struct options *options, struct yaml_value value,
 }
 
 /* `{type: or-set, of: string}`. */
-static bool read_options(struct yaml_value value, struct declaration *declared, size_t depth)
+static bool read_options(struct yaml_value value, struct declaration *declared, size_t depth,
+                         bool *guarded)
 {
     static const struct yaml_key keys[] = {
         {.name = "type", .read = read_option_type, .required = "the type of the field"},
@@ -199,6 +222,7 @@ static bool read_options(struct yaml_value value, struct declaration *declared, 
         {.name = "min", .read = keep_option, .offset = offsetof(struct options, min)},
         {.name = "max", .read = keep_option, .offset = offsetof(struct options, max)},
         {.name = "wins", .read = keep_option, .offset = offsetof(struct options, wins)},
+        {.name = "write", .read = keep_option, .offset = offsetof(struct options, write)},
     };
     struct options options = {0};
     yaml_read_keys(value, keys, sizeof keys / sizeof *keys, "a type", &options);
@@ -206,20 +230,22 @@ static bool read_options(struct yaml_value value, struct declaration *declared, 
         return false;
     }
     declaration_init(declared, options.codec, depth > 0);
+    bool write = read_write(options.write, guarded);
     if (options.codec->takes_type) {
-        return read_inner(&options, value, declared, depth);
+        return read_inner(&options, value, declared, depth) && write;
     }
     bool of = read_of(options.of, &declared->of);
     bool bounds = read_bounds(&options, &declared->crdt);
-    return read_wins(options.wins, &declared->crdt.disable_wins) && of && bounds;
+    return read_wins(options.wins, &declared->crdt.disable_wins) && of && bounds && write;
 }
 
 /* A type's name, or a mapping of its options. False after a mistake. */
-static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth)
+static bool read_declaration(struct yaml_value value, struct declaration *declared, size_t depth,
+                             bool *guarded)
 {
     const struct protocol_codec *codec = NULL;
     if (value.node != NULL && fy_node_is_mapping(value.node)) {
-        return read_options(value, declared, depth);
+        return read_options(value, declared, depth, guarded);
     }
     read_type(value, NULL, &codec);
     if (codec != NULL && codec->takes_type) {
@@ -240,7 +266,8 @@ static void read_field(struct bytes name, struct yaml_value key, struct yaml_val
 {
     struct schema *schema = target;
     struct declaration declared = {0};
-    bool good = read_declaration(value, &declared, 0);
+    bool guarded = false;
+    bool good = read_declaration(value, &declared, 0, &guarded);
     if (!check_name(name, key) || !good) {
         declaration_finish(&declared);
         return;
@@ -256,6 +283,7 @@ static void read_field(struct bytes name, struct yaml_value key, struct yaml_val
         declaration_finish(&declared);
     } else {
         field->declared = declared;
+        field->guarded = guarded;
     }
 }
 

@@ -2,8 +2,8 @@
  * Batches: while one is written to the journal, the next gathers, so the group grows with the load.
  *
  * A batch is `[format, at_ms]` and then records `[kind, document, replica, position, verdict,
- * field, packet]` back to back; the packet is the client's, as it came. Everything that a merge
- * needs is in it, so that it has the same effect whenever it is merged.
+ * field, packet, principal?]` back to back; the packet is the client's, as it came. Everything that
+ * a merge needs is in it, so that it has the same effect whenever it is merged.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,8 @@ static void write_head(struct hub *hub, struct batch *batch)
 
 void record_write(struct writer *writer, const struct record *record)
 {
-    write_array(writer, 7);
+    bool binds = record->principal.length > 0;
+    write_array(writer, 7 + (size_t)binds);
     write_uint(writer, record->kind);
     write_bin(writer, record->name);
     write_bin(writer, replica_id_bytes(&record->replica));
@@ -34,6 +35,9 @@ void record_write(struct writer *writer, const struct record *record)
     write_text(writer, record->verdict == CODE_NONE ? "" : hub_code_name(record->verdict));
     write_uint(writer, record->field);
     write_bin(writer, record->packet);
+    if (binds) {
+        write_bin(writer, record->principal);
+    }
 }
 
 static bool reserve_origin(struct batch *batch)
@@ -115,6 +119,7 @@ bool batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
         connection_error(hub, connection, stream->id, CODE_BUSY, READ_ONLY_RETRY_MS);
         return false;
     }
+    ledger_bind(hub, row, record->principal, false);
     row->references++;
     row->submitted = last > row->submitted ? last : row->submitted;
     connection->batch_bytes += length;
@@ -263,6 +268,10 @@ bool record_read(struct reader *reader, struct record *record)
     record->verdict = hub_code_find(verdict);
     record->field = (uint32_t)read_uint(reader);
     record->packet = read_bin(reader, LIMIT_BODY_BYTES);
+    if (more > 0) {
+        record->principal = read_bin(reader, LIMIT_PRINCIPAL_BYTES);
+        more--;
+    }
     reader_skip(reader, more);
     if ((record->verdict == CODE_NONE && verdict.length > 0) ||
         (record->kind != PACKET_DELTA && record->kind != PACKET_STATE &&

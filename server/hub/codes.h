@@ -22,9 +22,9 @@
     X(ID_IN_USE, "This id was used before on this connection; ids only grow.")                     \
     X(UNKNOWN_REPLICA, "Name the replica in OPEN before sending its updates.")                     \
     X(BAD_REPLICA, "A replica is a UUIDv7 whose time is not in the future.")                       \
-    X(REPLICA_IN_USE, "Another connection opened the document with the same replica; begin a new " \
-                      "session.")                                                                  \
-    X(FORBIDDEN, "The replica belongs to another principal.")                                      \
+    X(REPLICA_IN_USE, "Another connection opened the document with the same replica, or it is "    \
+                      "another principal's; begin a new session.")                                 \
+    X(FORBIDDEN, "The token does not allow this; bring one that does, or undo the edit.")          \
     X(TOO_MANY_STREAMS, "Close a document before opening another.")                                \
     X(BUSY, "The hub has no room for another document now; try again later.")                      \
     X(READ_ONLY, "The hub cannot write to its disk now; the update was not taken, send it again.") \

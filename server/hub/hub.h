@@ -95,7 +95,7 @@ enum hub_event_kind {
     EVENT_STORED,        /* the rows are durable */
     EVENT_STORE_FAILED,  /* none of them is */
     EVENT_VERIFIED, /* connection, request, verdict; if that is VERDICT_ACCEPTED also bytes: the
-                       principal, expires_ms and admin */
+                       principal, grants (access.h), expires_ms and admin */
     EVENT_DRAIN     /* stop: GOAWAY to all, no new connections, store everything */
 };
 
@@ -113,8 +113,9 @@ struct hub_event {
     uint64_t request;
     struct bytes bytes; /* borrowed */
     enum hub_verdict verdict;
+    struct bytes grants; /* borrowed */
     uint64_t expires_ms; /* UINT64_MAX: never */
-    bool admin;
+    bool admin;          /* an operator, with all rights to all documents */
 };
 
 enum hub_effect_kind {

@@ -2,6 +2,7 @@
  * or new. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/hub/state.h"
 
@@ -72,6 +73,7 @@ static void free_row(struct document *document, struct ledger_row *row)
 {
     document->rejection_bytes -= row->rejections == NULL ? 0 : REJECTION_BYTES;
     free(row->rejections);
+    free(row->principal);
     free(row);
 }
 
@@ -135,6 +137,22 @@ void ledger_reject(struct hub *hub, struct document *document, struct ledger_row
     row->rejections[row->rejects % LIMIT_REJECTIONS] =
         (struct rejection){.seq = seq, .code = code, .field = field};
     row->rejects++;
+}
+
+void ledger_bind(struct hub *hub, struct ledger_row *row, struct bytes principal, bool journaled)
+{
+    row->bound = row->bound || (journaled && principal.length > 0);
+    if (principal.length == 0 || row->principal != NULL) {
+        return;
+    }
+    char *copy = malloc(principal.length + 1);
+    if (copy == NULL) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return;
+    }
+    memcpy(copy, principal.data, principal.length);
+    copy[principal.length] = '\0';
+    row->principal = copy;
 }
 
 void ledger_intern(struct document *document, struct ledger_row *row)

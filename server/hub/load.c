@@ -49,6 +49,7 @@ static void load_replica(struct hub *hub, struct document *document, const struc
     made->seq = row->seq;
     made->position = row->position;
     made->at_ms = row->at_ms;
+    ledger_bind(hub, made, row->principal, true);
     (void)read_tuple(&reader, 2);
     read_entries(&reader, document, made);
     read_rejections(hub, document, &reader, made);

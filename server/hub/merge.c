@@ -398,6 +398,7 @@ void merge_record(struct hub *hub, struct document *document, const struct recor
     if (merge.row == NULL) {
         return;
     }
+    ledger_bind(hub, merge.row, record->principal, true);
     bool changed = record->kind == PACKET_DELTA ? merge_delta(&merge) : merge_state(&merge);
     if (changed) {
         document->position = position;

@@ -119,6 +119,10 @@ void presence_received(struct hub *hub, struct connection *connection, const str
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_STREAM, 0);
         return;
     }
+    if ((stream->rights & ACCESS_PRESENCE) == 0) {
+        connection_error(hub, connection, packet->id, CODE_FORBIDDEN, 0);
+        return;
+    }
     if (data.data == NULL) {
         leave(hub, stream);
         return;

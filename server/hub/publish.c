@@ -8,8 +8,6 @@
 
 #include "server/hub/state.h"
 
-enum { RIGHT_READ = 1, RIGHT_WRITE = 2 };
-
 void body_release(struct body *body)
 {
     if (body != NULL && --body->references == 0) {
@@ -124,7 +122,7 @@ static void write_opened(struct writer *writer, const struct hub *hub, struct st
 {
     write_head(writer, 6, PACKET_OPENED, stream->id);
     write_fields(writer, stream->document->schema);
-    write_uint(writer, RIGHT_READ | RIGHT_WRITE);
+    write_uint(writer, stream->rights);
     write_wide(writer, (int64_t)stream->document->position);
     write_array(writer, stream->length);
     for (size_t i = 0; i < stream->length; i++) {

@@ -13,6 +13,7 @@
 #include "crdt/field.h"
 #include "protocol/codec.h"
 #include "protocol/packet.h"
+#include "server/hub/access.h"
 #include "server/hub/codes.h"
 #include "server/hub/hub.h"
 #include "server/hub/roster.h"
@@ -47,6 +48,8 @@ struct ledger_row {
     uint64_t position;   /* that last changed the row */
     uint64_t at_ms;      /* when, by the journal's clock */
     uint64_t named_in;   /* the last batch with a record whose context names it; 0: none */
+    char *principal;     /* whose it is, for as long as it is known; NULL: nobody's */
+    bool bound;          /* the journal says so; else records are still to say it */
     uint32_t index;      /* in the document; only if `interned` */
     uint32_t references; /* streams that name it, and records in batches */
     bool interned;
@@ -148,8 +151,9 @@ struct stream {
     uint64_t cursor;
     bool has_cursor; /* false: the client needs a SNAPSHOT */
     bool once;
-    bool opened;   /* OPENED was sent */
-    bool presence; /* its client wants to know who is here */
+    bool opened;     /* OPENED was sent */
+    bool presence;   /* its client wants to know who is here */
+    unsigned rights; /* to the document, enum access_right */
     uint64_t presence_told;
     struct presence *own_presence; /* NULL: none */
     struct load *load;             /* that it waits for, or NULL */
@@ -180,6 +184,7 @@ enum pause_reason {
 
 struct connection_token {
     struct buffer principal; /* whom it is for; empty: nobody has asked */
+    struct buffer grants;    /* what it allows (access.h) */
     uint64_t expires_ms;     /* UINT64_MAX: never */
     uint64_t ask_ms;         /* when a fresh one is asked for; UINT64_MAX: never, or it has been */
     uint64_t verified_ms;    /* when the last VERIFY was */
@@ -452,10 +457,17 @@ void held_drop(struct hub *hub, struct connection *connection);
 void connection_token_init(struct connection_token *token);
 void connection_token_finish(struct connection_token *token);
 void token_hello(struct hub *hub, struct connection *connection, struct bytes text);
+/* What the connection may do with the document. */
+unsigned token_rights(const struct hub *hub, const struct connection *connection,
+                      struct bytes name);
 void token_auth(struct hub *hub, struct connection *connection, const struct packet *packet);
 void token_verified(struct hub *hub, const struct hub_event *event);
 /* Asks for a fresh token, or ends the connection, if it is time; answers when it is next. */
 uint64_t token_look_after(struct hub *hub, struct connection *connection);
+
+/* Whether the replica is its principal's, or nobody's. */
+bool token_owns(const struct hub *hub, const struct connection *connection,
+                const struct ledger_row *row);
 
 /* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
 bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
@@ -467,6 +479,8 @@ void stream_close(struct hub *hub, struct stream *stream);
 struct stream *stream_find(const struct connection *connection, int64_t id);
 struct stream_replica *stream_replica_find(const struct stream *stream,
                                            const struct packet_replica *replica);
+/* What the connection's token says by now: ends streams that it no longer lets read. */
+void streams_restrict(struct hub *hub, struct connection *connection);
 /* Ends the stream with CLOSE. */
 void stream_end(struct hub *hub, struct stream *stream, enum hub_code code);
 void stream_loaded(struct hub *hub, struct stream *stream);
@@ -538,6 +552,9 @@ void ledger_evict_named(struct hub *hub, struct document *document, uint64_t bat
 void ledger_finish(struct document *document);
 void ledger_reject(struct hub *hub, struct document *document, struct ledger_row *row, uint64_t seq,
                    enum hub_code code, uint32_t field);
+/* The replica is the principal's, unless it is somebody's. `journaled`: so says the journal; what
+ * is only on its way there may be lost. Fails the step. */
+void ledger_bind(struct hub *hub, struct ledger_row *row, struct bytes principal, bool journaled);
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
@@ -547,7 +564,8 @@ struct record {
     uint64_t kind; /* PACKET_DELTA, PACKET_STATE, or one of the hub's own */
     struct bytes name;
     struct replica_id replica;
-    uint64_t position; /* of the context, in this journal */
+    struct bytes principal; /* whose the replica is from now on; empty: no change */
+    uint64_t position;      /* of the context, in this journal */
     enum hub_code verdict;
     uint32_t field; /* that the verdict is about */
     struct bytes packet;

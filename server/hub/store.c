@@ -72,6 +72,8 @@ static void write_replica(struct hub *hub, struct writer *writer, const struct d
                       .seq = from->seq,
                       .position = from->position,
                       .at_ms = from->at_ms,
+                      .principal = {(const uint8_t *)from->principal,
+                                    from->principal == NULL ? 0 : strlen(from->principal)},
                       .detail = buffer_bytes(&hub->scratch)};
     row_write(writer, &row);
     if (detail.status != PROTOCOL_OK) {

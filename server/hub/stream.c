@@ -83,7 +83,8 @@ static struct stream *read_stream(struct hub *hub, struct connection *connection
     stream->connection = connection;
     stream->id = packet->id;
     stream->once = packet->open.once;
-    stream->presence = packet->open.presence;
+    stream->rights = token_rights(hub, connection, packet->open.name);
+    stream->presence = packet->open.presence && (stream->rights & ACCESS_PRESENCE) != 0;
     stream->length = length;
     stream->replicas = (struct stream_replica *)(void *)&stream->named[length];
     bool good = true;
@@ -118,6 +119,10 @@ static struct document *take_document(struct hub *hub, struct connection *connec
     if (!document_name_valid(packet->open.name, &schema_name, &key)) {
         connection_error(hub, connection, packet->id, CODE_BAD_NAME, 0);
         return NULL;
+    }
+    if ((token_rights(hub, connection, packet->open.name) & ACCESS_READ) == 0) {
+        connection_error(hub, connection, packet->id, CODE_FORBIDDEN, 0);
+        return NULL; /* before it is told which schemas there are */
     }
     const struct schema *schema = schema_find(hub->config.schemas, schema_name);
     if (schema == NULL) {
@@ -191,6 +196,10 @@ void stream_loaded(struct hub *hub, struct stream *stream)
         stream->replicas[i].row = row;
     }
     document_weigh(hub, stream->document); /* with the rows that are new */
+    if (!token_owns(hub, stream->connection, stream->replicas[0].row)) {
+        stream_end(hub, stream, CODE_REPLICA_IN_USE); /* and not the owner's */
+        return;
+    }
     take_ownership(hub, stream);
     stream_touch(hub, stream);
 }
@@ -241,6 +250,22 @@ void stream_end(struct hub *hub, struct stream *stream, enum hub_code code)
     struct connection *connection = stream->connection;
     stream_close(hub, stream);
     connection_answer(hub, connection, &packet);
+}
+
+void streams_restrict(struct hub *hub, struct connection *connection)
+{
+    struct link *at = connection->streams.next;
+    while (at != &connection->streams) {
+        struct stream *stream = CONTAINER(at, struct stream, in_connection);
+        at = at->next;
+        stream->rights = token_rights(hub, connection, document_name(stream->document));
+        if ((stream->rights & ACCESS_READ) == 0) {
+            stream_end(hub, stream, CODE_FORBIDDEN);
+        } else if ((stream->rights & ACCESS_PRESENCE) == 0) {
+            stream->presence = false;
+            presence_stream_closed(hub, stream);
+        }
+    }
 }
 
 void stream_credit(struct hub *hub, struct connection *connection, int64_t transfer, uint64_t bytes)

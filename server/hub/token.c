@@ -24,9 +24,21 @@ void connection_token_init(struct connection_token *token)
 {
     *token = (struct connection_token){.expires_ms = UINT64_MAX, .ask_ms = UINT64_MAX};
     buffer_init(&token->principal, LIMIT_PRINCIPAL_BYTES);
+    buffer_init(&token->grants, LIMIT_GRANTS_BYTES);
 }
 
-void connection_token_finish(struct connection_token *token) { buffer_finish(&token->principal); }
+void connection_token_finish(struct connection_token *token)
+{
+    buffer_finish(&token->principal);
+    buffer_finish(&token->grants);
+}
+
+unsigned token_rights(const struct hub *hub, const struct connection *connection, struct bytes name)
+{
+    return !hub->config.tokens || connection->admin
+               ? ACCESS_ALL
+               : access_rights(buffer_bytes(&connection->token.grants), name);
+}
 
 /* --- asking --- */
 
@@ -40,6 +52,15 @@ static void verify(struct hub *hub, struct connection *connection, int64_t auth,
     connection->token.auth = auth;
     connection->token.verified_ms = hub->now_ms;
     connection_pause(hub, connection, PAUSE_TOKEN);
+}
+
+bool token_owns(const struct hub *hub, const struct connection *connection,
+                const struct ledger_row *row)
+{
+    struct bytes principal = buffer_bytes(&connection->token.principal);
+    return !hub->config.tokens || row->principal == NULL ||
+           (strlen(row->principal) == principal.length &&
+            memcmp(row->principal, principal.data, principal.length) == 0);
 }
 
 void token_hello(struct hub *hub, struct connection *connection, struct bytes text)
@@ -95,8 +116,11 @@ static enum hub_code code_of(const struct hub *hub, const struct hub_event *even
 static void take(struct hub *hub, struct connection *connection, const struct hub_event *event)
 {
     struct connection_token *token = &connection->token;
-    if (token->principal.length == 0 &&
-        buffer_append(&token->principal, event->bytes.data, event->bytes.length) != PROTOCOL_OK) {
+    bool same = token->principal.length > 0;
+    buffer_clear(&token->grants);
+    if ((!same &&
+         buffer_append(&token->principal, event->bytes.data, event->bytes.length) != PROTOCOL_OK) ||
+        buffer_append(&token->grants, event->grants.data, event->grants.length) != PROTOCOL_OK) {
         hub_fail(hub, HUB_NO_MEMORY);
         return;
     }
@@ -136,6 +160,7 @@ static void auth_verified(struct hub *hub, struct connection *connection, int64_
     }
     take(hub, connection, event);
     answer_auth(hub, connection, id);
+    streams_restrict(hub, connection);
 }
 
 void token_verified(struct hub *hub, const struct hub_event *event)

@@ -64,6 +64,9 @@ static struct trial try_field(struct hub *hub, struct bytes bytes, const struct 
 
 static struct verdict judge(struct hub *hub, struct stream *stream, const struct packet *packet)
 {
+    if ((stream->rights & ACCESS_WRITE) == 0) {
+        return (struct verdict){CODE_FORBIDDEN, UINT32_MAX};
+    }
     struct reader reader = reader_of(packet->update.fields);
     size_t length = read_map(&reader, LIMIT_FIELDS);
     uint64_t previous = 0;
@@ -73,11 +76,14 @@ static struct verdict judge(struct hub *hub, struct stream *stream, const struct
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         uint64_t number = read_uint(&reader);
         const struct schema_field *field = schema_field_by_number(stream->document->schema, number);
-        if (reader_ok(&reader) && field == NULL) {
-            return (struct verdict){CODE_UNKNOWN_FIELD, (uint32_t)number};
-        }
         if (!reader_ok(&reader) || (i > 0 && number <= previous)) {
             return verdict_of(PROTOCOL_MALFORMED, UINT32_MAX);
+        }
+        if (field == NULL) {
+            return (struct verdict){CODE_UNKNOWN_FIELD, (uint32_t)number};
+        }
+        if (field->guarded && (stream->rights & ACCESS_ADMIN) == 0) {
+            return (struct verdict){CODE_FORBIDDEN, (uint32_t)number};
         }
         previous = number;
         struct trial trial = try_field(hub, read_raw(&reader), field, packet->kind, &names);
@@ -105,19 +111,23 @@ static bool names_known(const struct stream *stream, struct packet_context conte
 }
 
 /* Nothing of an expired replica enters the journal: its ledger row is folded away, and would come
- * back. */
-static void refuse_expired(struct hub *hub, struct stream *stream, const struct packet *packet)
+ * back. Neither does what is sent in the name of somebody else's: it would take the owner's seqs.
+ * `whole`: all that is ever sent in the replica's name will be refused. */
+static void refuse(struct hub *hub, struct stream *stream, const struct packet *packet,
+                   enum hub_code code, bool whole)
 {
-    static const uint8_t empty_map[] = {0x80};
-    const char *name = hub_code_name(CODE_REPLICA_EXPIRED);
-    const char *text = hub_code_text(CODE_REPLICA_EXPIRED);
+    static const uint8_t details[] = {0x80};
+    static const uint8_t of_replica[] = {0x81, 0xa7, 'r', 'e', 'p', 'l', 'i', 'c', 'a', 0xc3};
+    const char *name = hub_code_name(code);
+    const char *text = hub_code_text(code);
     struct packet answer = {.kind = PACKET_REJECT, .id = stream->id};
     answer.reject = (struct packet_reject){
         .replica = packet->update.replica,
         .seq = packet->update.last,
         .code = {(const uint8_t *)name, strlen(name)},
         .text = {(const uint8_t *)text, strlen(text)},
-        .details = {empty_map, sizeof empty_map},
+        .details = whole ? (struct bytes){of_replica, sizeof of_replica}
+                         : (struct bytes){details, sizeof details},
     };
     connection_answer(hub, stream->connection, &answer);
     stream->connection->rejected++;
@@ -145,6 +155,18 @@ static bool names_expired(const struct hub *hub, const struct stream *stream,
         }
     }
     return false;
+}
+
+/* The update's own replica, and those whose seqs a STATE brings along. */
+static bool owns_all(const struct hub *hub, const struct stream *stream,
+                     const struct ledger_row *row, struct packet_context brought)
+{
+    bool owns = token_owns(hub, stream->connection, row);
+    for (size_t i = 0; owns && i < brought.length; i++) {
+        struct packet_replica seen = {.id = packet_read_seen(&brought.seen).replica};
+        owns = token_owns(hub, stream->connection, stream_replica_find(stream, &seen)->row);
+    }
+    return owns;
 }
 
 /* A repeat needs no journal, and neither does a gap. True: answered. */
@@ -188,6 +210,7 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_STREAM, 0);
         return;
     }
+    static const struct packet_context none = {0};
     struct reader reader = reader_of(packet->update.context);
     struct packet_context context;
     packet_read_context(&reader, &context);
@@ -200,10 +223,14 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_REPLICA, 0);
         return;
     }
+    if (!owns_all(hub, stream, replica->row, packet->kind == PACKET_STATE ? context : none)) {
+        refuse(hub, stream, packet, CODE_FORBIDDEN, !token_owns(hub, connection, replica->row));
+        return;
+    }
     bool expired_context = names_expired(hub, stream, context);
     if (is_expired(hub, stream, replica->row) ||
         (expired_context && packet->kind == PACKET_STATE)) {
-        refuse_expired(hub, stream, packet);
+        refuse(hub, stream, packet, CODE_REPLICA_EXPIRED, false);
         return;
     }
     if (answer_early(hub, stream, replica, packet)) {
@@ -227,6 +254,9 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         .field = verdict.field,
         .packet = raw,
     };
+    if (hub->config.tokens && !replica->row->bound) {
+        record.principal = buffer_bytes(&connection->token.principal);
+    }
     const struct journal_id *journal =
         context.has_journal ? &context.journal : &hub->config.journal;
     (void)hub_resolve(hub, journal, context.position, &record.position);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "server/hub/access.h"
 #include "tests/config/fixture.h"
 #include "tests/server/keys.h"
 
@@ -169,4 +170,39 @@ Test(keys, are_a_list_that_is_not_empty_and_bounded)
                        "    - {algorithm: HS256, secret_file: secret}\n");
     }
     check_mistakes(text, "f:5:8: 17 keys; expected at most 16\n");
+}
+
+Test(keys, come_with_what_tokens_allow_that_do_not_say)
+{
+    struct config config;
+    struct buffer mistakes;
+    cr_assert(read_file(REQUIRED "tokens:\n  keys: [{algorithm: HS256, secret_file: secret}]\n"
+                                 "  allow:\n"
+                                 "    post/*: [read, write, presence]\n"
+                                 "    \"cart/{sub}\": [admin]\n",
+                        &config, &mistakes));
+    cr_assert(eq(sz, config.keys.allow.length, 2));
+    cr_expect(eq(str, config.keys.allow.items[0].pattern, "post/*"));
+    cr_expect(eq(uint, config.keys.allow.items[0].rights, ACCESS_USE));
+    cr_expect(eq(uint, config.keys.allow.items[1].rights, ACCESS_ADMIN));
+    config_finish(&config);
+    buffer_finish(&mistakes);
+}
+
+Test(keys, allow_what_is_spelled_right)
+{
+    check_mistakes(REQUIRED "tokens:\n  keys: [{algorithm: HS256, secret_file: secret}]\n"
+                            "  allow:\n"
+                            "    post: [read]\n"
+                            "    cart/{user}: [read]\n"
+                            "    post/*: [raed]\n"
+                            "    post/1: []\n"
+                            "    post/2: read\n",
+                   "f:6:5: \"post\" as a pattern; expected one such as \"post/*\" or "
+                   "\"cart/{sub}\"\n"
+                   "f:7:5: \"cart/{user}\" as a pattern; expected one such as \"post/*\" or "
+                   "\"cart/{sub}\"\n"
+                   "f:8:14: \"raed\" as a right; expected read, write, presence or admin\n"
+                   "f:9:5: a list; expected a list of read, write, presence and admin\n"
+                   "f:10:13: \"read\"; expected a list of read, write, presence and admin\n");
 }

@@ -23,8 +23,8 @@ export function makeToken(algorithm, key, claims, header = {}) {
   return `${text}.${signature(algorithm, key, text).toString('base64url')}`;
 }
 
-/** A hub with a key of each algorithm, and who signs tokens for it: `life` counts until the hub refuses them. */
-export async function startHubWithKeys(t, options = {}) {
+/** A hub with a key of each algorithm, and who signs tokens for it: `life` counts until the hub refuses them; `tokens` stands beside the keys. */
+export async function startHubWithKeys(t, { tokens = '', ...options } = {}) {
   const dir = folder(t);
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -37,7 +37,7 @@ export async function startHubWithKeys(t, options = {}) {
     writeFileSync(join(dir, algorithm), publicKeys[algorithm]);
     lines.push(`{algorithm: ${algorithm}, public_key_file: "${dir}/${algorithm}"}`);
   }
-  const hub = await startHub(t, { ...options, config: `tokens: {keys: [${lines.join(', ')}]}\n${options.config ?? ''}` });
+  const hub = await startHub(t, { ...options, config: `tokens: {keys: [${lines.join(', ')}]${tokens && `, ${tokens}`}}\n${options.config ?? ''}` });
   const issue = ({ life = 3600, algorithm = 'HS256', key = keys[algorithm], sub = 'ann', ...claims } = {}) =>
     makeToken(algorithm, key, { sub, exp: Date.now() / 1000 + life - LEEWAY_S, ...claims });
   return { hub, issue, keys, publicKeys, secretFile: join(dir, 'secret') };

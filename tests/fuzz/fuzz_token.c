@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "server/hub/access.h"
 #include "server/tokens.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/server/keys.h"
@@ -45,14 +46,18 @@ static bool is_signed(struct bytes token)
 static void verify(struct bytes token)
 {
     struct token_claims claims = {.admin = false};
-    enum token_status status = token_verify(&keys, token, NOW_MS, &claims);
+    struct buffer grants;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
+    enum token_status status = token_verify(&keys, token, NOW_MS, &claims, &grants);
     if (status == TOKEN_OK) {
         FUZZ_REQUIRE(is_signed(token));
         FUZZ_REQUIRE(strcmp(claims.subject, "ann") == 0 && claims.admin);
+        FUZZ_REQUIRE(access_rights(buffer_bytes(&grants), (struct bytes){0}) == ACCESS_USE);
     } else {
         FUZZ_REQUIRE(claims.subject[0] == '\0' && !claims.admin && claims.expires_ms == 0);
-        FUZZ_REQUIRE(token_status_text(status) != NULL);
+        FUZZ_REQUIRE(token_status_text(status) != NULL && grants.length == 0);
     }
+    buffer_finish(&grants);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)

@@ -46,7 +46,7 @@ Test(hub, a_new_document_opens_empty)
 {
     world_connect(&world, 1);
     open_post(1, 1, 1);
-    expect(1, "[\"OPENED\",1," FIELDS ",3,0,[[null,0]]]\n"
+    expect(1, "[\"OPENED\",1," FIELDS ",15,0,[[null,0]]]\n"
               "[\"SNAPSHOT\",1,0,{\"0\":0,\"1\":0,\"2\":[]}]\n");
 }
 
@@ -130,7 +130,7 @@ Test(hub, a_lost_reject_is_told_again_when_the_document_is_opened)
     world_connect(&world, 2);
     open_post(2, 1, 1);
     const char *text = world_read(&world, 2);
-    cr_assert(strstr(text, ",3,1,[[0,1]]]\n[\"REJECT\",1,null,1,\"UNKNOWN_FIELD\",") != NULL, "%s",
+    cr_assert(strstr(text, ",15,1,[[0,1]]]\n[\"REJECT\",1,null,1,\"UNKNOWN_FIELD\",") != NULL, "%s",
               text);
 }
 
@@ -187,7 +187,7 @@ Test(hub, a_restart_shows_what_was_acknowledged)
     world_crash(&world);
     world_connect(&world, 2);
     open_post(2, 1, 1);
-    expect(2, "[\"OPENED\",1," FIELDS ",3,1,[[0,2]]]\n"
+    expect(2, "[\"OPENED\",1," FIELDS ",15,1,[[0,2]]]\n"
               "[\"SNAPSHOT\",1,1,{\"0\":3,\"1\":0,\"2\":[[[[0,2,1]],[\"a\"]]]}]\n");
 }
 
@@ -242,7 +242,7 @@ Test(hub, a_cursor_gets_the_changes_since)
                    "\"00000000000000000000000000000000\"},1]}]",
                    world_replica(2));
     world_send(&world, 2, text);
-    expect(2, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+    expect(2, "[\"OPENED\",1," FIELDS ",15,2,[[null,0]]]\n"
               "[\"UPDATE\",1,1,2,{\"2\":[[[],[\"a\"]],[[[0,2,2]],[\"b\"]]]}]\n");
 }
 
@@ -268,11 +268,11 @@ Test(hub, a_cursor_beyond_the_restore_point_gets_the_snapshot)
     world_crash(&world);
     world_connect(&world, 2);
     open_with_cursor(2, 2, 1);
-    expect(2, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+    expect(2, "[\"OPENED\",1," FIELDS ",15,2,[[null,0]]]\n"
               "[\"UPDATE\",1,1,2,{\"1\":1}]\n");
     world_connect(&world, 3);
     open_with_cursor(3, 3, 2);
-    expect(3, "[\"OPENED\",1," FIELDS ",3,2,[[null,0]]]\n"
+    expect(3, "[\"OPENED\",1," FIELDS ",15,2,[[null,0]]]\n"
               "[\"SNAPSHOT\",1,2,{\"0\":3,\"1\":1,\"2\":[]}]\n");
 }
 
@@ -487,7 +487,7 @@ Test(hub, what_an_update_has_seen_is_known_when_its_stream_ends_before_the_commi
     cr_assert(world_commit(&world));
     world_connect(&world, 3);
     open_post(3, 1, 1);
-    expect(3, "[\"OPENED\",1," FIELDS ",3,2,[[0,1]]]\n"
+    expect(3, "[\"OPENED\",1," FIELDS ",15,2,[[0,1]]]\n"
               "[\"SNAPSHOT\",1,2,{\"0\":0,\"1\":0,\"2\":[]}]\n");
 }
 
@@ -621,7 +621,7 @@ Test(hub, an_idle_document_leaves_memory_and_comes_back)
     cr_assert(eq(sz, stats.documents, 0));
     world_connect(&world, 2);
     open_post(2, 1, 1);
-    expect(2, "[\"OPENED\",1," FIELDS ",3,1,[[0,1]]]\n"
+    expect(2, "[\"OPENED\",1," FIELDS ",15,1,[[0,1]]]\n"
               "[\"SNAPSHOT\",1,1,{\"0\":3,\"1\":0,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
 }
 

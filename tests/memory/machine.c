@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "protocol/yaml/file.h"
+#include "server/hub/access.h"
 #include "tests/memory/failing.h"
 
 enum { SOCKET_BYTES = 2048, REPLAY_TURNS = 10000 };
@@ -86,11 +87,13 @@ static void send(struct machine *machine, struct machine_line *line,
 /* A token is its principal's name; that of an operator begins with "admin". */
 static void verify(struct machine *machine, const struct hub_effect *effect)
 {
+    static const uint8_t everything[] = {0x93, 0xa0, 0xc3, ACCESS_USE}; /* a grant to all names */
     step(machine, (struct hub_event){.kind = EVENT_VERIFIED,
                                      .connection = effect->connection,
                                      .request = effect->request,
                                      .bytes = effect->bytes,
                                      .verdict = VERDICT_ACCEPTED,
+                                     .grants = {everything, sizeof everything},
                                      .expires_ms = UINT64_MAX,
                                      .admin = effect->bytes.length >= 5 &&
                                               memcmp(effect->bytes.data, "admin", 5) == 0});

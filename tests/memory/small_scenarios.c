@@ -50,6 +50,9 @@ static const struct {
     enum token_status status;
 } tokens[] = {
     {"{}", "{\"sub\":\"ann\",\"exp\":1000000060,\"admin\":true}", TOKEN_OK},
+    {"{}",
+     "{\"sub\":\"ann\",\"allow\":{\"post/*\":[\"read\"],\"cart/{sub}\":[\"read\",\"write\"]}}",
+     TOKEN_OK},
     {"{}", "{\"sub\":\"ann\",\"exp\":900000000}", TOKEN_EXPIRED},
     {"{}", "{\"sub\":\"ann\",\"nbf\":1100000000}", TOKEN_EARLY},
     {"{\"crit\":[\"x\"]}", "{\"sub\":\"ann\"}", TOKEN_MALFORMED},
@@ -74,15 +77,18 @@ static void play_token(const struct token_keys *keys, size_t index, struct buffe
                        char *reason)
 {
     char *token = sign(tokens[index].headers, tokens[index].claims);
+    struct buffer grants;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
     for (int i = 0; i < TRIES_MAX; i++) {
         struct token_claims claims = {.expires_ms = 7};
         uint64_t failed = failing_failed();
         enum failing_room left = failing_enter(ROOM_TOKENS);
-        enum token_status status = token_verify(keys, text_bytes(token), NOW_MS, &claims);
+        buffer_clear(&grants);
+        enum token_status status = token_verify(keys, text_bytes(token), NOW_MS, &claims, &grants);
         (void)failing_enter(left);
         if (status == tokens[index].status) {
-            tell(outcome, "%d %s %llu %d\n", (int)status, claims.subject,
-                 (unsigned long long)claims.expires_ms, claims.admin);
+            tell(outcome, "%d %s %llu %d %zu\n", (int)status, claims.subject,
+                 (unsigned long long)claims.expires_ms, claims.admin, grants.length);
             break;
         }
         if (status == TOKEN_OK || failing_failed() == failed) {
@@ -91,6 +97,7 @@ static void play_token(const struct token_keys *keys, size_t index, struct buffe
             break;
         }
     }
+    buffer_finish(&grants);
     free(token);
 }
 

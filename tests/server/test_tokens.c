@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/hub/access.h"
 #include "server/tokens.h"
 #include "tests/server/keys.h"
 
@@ -74,7 +75,11 @@ static char *sign(jwt_alg_t algorithm, const char *key, const char *headers, con
 
 static enum token_status verify_at(const char *token, uint64_t now_ms, struct token_claims *claims)
 {
-    return token_verify(&keys, bytes_of(token), now_ms, claims);
+    struct buffer grants;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
+    enum token_status status = token_verify(&keys, bytes_of(token), now_ms, claims, &grants);
+    buffer_finish(&grants);
+    return status;
 }
 
 static void expect(enum token_status expected, const char *token)
@@ -168,10 +173,8 @@ Test(tokens, of_another_key_are_refused)
     other = sign(JWT_ALG_HS256, SECRET "x", "{}", GOOD);
     expect(TOKEN_FORGED, other);
     free(other);
-    cr_expect(eq(int,
-                 token_verify(&(struct token_keys){0}, bytes_of(TOKEN_OF_HS256), NOW,
-                              &(struct token_claims){0}),
-                 TOKEN_NO_KEY));
+    finish();
+    expect(TOKEN_NO_KEY, TOKEN_OF_HS256);
 }
 
 Test(tokens, choose_among_keys_by_their_id)
@@ -313,7 +316,8 @@ Test(tokens, that_are_none_are_refused)
     }
     static const char with_end[] = TOKEN_OF_HS256 "\0more";
     struct bytes token = {(const uint8_t *)with_end, sizeof with_end - 1};
-    cr_expect(eq(int, token_verify(&keys, token, NOW, &(struct token_claims){0}), TOKEN_MALFORMED));
+    cr_expect(
+        eq(int, token_verify(&keys, token, NOW, &(struct token_claims){0}, NULL), TOKEN_MALFORMED));
     static char long_one[LIMIT_TOKEN_BYTES + 2];
     memset(long_one, 'A', sizeof long_one - 1);
     long_one[10] = '.';
@@ -347,5 +351,97 @@ Test(tokens, have_keys_that_fit_their_algorithm)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *expected = token_key_expected(cases[i].algorithm, bytes_of(cases[i].material));
         cr_expect(eq(int, expected == NULL, cases[i].good), "case %zu", i);
+    }
+}
+
+/* --- what they allow --- */
+
+/* The rights of a token with these claims to a document; 255: it is refused. */
+static unsigned rights_of(const char *claims, const char *document)
+{
+    char *token = sign(JWT_ALG_HS256, SECRET, "{}", claims);
+    struct token_claims read;
+    struct buffer grants;
+    unsigned rights = 255;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
+    if (token_verify(&keys, bytes_of(token), NOW, &read, &grants) == TOKEN_OK) {
+        rights = access_rights(buffer_bytes(&grants), bytes_of(document));
+    }
+    buffer_finish(&grants);
+    free(token);
+    return rights;
+}
+
+Test(tokens, allow_the_use_of_everything_unless_somebody_says_more)
+{
+    use_all();
+    cr_expect(eq(uint, rights_of("{\"sub\":\"ann\"}", "post/1"), ACCESS_USE));
+    keys.allow.given = true;
+    cr_expect(eq(uint, rights_of("{\"sub\":\"ann\"}", "post/1"), 0));
+    cr_assert(grants_add(&keys.allow, bytes_of("cart/{sub}"), ACCESS_READ));
+    cr_expect(eq(uint, rights_of("{\"sub\":\"ann\"}", "cart/ann"), ACCESS_READ));
+    cr_expect(eq(uint, rights_of("{\"sub\":\"ann\"}", "cart/bob"), 0));
+    static const char claimed[] = "{\"sub\":\"ann\",\"allow\":{\"cart/bob\":[\"write\"]}}";
+    cr_expect(eq(uint, rights_of(claimed, "cart/bob"), ACCESS_WRITE));
+    cr_expect(eq(uint, rights_of(claimed, "cart/ann"), 0), "the token's word stands alone");
+    cr_expect(eq(uint, rights_of("{\"sub\":\"ann\",\"allow\":{}}", "cart/ann"), 0));
+    grants_finish(&keys.allow);
+}
+
+Test(tokens, allow_what_fits_their_patterns)
+{
+    static const struct {
+        const char *pattern;
+        const char *subject;
+        const char *document;
+        bool fits;
+    } cases[] = {
+        {"post/1", "ann", "post/1", true},
+        {"post/1", "ann", "post/10", false},
+        {"post/*", "ann", "post/10", true},
+        {"post/*", "ann", "posts/1", false},
+        {"post/a*", "ann", "post/b", false},
+        {"*", "ann", "any/thing", true},
+        {"notes/{sub}/*", "ann", "notes/ann/1", true},
+        {"notes/{sub}/*", "ann", "notes/anna/1", false},
+        {"notes/{sub}/*", "a/b", "notes/a/b/1", false}, /* or `a` would read what is b's */
+        {"notes/{sub}", "*", "notes/ann", false},       /* a star in a name is a star */
+        {"notes/{sub}", "*", "notes/*", true},
+        {"notes/{sub}-{sub}", "a", "notes/a-a", true},
+        {"notes/{sub}", "{sub}", "notes/{sub}", true},
+    };
+    use_all();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char claims[256];
+        (void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\",\"allow\":{\"%s\":[\"read\"]}}",
+                       cases[i].subject, cases[i].pattern);
+        cr_expect(eq(uint, rights_of(claims, cases[i].document), cases[i].fits), "%s %s", claims,
+                  cases[i].document);
+    }
+}
+
+Test(tokens, whose_rights_nobody_knows_are_refused)
+{
+    static const char *const claims[] = {"[]",
+                                         "true",
+                                         "\"post/*\"",
+                                         "{\"post/*\":\"read\"}",
+                                         "{\"post/*\":[]}",
+                                         "{\"post/*\":[\"raed\"]}",
+                                         "{\"post/*\":[\"read\",1]}",
+                                         "{\"post\":[\"read\"]}",
+                                         "{\"post/\":[\"read\"]}",
+                                         "{\"/1\":[\"read\"]}",
+                                         "{\"*/1\":[\"read\"]}",
+                                         "{\"post/*/1\":[\"read\"]}",
+                                         "{\"post/{user}\":[\"read\"]}",
+                                         "{\"post/{sub\":[\"read\"]}",
+                                         "{\"post/sub}\":[\"read\"]}",
+                                         "{\"\":[\"read\"]}"};
+    use_all();
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "{\"sub\":\"ann\",\"allow\":%s}", claims[i]);
+        expect_claims(TOKEN_BAD_ALLOW, text);
     }
 }

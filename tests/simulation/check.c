@@ -189,8 +189,11 @@ static void read_lists(struct run *run)
         read_list(run, database, "SELECT replica, seq FROM replicas", history_taken);
         read_list(run, database, "SELECT replica, seq FROM rejected WHERE code = 'OUT_OF_BOUNDS'",
                   history_refused);
+        read_list(run, database, "SELECT replica, seq FROM rejected WHERE code = 'FORBIDDEN'",
+                  history_forbidden);
         read_list(run, database,
-                  "SELECT replica, seq FROM rejected WHERE code IS NOT 'OUT_OF_BOUNDS'",
+                  "SELECT replica, seq FROM rejected "
+                  "WHERE code NOT IN ('OUT_OF_BOUNDS', 'FORBIDDEN') OR code IS NULL",
                   history_refused_otherwise);
     }
     (void)sqlite3_close(database);
@@ -223,8 +226,21 @@ static void check_document(struct run *run, unsigned document)
     buffer_finish(&shown);
 }
 
-/* Each user whose store held an edit that was refused was told. After a restore not all can be: the
- * hub that had acknowledged an edit is not the one that has refused it. */
+/* The hub tells of the last refusals only. Who sends by itself hears of each in time; whose store
+ * was copied, or rolled back, may not. */
+static bool may_be_untold(const struct history *history, const struct history_edit *edit)
+{
+    size_t behind = 0;
+    for (size_t i = 0; i < history->length; i++) {
+        const struct history_edit *other = &history->edits[i];
+        behind += other->refused && other->seq > edit->seq &&
+                  history_same(&other->replica, &edit->replica);
+    }
+    return edit->refused && history->copied && behind >= LIMIT_REJECTIONS;
+}
+
+/* Each user whose store held an edit that was refused, or never taken, was told. After a restore
+ * not all can be: the hub that had acknowledged an edit is not the one that has refused it. */
 static void check_reports(struct run *run, const struct device *device)
 {
     const struct device_note *notes = (const struct device_note *)(const void *)device->notes.data;
@@ -232,9 +248,10 @@ static void check_reports(struct run *run, const struct device *device)
     for (size_t i = 0; i < length && run->history.journals == 0; i++) {
         const struct history_edit *edit =
             history_edit_of(&run->history, &notes[i].replica, notes[i].seq);
-        if (edit != NULL && edit->refused && !notes[i].told) {
-            host_violation(&run->host, "device %u was not told that its edit is refused",
-                           device->number);
+        if (edit != NULL && !history_took_effect(edit) && !notes[i].told &&
+            !may_be_untold(&run->history, edit)) {
+            host_violation(&run->host, "device %u was not told that its edit %s", device->number,
+                           edit->refused ? "is refused" : "will never be taken");
         }
     }
 }

@@ -40,6 +40,7 @@ void device_declare(struct schema_set *schemas)
             abort();
         }
         added->declared = declared(fields[i].type, fields[i].options);
+        added->guarded = strcmp(fields[i].name, "open") == 0; /* rights.h */
     }
 }
 

@@ -80,6 +80,7 @@ static void write_down(struct device *device, const struct waiting *waiting, uin
     after.replica = device->session.replica;
     after.seq = moved->first + (seq - waiting->first);
     after.refused = false;
+    after.forbidden = false;
     after.told = false;
     after.position = 0;
     for (size_t i = 0; i < moved->seen_length; i++) {
@@ -117,7 +118,7 @@ void device_move(struct device *device)
     struct buffer bytes;
     struct waitings list = list_waiting(&device->session);
     /* A hub that has forgotten nothing can take all that no copy of a store has sent in part. */
-    if (!device->history->lost && !device->history->crowded) {
+    if (!device->history->lost && !device->history->crowded && !device->history->foreign) {
         host_violation(device->host, "device %u holds what the hub can never take", device->number);
     }
     buffer_init(&bytes, LIMIT_BODY_BYTES);

@@ -68,6 +68,28 @@ static bool may_send(struct device *device)
     return true;
 }
 
+static const struct replica_id *named(const struct device *device,
+                                      const struct packet_replica *replica)
+{
+    const struct session *session = &device->session;
+    if (!replica->own) {
+        return &replica->id;
+    }
+    return session->named_length == 0 ? &session->replica : &session->named[0];
+}
+
+static void note_sent(const struct device *device, struct bytes message)
+{
+    struct reader reader = reader_of(message);
+    struct packet packet;
+    while (packet_read(&reader, &packet)) {
+        if (packet.kind == PACKET_DELTA) {
+            history_sends(device->history, line_person(device->line),
+                          named(device, &packet.update.replica), packet.update.last);
+        }
+    }
+}
+
 void device_send(struct device *device)
 {
     struct buffer bytes;
@@ -82,6 +104,7 @@ void device_send(struct device *device)
         if (bytes.length > 0) {
             keep_message(device, &bytes);
         }
+        note_sent(device, buffer_bytes(&bytes));
         line_say(device->line, buffer_bytes(&bytes));
         buffer_clear(&bytes);
     }
@@ -98,24 +121,16 @@ void device_repeat(struct device *device)
 
 /* --- what the hub says --- */
 
-static const struct replica_id *named(const struct device *device,
-                                      const struct packet_replica *replica)
-{
-    const struct session *session = &device->session;
-    if (!replica->own) {
-        return &replica->id;
-    }
-    return session->named_length == 0 ? &session->replica : &session->named[0];
-}
-
-/* Its user is told that an edit is refused. */
-static void report(struct device *device, const struct replica_id *replica, uint64_t seq)
+/* Its user is told that the edits `first..last` are refused. */
+static void report(struct device *device, const struct replica_id *replica, uint64_t first,
+                   uint64_t last)
 {
     struct device_note *notes = (struct device_note *)(void *)device->notes.data;
     size_t length = device->notes.length / sizeof *notes;
     device->host->happened[HAPPENED_REPORTED]++;
     for (size_t i = 0; i < length; i++) {
-        if (notes[i].seq != seq || !history_same(&notes[i].replica, replica)) {
+        if (notes[i].seq < first || notes[i].seq > last ||
+            !history_same(&notes[i].replica, replica)) {
             continue;
         }
         if (notes[i].told) {
@@ -139,6 +154,53 @@ static void note_ledger(struct device *device, struct bytes ledger)
     }
 }
 
+/* Whether it is refused because the replica is another person's. */
+static bool is_of_replica(const struct packet_reject *reject)
+{
+    static const uint8_t details[] = {0x81, 0xa7, 'r', 'e', 'p', 'l', 'i', 'c', 'a', 0xc3};
+    return bytes_equal(reject->details, (struct bytes){details, sizeof details});
+}
+
+static void note_foreign(struct device *device, const struct replica_id *replica)
+{
+    device->history->foreign = true;
+    device->host->happened[HAPPENED_FOREIGN]++;
+    if (!history_may_be_foreign(device->history, line_person(device->line), replica)) {
+        host_violation(device->host, "device %u is refused its own replica", device->number);
+    }
+}
+
+static const struct outbox *box_of(const struct session *session, const struct replica_id *replica)
+{
+    for (size_t i = 0; i < session->length; i++) {
+        if (history_same(&session->outboxes[i].replica, replica)) {
+            return &session->outboxes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Its user is told of the updates that the REJECT takes of what waits: the one that it names, and,
+ * if the replica is another's, all that are behind it. */
+static size_t report_rejected(struct device *device, const struct packet_reject *reject)
+{
+    const struct replica_id *replica = named(device, &reject->replica);
+    const struct outbox *box = box_of(&device->session, replica);
+    bool begun = false;
+    size_t reported = 0;
+    for (size_t i = 0; box != NULL && i < box->length; i++) {
+        const struct delta *delta = &box->deltas[i];
+        bool is_named = delta->last == reject->seq && !delta->rejected;
+        bool waits = delta->last > box->acked && !delta->rejected;
+        begun = begun || is_named;
+        if (is_of_replica(reject) ? begun && waits : is_named) {
+            report(device, replica, delta->first, delta->last);
+            reported++;
+        }
+    }
+    return reported;
+}
+
 static void note_answer(struct device *device, const struct packet *packet)
 {
     if (packet->kind == PACKET_END) {
@@ -148,6 +210,8 @@ static void note_answer(struct device *device, const struct packet *packet)
     } else if (packet->kind == PACKET_ACK) {
         history_acked(device->history, &device->line->journal, named(device, &packet->ack.replica),
                       packet->ack.seq);
+    } else if (packet->kind == PACKET_REJECT && is_of_replica(&packet->reject)) {
+        note_foreign(device, named(device, &packet->reject.replica));
     } else if (packet->kind == PACKET_REJECT) {
         history_told(device->history, &device->line->journal,
                      named(device, &packet->reject.replica), packet->reject.seq);
@@ -192,14 +256,19 @@ void device_take(struct device *device, const struct packet *packet)
     struct session_news news;
     session_set_time(&device->session, (uint64_t)((int64_t)device->host->now_ms + device->skew_ms));
     note_answer(device, packet);
+    size_t rejected = packet->kind == PACKET_REJECT ? report_rejected(device, &packet->reject) : 0;
     enum session_status status = session_receive(&device->session, packet, &news);
     if (status != SESSION_OK) {
         host_violation(device->host, "device %u: %s", device->number, session_status_text(status));
         return;
     }
+    if (strcmp(news.code, "FORBIDDEN") == 0) {
+        device->likes = 0; /* its own that may not be */
+    }
     device_look(device);
-    if (news.rejected > 0) {
-        report(device, named(device, &packet->reject.replica), news.seq);
+    if (news.rejected != rejected) {
+        host_violation(device->host, "device %u tells of %zu refusals, and not of %zu",
+                       device->number, news.rejected, rejected);
     }
     if (news.changed) {
         device_save(device);

@@ -17,6 +17,8 @@
     X(RESTART, "devices started again")                                                            \
     X(ROLL_BACK, "stores rolled back")                                                             \
     X(COPY, "stores copied")                                                                       \
+    X(FOREIGN, "updates refused for a replica that is another's")                                  \
+    X(NOT_ALLOWED, "edits refused for want of a right")                                            \
     X(MOVED, "outboxes moved to a fresh replica behind lost edits")                                \
     X(CLOSE, "documents closed on a line that stays")                                              \
     X(TOKEN_REFUSED, "tokens refused")                                                             \

@@ -31,6 +31,7 @@ void history_finish(struct history *history)
     free(history->log.taken);
     free(history->backup.taken);
     free(history->ancestors);
+    free(history->sent);
     *history = (struct history){0};
 }
 

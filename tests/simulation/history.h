@@ -51,6 +51,7 @@ struct history_edit {
     int64_t amount;
     uint64_t element;
     bool refused;
+    bool forbidden;            /* for want of a right */
     bool told;                 /* the refusal, to a device */
     uint64_t position;         /* in the journal; 0: it is not there */
     struct journal_id journal; /* that the cursor counts in */
@@ -66,14 +67,23 @@ struct history_replica {
     uint64_t seq;        /* and as the hub says */
     uint64_t acked;      /* up to here, as a device was told */
     uint64_t acked_ever; /* the same, in any journal */
+    unsigned owner;      /* the person's number and one; 0: nobody's */
+};
+
+/* An update, and all who have ever sent it, a bit each. */
+struct history_sent {
+    struct replica_id replica;
+    uint64_t last;
+    unsigned people;
 };
 
 /* An update that the journal's order takes. */
 struct history_taken {
     struct replica_id replica;
     uint64_t first; /* 0: a whole state */
-    uint64_t last;
+    uint64_t last;  /* 0: none is taken, and only the replica has an owner from here on */
     uint64_t position;
+    unsigned owner; /* of the replica, as there */
 };
 
 struct history_log {
@@ -104,7 +114,14 @@ struct history {
     size_t journals; /* that the hub has had before */
     bool crowded;    /* a device held so many updates that stored ones were joined */
     bool lost;       /* something that was acknowledged before one of them */
-    bool misjudged;  /* an edit was refused, and not for the stock's bounds */
+    bool misjudged;  /* an edit was refused, and neither for the stock's bounds nor for a right */
+    bool copied;     /* a device went on from another's store, or from an older one */
+    bool tokens;     /* replicas have owners */
+    bool foreign;    /* a device held updates of a replica that is another person's */
+    struct history_sent *sent;
+    size_t sent_length;
+    size_t sent_capacity;
+    const char *stolen; /* what is wrong with a replica's owner; NULL: nothing */
 };
 
 void history_finish(struct history *history);
@@ -165,15 +182,31 @@ void history_lost(const struct history *history, char *sentence, size_t size);
 
 /* --- what was refused: history_refused.c --- */
 
-/* The hub's list: for the stock's bounds, or with another code. */
+/* The hub's list: for the stock's bounds, for want of a right, or with another code. */
 void history_refused(struct history *history, const struct replica_id *replica, uint64_t seq);
+void history_forbidden(struct history *history, const struct replica_id *replica, uint64_t seq);
 void history_refused_otherwise(struct history *history, const struct replica_id *replica,
                                uint64_t seq);
 
-/* A sentence if the hub has refused an edit of the document that it had to take; empty: it has not.
- */
+/* A sentence if the hub has refused an edit of the document that it had to take, or has taken one
+ * that its replica's owner may not make; empty: it has not. */
 void history_misjudged(const struct history *history, unsigned document, char *sentence,
                        size_t size);
+
+/* --- whose the replicas are: history_owner.c --- */
+
+/* The person sends the update to the hub. */
+void history_sends(struct history *history, unsigned person, const struct replica_id *replica,
+                   uint64_t last);
+/* Whether somebody else has sent something under the replica, too. */
+bool history_may_be_foreign(const struct history *history, unsigned person,
+                            const struct replica_id *replica);
+/* The journal has the update, and says whose the replica is from there on, or nothing. Answers
+ * whose it is. */
+unsigned history_bind(struct history *history, const struct history_taken *taken,
+                      struct bytes principal);
+bool history_may_edit(const struct history *history, unsigned owner,
+                      const struct history_edit *edit);
 
 /* --- shared by these files --- */
 

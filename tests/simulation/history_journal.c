@@ -52,6 +52,7 @@ static void apply(struct history *history, const struct history_taken *taken)
         }
     }
     replica->journaled = taken->last > replica->journaled ? taken->last : replica->journaled;
+    replica->owner = taken->owner;
 }
 
 static void take_update(struct history *history, const struct history_taken *taken, bool refused,
@@ -60,10 +61,13 @@ static void take_update(struct history *history, const struct history_taken *tak
     bool follows = taken->first == 0 ||
                    (taken->first == history_replica_of(history, &taken->replica)->journaled + 1 &&
                     (refused || is_taken(history, context)));
-    if (follows) {
-        apply(history, taken);
-        log_add(&history->log, taken);
+    struct history_taken added = *taken;
+    if (!follows) {
+        added.first = 1;
+        added.last = 0;
     }
+    apply(history, &added);
+    log_add(&history->log, &added);
 }
 
 void history_journaled(struct history *history, uint64_t position, struct bytes batch)
@@ -75,7 +79,7 @@ void history_journaled(struct history *history, uint64_t position, struct bytes 
     history->position = position;
     reader_skip(&reader, 1);
     while (reader_ok(&reader) && reader.left.length > 0) {
-        (void)read_tuple(&reader, 7);
+        size_t more = read_tuple(&reader, 7);
         reader_skip(&reader, 2);
         struct history_taken taken = {.replica = packet_read_replica(&reader),
                                       .position = position};
@@ -83,11 +87,16 @@ void history_journaled(struct history *history, uint64_t position, struct bytes 
         bool refused = read_string(&reader, LIMIT_CODE_BYTES).length > 0;
         (void)read_uint(&reader);
         struct reader raw = reader_of(read_bin(&reader, LIMIT_BODY_BYTES));
+        struct bytes principal = {0};
+        if (more > 0) {
+            principal = read_bin(&reader, LIMIT_PRINCIPAL_BYTES);
+        }
         struct packet packet;
         if (packet_read(&raw, &packet) &&
             (packet.kind == PACKET_DELTA || packet.kind == PACKET_STATE)) {
             taken.first = packet.kind == PACKET_DELTA ? packet.update.first : 0;
             taken.last = packet.update.last;
+            taken.owner = history_bind(history, &taken, principal);
             take_update(history, &taken, refused, packet.update.context);
         }
     }
@@ -108,6 +117,7 @@ static void rewind_to(struct history *history, uint64_t position)
     }
     for (size_t i = 0; i < history->replica_length; i++) {
         history->replicas[i].journaled = 0;
+        history->replicas[i].owner = 0;
     }
     for (size_t i = 0; i < log->length; i++) {
         apply(history, &log->taken[i]);

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "tests/simulation/device.h"
+#include "tests/simulation/rights.h"
 #include "tests/simulation/visitor.h"
 
-enum { SHORT_MS = 5000, LONG_MS = 12 * 60 * 60 * 1000, PRINCIPALS = 3, TOLD_BYTES = 110 };
+enum { SHORT_MS = 5000, LONG_MS = 12 * 60 * 60 * 1000, TOLD_BYTES = 110 };
 
 void line_init(struct line *line, unsigned number, struct host *host)
 {
@@ -15,6 +16,8 @@ void line_init(struct line *line, unsigned number, struct host *host)
 }
 
 void line_add(struct line *line, struct device *device) { line->devices[line->length++] = device; }
+
+unsigned line_person(const struct line *line) { return line->number % PEOPLE; }
 
 bool line_is_up(const struct line *line) { return line->wire != HOST_WIRES; }
 
@@ -40,13 +43,12 @@ void line_say_packet(struct line *line, const struct packet *packet)
 static struct token make_token(const struct line *line, struct random *random)
 {
     struct token token = {.until_ms = line->host->now_ms + LONG_MS * 100ULL};
-    unsigned whose = line->number % PRINCIPALS;
     if (random != NULL) {
         uint64_t length = random_once_in(random, 3) ? SHORT_MS : LONG_MS;
         token.until_ms = line->host->now_ms + random_below(random, length);
         token.forged = random_once_in(random, 16);
     }
-    (void)snprintf(token.principal, sizeof token.principal, "person-%u", whose);
+    person_name(line_person(line), token.principal, sizeof token.principal);
     return token;
 }
 

@@ -18,7 +18,7 @@ struct line {
     struct device *devices[LINE_DEVICES];
     size_t length;
     struct visitor *visitor; /* NULL: it has devices */
-    unsigned number;         /* whose tokens it has */
+    unsigned number;         /* its own, and of whose tokens it has */
     size_t wire;             /* HOST_WIRES: not connected */
     int64_t last_id;
     bool welcomed;
@@ -36,6 +36,8 @@ void line_connect(struct line *line, struct random *random);
 /* `loses`: what was sent may never arrive. */
 void line_leave(struct line *line, bool loses);
 bool line_is_up(const struct line *line);
+/* Whose tokens it brings. */
+unsigned line_person(const struct line *line);
 
 /* Brings a fresh token, which may be no good. */
 void line_renew(struct line *line, struct random *random);

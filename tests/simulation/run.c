@@ -199,10 +199,12 @@ static void take_store_step(struct run *run, const struct step *step, struct ran
         return;
     case STEP_ROLL_BACK:
         run->host.happened[HAPPENED_ROLL_BACK]++;
+        run->history.copied = true;
         device_roll_back(device, random);
         return;
     default:
         run->host.happened[HAPPENED_COPY]++;
+        run->history.copied = true;
         device_copy(device, other_than(run, step->device, random), random);
     }
 }
@@ -314,6 +316,7 @@ static void count(struct run *run, struct run_result *result)
 {
     for (size_t i = 0; i < run->history.length; i++) {
         run->host.happened[HAPPENED_REFUSED] += run->history.edits[i].refused;
+        run->host.happened[HAPPENED_NOT_ALLOWED] += run->history.edits[i].forbidden;
     }
     memcpy(result->happened, run->host.happened, sizeof result->happened);
     result->happened[HAPPENED_NO_MEMORY] = memory_failures() - run->memory_failures;
@@ -386,6 +389,7 @@ static void begin(struct run *run, const char *path, uint64_t seed, FILE *out)
     run->host.journaled = note_batch;
     run->host.context = run;
     configure(&run->host.config, &run->random);
+    run->history.tokens = run->host.config.tokens;
     for (unsigned i = 0; i < run->length + DEVICE_DOCUMENTS; i++) {
         seat(run, i);
     }

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "protocol/packet.h"
+#include "tests/simulation/rights.h"
 
 /* The hub looks at its connections ten times a second, if it has to. */
-enum { LEEWAY_MS = 100 };
+enum { LEEWAY_MS = 100, GRANTS_BYTES = 64 };
 
 void token_write(const struct token *token, char text[WIRE_TOKEN_BYTES])
 {
@@ -16,7 +17,12 @@ void token_write(const struct token *token, char text[WIRE_TOKEN_BYTES])
                    token->forged ? "forged" : "signed", token->principal);
 }
 
-bool token_is_admin(const struct token *token) { return strcmp(token->principal, "person-0") == 0; }
+static unsigned person_with(const struct token *token)
+{
+    return person_of((struct bytes){(const uint8_t *)token->principal, strlen(token->principal)});
+}
+
+bool token_is_admin(const struct token *token) { return rights_are_operators(person_with(token)); }
 
 static bool token_read(const char *text, struct token *token)
 {
@@ -59,6 +65,9 @@ static void accept(struct wire *wire, const struct token *token)
 static void answer(struct host *host, struct wire *wire)
 {
     struct token token = {.forged = true};
+    uint8_t room[GRANTS_BYTES];
+    struct buffer grants = {.data = room, .capacity = sizeof room, .limit = sizeof room};
+    struct writer writer = writer_to(&grants);
     struct hub_event event = {
         .kind = EVENT_VERIFIED, .connection = wire->connection, .request = wire->verify};
     wire->verify = 0;
@@ -69,6 +78,8 @@ static void answer(struct host *host, struct wire *wire)
     } else {
         event.verdict = VERDICT_ACCEPTED;
         event.bytes = (struct bytes){(const uint8_t *)token.principal, strlen(token.principal)};
+        rights_write(person_with(&token), &writer);
+        event.grants = buffer_bytes(&grants);
         event.expires_ms = token.until_ms;
         event.admin = token_is_admin(&token);
         accept(wire, &token);

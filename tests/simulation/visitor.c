@@ -86,6 +86,7 @@ static void send_state(struct visitor *visitor)
     write_nil(&writer);
     write_uint(&writer, visitor->likes);
     visitor->host->happened[HAPPENED_STATE]++;
+    history_sends(visitor->history, line_person(&visitor->line), &visitor->replica, visitor->seq);
     say(visitor, &bytes);
 }
 

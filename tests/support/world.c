@@ -7,6 +7,7 @@
 
 #include "protocol/codec.h"
 #include "protocol/packet.h"
+#include "server/hub/access.h"
 #include "server/storage/catalog.h"
 #include "tests/support/declared.h"
 #include "tests/support/json_packet.h"
@@ -296,20 +297,43 @@ bool world_store(struct world *world)
     return true;
 }
 
+static void verified(struct world *world, struct hub_event event, const char *pattern,
+                     unsigned rights)
+{
+    struct buffer grants;
+    struct bytes name = text_bytes(pattern);
+    bool prefix = name.length > 0 && name.data[name.length - 1] == '*';
+    name.length -= prefix;
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
+    struct writer writer = writer_to(&grants);
+    access_grant(&writer, name, prefix, rights);
+    require(world->verify_request != 0, "there is no token to look at");
+    event.kind = EVENT_VERIFIED;
+    event.connection = world->verify_connection;
+    event.request = world->verify_request;
+    event.grants = buffer_bytes(&grants);
+    world->verify_request = 0;
+    world_event(world, event);
+    buffer_finish(&grants);
+}
+
 void world_verify(struct world *world, enum hub_verdict verdict, const char *principal,
                   uint64_t expires_ms)
 {
     struct hub_event event = {
-        .kind = EVENT_VERIFIED,
-        .connection = world->verify_connection,
-        .request = world->verify_request,
         .verdict = verdict,
         .bytes = text_bytes(principal),
         .expires_ms = expires_ms == UINT64_MAX ? UINT64_MAX : world->now_ms + expires_ms,
     };
-    require(world->verify_request != 0, "there is no token to look at");
-    world->verify_request = 0;
-    world_event(world, event);
+    verified(world, event, "*", ACCESS_USE);
+}
+
+void world_verify_for(struct world *world, const char *principal, const char *pattern,
+                      unsigned rights)
+{
+    struct hub_event event = {
+        .verdict = VERDICT_ACCEPTED, .bytes = text_bytes(principal), .expires_ms = UINT64_MAX};
+    verified(world, event, pattern, rights);
 }
 
 void world_crash(struct world *world)

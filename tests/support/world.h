@@ -89,6 +89,9 @@ void world_load(struct world *world, bool good);
 /* Answers the last VERIFY; `expires_ms` counts from now. */
 void world_verify(struct world *world, enum hub_verdict verdict, const char *principal,
                   uint64_t expires_ms);
+/* The same with rights to what fits the pattern: a name, or its beginning and a star. */
+void world_verify_for(struct world *world, const char *principal, const char *pattern,
+                      unsigned rights);
 
 /* What the connection was sent since the last call; NUL-terminated, borrowed until the next. */
 const char *world_read(struct world *world, uint64_t connection);

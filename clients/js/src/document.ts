@@ -48,8 +48,8 @@ export type DocumentCore<Fields = AnyFields> = Watchable & Holding<Fields> & {
   /** Every edit made so far is in the client's store, and survives its end. At once, if the client has none; fails if a write does. */
   readonly stored: Promise<void>;
   /**
-   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, GAP, UNKNOWN_FIELD, TOO_LONG), oldest first: kept
-   * until the document closes, for the app to make their edits again, or not.
+   * Updates that the hub could neither take nor refuse for what they do (REPLICA_EXPIRED, FORBIDDEN, GAP, UNKNOWN_FIELD, TOO_LONG),
+   * oldest first: kept until the document closes, for the app to make their edits again, or not.
    */
   readonly rejected: readonly Rejection[];
   /** Who else has the document open. */
@@ -84,7 +84,7 @@ export type DocumentHandle = {
   listeners(): number;
 };
 
-const UNJUDGED = new Set(['REPLICA_EXPIRED', 'GAP', 'UNKNOWN_FIELD', 'TOO_LONG']);
+const UNJUDGED = new Set(['REPLICA_EXPIRED', 'FORBIDDEN', 'GAP', 'UNKNOWN_FIELD', 'TOO_LONG']);
 
 export function createDocument(
   name: string,
