@@ -187,6 +187,8 @@ static const struct yaml_key limit_keys[] = {
     {"streams", read_count, HUB(streams_max), NULL, 1, 1000000},
     {"connections", read_count, HUB(connections_max), NULL, 1, 1000000},
     {"handshakes", read_count, offsetof(struct config, handshakes_max), NULL, 16, 100000},
+    {"requests", read_count, offsetof(struct config, requests_max), NULL, 1, 100000},
+    {"request_bytes", read_size, offsetof(struct config, request_bytes), NULL, 1 * KIB, 64 * MIB},
     {"removals", read_count, HUB(removals_max), NULL, 1, 10000000},
     {"batch_bytes", read_size, HUB(batch_bytes), NULL, 4 * KIB, 256 * MIB},
     {"memory", read_size, HUB(memory_limit), NULL, MIB, 1024 * GIB},
@@ -224,8 +226,10 @@ static void read_root(struct yaml_value root, void *target)
 
 static void set_defaults(struct config *config)
 {
-    *config =
-        (struct config){.listen = {.host = "127.0.0.1", .port = 7962}, .handshakes_max = 1000};
+    *config = (struct config){.listen = {.host = "127.0.0.1", .port = 7962},
+                              .handshakes_max = 1000,
+                              .requests_max = 1000,
+                              .request_bytes = MIB};
     hub_config_init(&config->hub);
 }
 

@@ -1,7 +1,6 @@
 #include "server/loop.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -334,27 +333,6 @@ void loop_net_event(void *context, const struct net_event *event)
     struct hub_event hub_event = {
         .kind = kinds[event->kind], .connection = event->connection, .bytes = event->bytes};
     loop_step(context, &hub_event);
-}
-
-void loop_status(void *context, const char *path, struct net_status *status)
-{
-    struct loop *loop = context;
-    struct hub_stats stats;
-    struct net_stats net;
-    hub_stats(loop->hub, &stats);
-    net_stats(loop->net, &net);
-    bool ready = !stats.read_only && !stats.draining;
-    status->code = strcmp(path, "/ready") == 0 && !ready ? 503 : 200;
-    (void)snprintf(status->text, sizeof status->text,
-                   "{\"status\":\"%s\",\"position\":%" PRIu64 ",\"connections\":%zu,"
-                   "\"streams\":%zu,\"documents\":%zu,\"memory_bytes\":%zu,\"buffer_bytes\":%zu,"
-                   "\"handshakes\":%zu,\"handshakes_cut\":%" PRIu64 ",\"overfull\":%" PRIu64
-                   ",\"read_only\":%s}\n",
-                   ready ? "ok" : (stats.read_only ? "read-only" : "draining"), stats.position,
-                   stats.connections, stats.streams, stats.documents, stats.memory_bytes,
-                   stats.answer_bytes + stats.held_bytes + net.gathered_bytes + net.unsent_bytes,
-                   net.handshakes, net.handshakes_cut, net.overfull,
-                   stats.read_only ? "true" : "false");
 }
 
 void loop_close(struct loop *loop)

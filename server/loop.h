@@ -50,7 +50,6 @@ void loop_step(struct loop *loop, const struct hub_event *event);
 
 /* For `struct net_config`; context is the loop. */
 void loop_net_event(void *context, const struct net_event *event);
-void loop_status(void *context, const char *path, struct net_status *status);
 
 /* For `storage_start`; from any thread. */
 void loop_wake(void *context);

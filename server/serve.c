@@ -10,6 +10,7 @@
 #include "server/config_values.h"
 #include "server/log.h"
 #include "server/loop.h"
+#include "server/routes.h"
 
 enum { DRAIN_MS = 10000, DRAIN_CHECK_MS = 20 };
 
@@ -161,13 +162,18 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .message_bytes = config->hub.message_bytes,
         .connections_max = config->hub.connections_max,
         .handshakes_max = config->handshakes_max,
+        .requests_max = config->requests_max,
+        .request_bytes = config->request_bytes,
         .buffer_bytes = config->hub.buffer_bytes,
         .origins = (const char *const *)config->allowed_origins,
         .origin_count = config->allowed_origin_count,
         .pages = server->pages,
         .page_count = server->page_count,
         .event = loop_net_event,
-        .status = loop_status,
+        .request_begins = routes_begin,
+        .request = routes_request,
+        .request_gone = routes_gone,
+        .request_writable = routes_writable,
         .context = &server->loop,
     };
     if (!net_open(&server->loop.net, &net, error, sizeof error)) {

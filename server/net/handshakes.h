@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/net/wire.h"
+
 struct handshake;
 
 struct handshakes {
@@ -22,10 +24,19 @@ struct handshakes {
     struct handshake *newest;
 };
 
-/* A socket was taken over. False: no memory. */
-bool handshakes_add(struct handshakes *handshakes, struct lws *wsi);
+/* A socket was taken over. False: no memory. The wire is then the caller's still. */
+bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wire *wire);
 
-/* It is a WebSocket that the hub has taken, or gone; what is not known here is none. */
+/* It is a WebSocket that the hub has taken, or waits for an answer: it counts no more. */
 void handshakes_remove(struct handshakes *handshakes, struct lws *wsi);
+
+/* It has its answer: it counts again, as the newest. */
+void handshakes_add(struct handshakes *handshakes, struct lws *wsi);
+
+/* It is gone, and its wire with it; what is not known here is none. */
+void handshakes_finish(struct handshakes *handshakes, struct lws *wsi);
+
+/* NULL: it is not known here. */
+struct wire *handshakes_wire(struct lws *wsi);
 
 #endif

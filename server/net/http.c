@@ -1,198 +1,271 @@
-/* HTTP on the same port: the pages, /health and /ready, and who may open a socket. */
-#include <arpa/inet.h>
-#include <stdio.h>
+/* HTTP as libwebsockets tells of it: a request's head, its body, and when there is room to write.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/net/session.h"
 
-enum { HEADER_BYTES = 1024, ORIGIN_BYTES = 512 };
-
-/* What is still to be written of an answer, kept by libwebsockets with the request. */
-struct http_request {
-    const struct net_page *page;
-    size_t sent;
-    bool head_only;
-    struct net_status status;
+enum {
+    BODY_SECONDS = 10,
+    BODY_BYTES_PER_SECOND = 16 << 10, /* and that much longer */
+    SPARED_BYTES_MAX = 16 << 20       /* of a body that is read to nobody */
 };
 
-/* Numbers, or what the machine itself calls so: no name server is asked. Cuts off the port. */
-static bool is_local(char *host)
+static void refuse(struct net *net, struct exchange *exchange, unsigned code, const char *text)
 {
-    static const char suffix[] = ".localhost";
-    struct in_addr four;
-    host[strcspn(host, ":")] = '\0';
-    size_t length = strlen(host);
-    return host[0] == '[' || inet_pton(AF_INET, host, &four) == 1 ||
-           strcmp(host, "localhost") == 0 ||
-           (length >= sizeof suffix && strcmp(host + length - (sizeof suffix - 1), suffix) == 0);
+    net_answer_problem(net, exchange->id, code, text, NULL);
 }
 
-/*
- * Whoever owns a name can let it lead to this machine (DNS rebinding): their page, loaded from
- * their server before, is then of the same origin as the hub. Where no other machine reaches the
- * port, such a name cannot be the hub's. What comes by a proxy has the proxy's port, or none.
- */
-static bool is_rebound(const struct net *net, char *host)
+static bool method_is(const struct exchange *exchange, const char *method)
 {
-    const char *colon = strrchr(host, ':');
-    const char *port = colon == NULL || strchr(colon, ']') != NULL ? "80" : colon + 1;
-    return net->config.loopback && atoi(port) == listener_port(&net->listener) && !is_local(host);
+    struct bytes given = exchange->head.method;
+    return given.length == strlen(method) && memcmp(given.data, method, given.length) == 0;
 }
 
-bool origin_allowed(const struct net *net, struct lws *wsi)
+static bool asks_to_read(const struct exchange *exchange)
 {
-    char origin[ORIGIN_BYTES];
-    char host[ORIGIN_BYTES];
-    int length = lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN);
-    if (length <= 0) {
-        return true; /* not a browser */
-    }
-    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) < 0) {
-        return false;
-    }
-    for (size_t i = 0; i < net->config.origin_count; i++) {
-        const char *allowed = net->config.origins[i];
-        if (strcmp(allowed, "*") == 0 || strcmp(allowed, origin) == 0) {
-            return true;
+    return method_is(exchange, "GET") || method_is(exchange, "HEAD");
+}
+
+static bool path_is(const struct exchange *exchange, const char *path)
+{
+    return exchange->path_length == strlen(path) &&
+           memcmp(exchange->path, path, exchange->path_length) == 0;
+}
+
+static const struct net_page *find_page(const struct net *net, const struct exchange *exchange)
+{
+    for (size_t i = 0; i < net->config.page_count; i++) {
+        if (path_is(exchange, net->config.pages[i].path)) {
+            return &net->config.pages[i];
         }
     }
-    const char *authority = strstr(origin, "://");
-    return authority != NULL && lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) > 0 &&
-           strcmp(authority + 3, host) == 0 && !is_rebound(net, host);
+    return NULL;
 }
 
-static int add(struct lws *wsi, const char *name, const char *value, unsigned char **at,
-               unsigned char *end)
+static struct net_request view(const struct exchange *exchange)
 {
-    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
-                                       (const unsigned char *)value, (int)strlen(value), at, end);
+    const struct head *head = &exchange->head;
+    return (struct net_request){
+        .id = exchange->id,
+        .door = exchange->door,
+        .method = head->method,
+        .path = {exchange->path, exchange->path_length},
+        .query = head->query,
+        .authorization = head_value(head, "authorization"),
+        .content_type = head_value(head, "content-type"),
+        .accept = head_value(head, "accept"),
+        .idempotency_key = head_value(head, "idempotency-key"),
+        .last_event_id = head_value(head, "last-event-id"),
+        .request_id = head_value(head, "x-request-id"),
+        .origin = head_value(head, "origin"),
+        .body = buffer_bytes(&exchange->body.bytes),
+    };
 }
 
-static int answer_head(struct lws *wsi, unsigned code, const char *type, size_t length)
+/* Nothing of the body is here yet, and whoever can answer without it does. */
+static void look_at_head(struct net *net, struct exchange *exchange)
 {
-    unsigned char buffer[LWS_PRE + HEADER_BYTES];
-    unsigned char *start = &buffer[LWS_PRE];
-    unsigned char *at = start;
-    unsigned char *end = &buffer[sizeof buffer - 1];
-    if (lws_add_http_common_headers(wsi, code, type, length, &at, end) != 0 ||
-        add(wsi, "cache-control:", "no-cache", &at, end) != 0 ||
-        add(wsi, "x-content-type-options:", "nosniff", &at, end) != 0 ||
-        add(wsi, "content-security-policy:",
-            "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; "
-            "frame-ancestors 'none'",
-            &at, end) != 0 ||
-        (code == HTTP_STATUS_METHOD_NOT_ALLOWED &&
-         add(wsi, "allow:", HTTP_METHODS, &at, end) != 0) ||
-        lws_finalize_write_http_header(wsi, start, &at, end) != 0) {
+    const struct net_page *page = find_page(net, exchange);
+    struct net_request shown = view(exchange);
+    if (page != NULL && !asks_to_read(exchange)) {
+        net_answer_problem(net, exchange->id, 405, "only " HTTP_METHODS " are answered here",
+                           &(struct net_header){"allow", HTTP_METHODS});
+    } else if (asks_to_read(exchange) && exchange->head.body_bytes > 0) {
+        refuse(net, exchange, 400, "such a request has no body here");
+    } else if (page != NULL) {
+        exchange_answer_page(net, exchange, page);
+    } else {
+        net->config.request_begins(net->config.context, &shown);
+    }
+    if (!exchange->answered && exchange->head.body_bytes > net->config.request_bytes) {
+        refuse(net, exchange, 413, "the body is longer than the hub takes (limits.request_bytes)");
+    }
+}
+
+static bool read_head(struct net *net, struct exchange *exchange, struct bytes text)
+{
+    struct head_refusal refusal = head_read(text, &exchange->head);
+    exchange->path = malloc(exchange->head.target.length + 1);
+    if (exchange->path == NULL) {
+        return false;
+    }
+    if (refusal.code == 0) {
+        refusal = head_decode_path(exchange->head.target, exchange->path, &exchange->path_length);
+    }
+    if (refusal.code == 411 && asks_to_read(exchange)) {
+        refusal = (struct head_refusal){400, "such a request has no body here"};
+    }
+    if (refusal.code != 0) {
+        exchange->closes = true;
+        exchange->head.body_bytes = 0;
+        refuse(net, exchange, refusal.code, refusal.text);
+    }
+    /* To a POST without a length libwebsockets gives one. */
+    exchange->closes = exchange->closes || (!exchange->head.sized && method_is(exchange, "POST"));
+    return true;
+}
+
+/* It is no handshake any more, and hears nothing until there is something to write. */
+static void defer(struct net *net, struct exchange *exchange)
+{
+    exchange->waits = true;
+    exchange->inside = false;
+    net->exchanges.waiting++;
+    handshakes_remove(&net->handshakes, exchange->wsi);
+    lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
+    lws_rx_flow_control(exchange->wsi, 0);
+}
+
+static bool is_full(const struct net *net)
+{
+    return net->exchanges.waiting >= net->config.requests_max;
+}
+
+static const char full[] = "too many requests are waiting for their answers; try again later";
+
+/* Who is refused because many wait has had nothing done: what only reads may have been begun. */
+static int ask(struct net *net, struct exchange *exchange)
+{
+    struct net_request shown = view(exchange);
+    exchange->stage = EXCHANGE_ASKED;
+    exchange->seconds = 0;
+    exchange->inside = true;
+    if (is_full(net) && !asks_to_read(exchange)) {
+        refuse(net, exchange, 503, full);
+    } else {
+        exchange->told = true;
+        net->config.request(net->config.context, &shown);
+    }
+    gathering_drop(&net->gatherings, &exchange->body);
+    if (exchange->answered && !exchange->more) {
+        return exchange_write(net, exchange);
+    }
+    if (is_full(net)) {
+        net->config.request_gone(net->config.context, exchange->id);
+        exchange->told = false;
+        refuse(net, exchange, 503, full);
+        return exchange->more ? -1 : exchange_write(net, exchange);
+    }
+    defer(net, exchange);
+    return exchange->answered ? exchange_write(net, exchange) : 0;
+}
+
+/* An answer before the body: it is read to nobody, if it comes soon, since a peer that still writes
+ * when we close may not get to read what we said. */
+static int spare(struct net *net, struct exchange *exchange)
+{
+    if (exchange->head.body_bytes == 0 || exchange->head.body_bytes > SPARED_BYTES_MAX ||
+        head_value(&exchange->head, "expect").length > 0) {
+        exchange->closes = exchange->closes || exchange->head.body_bytes > 0;
+        return exchange_write(net, exchange);
+    }
+    exchange->closes = true;
+    exchange->stage = EXCHANGE_SPARED;
+    exchange->seconds = BODY_SECONDS;
+    wire_body(exchange->wire, exchange->head.body_bytes);
+    return exchange_write(net, exchange);
+}
+
+static int begin_body(struct exchange *exchange)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    unsigned char text[sizeof go_on];
+    exchange->seconds =
+        BODY_SECONDS + (unsigned)(exchange->head.body_bytes / BODY_BYTES_PER_SECOND);
+    exchange->inside = false;
+    wire_body(exchange->wire, exchange->head.body_bytes);
+    if (head_value(&exchange->head, "expect").length == 0) {
+        return 0;
+    }
+    memcpy(text, go_on, sizeof go_on);
+    return lws_write(exchange->wsi, text, sizeof go_on - 1, LWS_WRITE_RAW) < 0 ? -1 : 0;
+}
+
+static int begin(struct net *net, struct lws *wsi, struct exchange **slot)
+{
+    struct wire *wire = handshakes_wire(wsi);
+    struct bytes text = wire == NULL ? (struct bytes){0} : wire_head(wire);
+    if (slot == NULL || text.length == 0 || (*slot = exchange_create(net, wsi, wire)) == NULL) {
         return -1;
     }
-    lws_callback_on_writable(wsi);
+    struct exchange *exchange = *slot;
+    exchange->inside = true;
+    if (!read_head(net, exchange, text)) {
+        return -1;
+    }
+    if (!exchange->answered) {
+        look_at_head(net, exchange);
+    }
+    if (exchange->answered) {
+        return spare(net, exchange);
+    }
+    return exchange->head.body_bytes > 0 ? begin_body(exchange) : ask(net, exchange);
+}
+
+static int take_body(struct net *net, struct exchange *exchange, struct bytes piece)
+{
+    if (exchange->stage == EXCHANGE_BODY && piece.length > 0 &&
+        !gathering_add(&net->gatherings, &exchange->body, piece)) {
+        return -1;
+    }
     return 0;
 }
 
-static int answer_status(struct lws *wsi, struct http_request *request)
+/* libwebsockets tells of it after a POST without a body, too, and again if it finds more. */
+static int end_body(struct net *net, struct exchange *exchange)
 {
-    return answer_head(wsi, request->status.code, "application/json", strlen(request->status.text));
-}
-
-static int answer_error(struct lws *wsi, struct http_request *request, unsigned code,
-                        const char *text)
-{
-    request->status.code = code;
-    (void)snprintf(request->status.text, sizeof request->status.text, "%s\n", text);
-    return answer_head(wsi, code, "text/plain", strlen(request->status.text));
-}
-
-static int complete(struct lws *wsi) { return lws_http_transaction_completed(wsi) != 0 ? -1 : 0; }
-
-static struct bytes body_of(const struct http_request *request)
-{
-    if (request->page != NULL) {
-        return request->page->content;
-    }
-    return (struct bytes){(const uint8_t *)request->status.text, strlen(request->status.text)};
-}
-
-static int write_body(struct lws *wsi, struct http_request *request)
-{
-    unsigned char buffer[LWS_PRE + 4096];
-    struct bytes body = body_of(request);
-    size_t left = body.length - request->sent;
-    size_t length = left < 4096 ? left : 4096;
-    bool last = length == left;
-    memcpy(&buffer[LWS_PRE], body.data + request->sent, length);
-    if (lws_write(wsi, &buffer[LWS_PRE], length, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
-        (int)length) {
+    switch (exchange->stage) {
+    case EXCHANGE_BODY:
+        return exchange->body.bytes.length == exchange->head.body_bytes ? ask(net, exchange) : -1;
+    case EXCHANGE_SPARED:
         return -1;
-    }
-    request->sent += length;
-    if (!last) {
-        lws_callback_on_writable(wsi);
+    case EXCHANGE_ASKED:
         return 0;
-    }
-    return complete(wsi);
-}
-
-/* And closes: libwebsockets would read a body before it lets us write, and masking.h wants none. */
-static int refuse(struct lws *wsi, struct http_request *request, unsigned code, const char *text)
-{
-    if (answer_error(wsi, request, code, text) == 0 && !request->head_only) {
-        (void)write_body(wsi, request);
     }
     return -1;
 }
 
-static bool has_body(struct lws *wsi)
+static int writeable(struct net *net, struct exchange *exchange)
 {
-    char length[8] = "";
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
-        return true;
+    uint64_t id = exchange->id;
+    int result = exchange_write(net, exchange);
+    exchange = result == 0 ? exchange_find(net, id) : NULL;
+    if (exchange == NULL || !exchange->more || exchange->answer.length > 0) {
+        return result;
     }
-    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
-           (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0 ||
-            strcmp(length, "0") != 0);
+    exchange->inside = true;
+    net->config.request_writable(net->config.context, id);
+    return exchange_write(net, exchange);
 }
 
-static int begin(struct net *net, struct lws *wsi, struct http_request *request)
+static int on_exchange(struct net *net, struct exchange *exchange, enum lws_callback_reasons reason,
+                       struct bytes piece)
 {
-    char path[256];
-    bool head_only = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-    enum lws_token_indexes target = head_only ? WSI_TOKEN_HEAD_URI : WSI_TOKEN_GET_URI;
-    *request = (struct http_request){.head_only = head_only};
-    if (lws_hdr_total_length(wsi, target) <= 0) {
-        return refuse(wsi, request, HTTP_STATUS_METHOD_NOT_ALLOWED,
-                      "only " HTTP_METHODS " are answered here");
+    switch (reason) {
+    case LWS_CALLBACK_HTTP_BODY:
+        return take_body(net, exchange, piece);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return end_body(net, exchange);
+    default:
+        return writeable(net, exchange);
     }
-    if (has_body(wsi)) {
-        return refuse(wsi, request, HTTP_STATUS_BAD_REQUEST, "a request has no body here");
-    }
-    if (lws_hdr_copy(wsi, path, sizeof path, target) < 0) {
-        path[0] = '\0'; /* longer than any of ours */
-    }
-    if (strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0) {
-        net->config.status(net->config.context, path, &request->status);
-        return answer_status(wsi, request);
-    }
-    for (size_t i = 0; i < net->config.page_count; i++) {
-        const struct net_page *page = &net->config.pages[i];
-        if (strcmp(path, page->path) == 0) {
-            request->page = page;
-            return answer_head(wsi, 200, page->type, page->content.length);
-        }
-    }
-    return answer_error(wsi, request, 404, "there is nothing at this path");
 }
 
-int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user)
+int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                struct bytes piece)
 {
-    _Static_assert(sizeof(struct http_request) <= 1024, "as announced to libwebsockets");
+    struct exchange **slot = user; /* NULL: libwebsockets had no memory for it */
     if (reason == LWS_CALLBACK_HTTP) {
-        return user == NULL ? -1 : begin(net, wsi, user);
+        return begin(net, wsi, slot);
     }
-    if (reason == LWS_CALLBACK_HTTP_WRITEABLE && user != NULL) {
-        const struct http_request *request = user;
-        return request->head_only ? complete(wsi) : write_body(wsi, user);
+    struct exchange *exchange = slot == NULL ? NULL : *slot;
+    if (exchange == NULL) {
+        return 0;
     }
-    return lws_callback_http_dummy(wsi, reason, user, NULL, 0);
+    if (reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL || reason == LWS_CALLBACK_CLOSED_HTTP) {
+        exchange_destroy(net, exchange);
+        return 0;
+    }
+    return on_exchange(net, exchange, reason, piece);
 }

@@ -10,15 +10,15 @@
 #include <unistd.h>
 
 #include "server/hub/hub.h"
-#include "server/net/masking.h"
 #include "server/net/session.h"
+#include "server/net/wire.h"
 
 enum {
-    RECEIVE_BYTES = 512,  /* per connection, for its whole life: small */
-    SEND_BYTES = 1 << 20, /* one lws_write hands the kernel at most this much */
+    RECEIVE_BYTES = 512,         /* per connection, for its whole life: small */
+    SEND_BYTES = 1 << 20,        /* one lws_write hands the kernel at most this much */
+    HEAD_TABLE_BYTES = 16 << 10, /* a head, and what libwebsockets writes between */
     HANDSHAKE_SECONDS = 10,
     CLOSE_RETRY_USECS = 20000,
-    HTTP_REQUEST_BYTES = 1024,
     OTHER_FILES = 100,            /* the database's, the loop's, the log */
     UNSENT_BYTES_FREE = 128 << 10 /* more than any client who only edits is sent at once */
 };
@@ -50,16 +50,14 @@ static int established(struct net *net, struct lws *wsi, struct net_session **sl
     if ((*slot)->close_code == 0) {
         handshakes_remove(&net->handshakes, wsi);
     }
-    if (!masking_claim((*slot)->socket, refuse_unmasked, *slot)) {
-        refuse_unmasked(*slot);
-    }
+    wire_frames(handshakes_wire(wsi), refuse_unmasked, *slot);
     return 0;
 }
 
 static void closed(struct net *net, struct net_session **slot)
 {
     uint64_t id = (*slot)->id;
-    masking_release((*slot)->socket);
+    wire_release(handshakes_wire((*slot)->wsi));
     session_destroy(net, *slot);
     *slot = NULL;
     tell(net, NET_DISCONNECTED, id);
@@ -174,12 +172,16 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_RAW_RX:
         return -1;
     case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
     case LWS_CALLBACK_HTTP_WRITEABLE:
-        return http_handle(net_of(wsi), wsi, reason, user);
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+    case LWS_CALLBACK_CLOSED_HTTP:
+        return http_handle(net_of(wsi), wsi, reason, user, (struct bytes){in, length});
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return -1; /* a socket without our subprotocol */
     case LWS_CALLBACK_WSI_DESTROY:
-        handshakes_remove(&net_of(wsi)->handshakes, wsi);
+        handshakes_finish(&net_of(wsi)->handshakes, wsi);
         return 0;
     default:
         return lws_callback_http_dummy(wsi, reason, user, in, length);
@@ -187,7 +189,10 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = "http", .callback = on_http, .per_session_data_size = HTTP_REQUEST_BYTES},
+    {.name = "http",
+     .callback = on_http,
+     .per_session_data_size = sizeof(struct exchange *),
+     .tx_packet_size = SEND_BYTES},
     {.name = "syncline.v1",
      .callback = on_websocket,
      .per_session_data_size = sizeof(struct net_session *),
@@ -204,8 +209,9 @@ static const struct lws_protocols protocols[] = {
 static uint64_t limit_files(const struct net_config *config)
 {
     struct rlimit files = {0};
-    uint64_t needed = config->connections_max + config->handshakes_max + OTHER_FILES;
-    needed = needed < MASKING_SOCKETS_MAX ? needed : MASKING_SOCKETS_MAX;
+    uint64_t needed =
+        config->connections_max + config->handshakes_max + config->requests_max + OTHER_FILES;
+    needed = needed < WIRE_SOCKETS_MAX ? needed : WIRE_SOCKETS_MAX;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > needed) {
         files.rlim_cur = needed;
         (void)setrlimit(RLIMIT_NOFILE, &files);
@@ -223,6 +229,7 @@ static bool open_context(struct net *net)
         .foreign_loops = loops,
         .user = net,
         .timeout_secs = HANDSHAKE_SECONDS,
+        .max_http_header_data = HEAD_TABLE_BYTES,
         .gid = (int)-1,
         .uid = (int)-1,
     };
@@ -263,9 +270,16 @@ static void on_accepted(void *context, int socket)
         (void)close(socket);
         return;
     }
-    masking_watch(socket);
+    struct wire *wire = wire_open(socket);
+    if (wire == NULL) {
+        (void)close(socket);
+        return;
+    }
     struct lws *wsi = lws_adopt_socket_vhost(net->vhost, socket);
-    if (wsi != NULL && !handshakes_add(&net->handshakes, wsi)) { /* NULL: and closed */
+    if (wsi == NULL) { /* and the socket is closed */
+        wire_close(wire);
+    } else if (!handshakes_begin(&net->handshakes, wsi, wire)) {
+        wire_close(wire);
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
     }
 }
@@ -279,9 +293,12 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     net->config = *config;
-    if (net->config.buffer_bytes < config->message_bytes) {
-        net->config.buffer_bytes = config->message_bytes; /* or none that is long would pass */
+    size_t longest = config->message_bytes > config->request_bytes ? config->message_bytes
+                                                                   : config->request_bytes;
+    if (net->config.buffer_bytes < longest) {
+        net->config.buffer_bytes = longest; /* or none that is long would pass */
     }
+    net->gatherings.most = net->config.buffer_bytes;
     net->handshakes.most = config->handshakes_max;
     net->listener.socket = -1;
     if (!open_context(net)) {
@@ -290,6 +307,8 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         free(net);
         return false;
     }
+    (void)uv_timer_init(config->loop, &net->exchanges.sweep); /* never fails */
+    net->exchanges.sweep.data = net;
     *out = net;
     if (!open_vhost(net)) {
         (void)snprintf(error, size, "libwebsockets does not start: out of memory?");
@@ -311,9 +330,10 @@ void net_stats(const struct net *net, struct net_stats *stats)
     *stats = (struct net_stats){
         .handshakes = net->handshakes.length,
         .handshakes_cut = net->handshakes.cut,
-        .gathered_bytes = net->gathered,
+        .requests = net->exchanges.waiting,
+        .gathered_bytes = net->gatherings.length,
         .unsent_bytes = net->unsent,
-        .overfull = net->overfull,
+        .overfull = net->overfull + net->gatherings.given_up,
     };
 }
 
@@ -378,6 +398,7 @@ void net_close(struct net *net)
         net->closing = true;
         listener_close(&net->listener);
         lws_context_destroy(net->context);
+        uv_close((uv_handle_t *)&net->exchanges.sweep, NULL);
     }
 }
 

@@ -35,10 +35,39 @@ struct net_page {
     struct bytes content;
 };
 
-/* What an HTTP answer is made of; `text` is written by the callee. */
-struct net_status {
+/* Where somebody has come in: the public address, or the one for operators. */
+enum net_door { NET_PUBLIC, NET_INTERNAL };
+
+/* A request that no page answers. All of it is borrowed until the callback returns. */
+struct net_request {
+    uint64_t id; /* never used twice; for `net_answer` */
+    enum net_door door;
+    struct bytes method;
+    struct bytes path;  /* decoded, without NUL and dot segments; a slash is one that was sent so */
+    struct bytes query; /* as it was sent */
+    /* Headers, empty if there are none: no control bytes are in them. */
+    struct bytes authorization;
+    struct bytes content_type;
+    struct bytes accept;
+    struct bytes idempotency_key;
+    struct bytes last_event_id;
+    struct bytes request_id; /* X-Request-Id */
+    struct bytes origin;
+    struct bytes body; /* whole; at most `request_bytes` */
+};
+
+struct net_header {
+    const char *name;
+    const char *value;
+};
+
+struct net_answer {
     unsigned code;
-    char text[512];
+    const char *type; /* NULL: no content */
+    const struct net_header *headers;
+    size_t header_count;
+    struct bytes body; /* to a HEAD it is not sent */
+    bool more;         /* of the body comes by `net_answer_more` */
 };
 
 struct net_config {
@@ -49,6 +78,8 @@ struct net_config {
     size_t message_bytes;
     size_t connections_max; /* of the hub; net takes files for so many */
     size_t handshakes_max;  /* connections that are no WebSocket, or not yet, or were refused */
+    size_t requests_max;    /* HTTP requests that wait for their answer */
+    size_t request_bytes;   /* the body of one */
     size_t buffer_bytes; /* of messages that are not all here; the same of what is not all gone */
     const char *const *origins; /* allowed besides the page's own; "*" for any */
     size_t origin_count;
@@ -56,8 +87,15 @@ struct net_config {
     size_t page_count;
     /* Events, in order. `net_send` may bring NET_BLOCKED about, and `net_close` the last ones. */
     void (*event)(void *context, const struct net_event *event);
-    /* Answers GET /health and GET /ready as JSON. */
-    void (*status)(void *context, const char *path, struct net_status *status);
+    /* Requests that no page answers. Before the body is read the head is shown, without it: who
+     * answers then gets no body. Else `request` follows with all of it, and has to be answered by
+     * `net_answer`, in the callback or later. */
+    void (*request_begins)(void *context, const struct net_request *request);
+    void (*request)(void *context, const struct net_request *request);
+    /* The peer has left before the answer was whole; there is no such request any more. */
+    void (*request_gone)(void *context, uint64_t id);
+    /* Of an answer with `more`, what was given is gone. */
+    void (*request_writable)(void *context, uint64_t id);
     void *context;
 };
 
@@ -74,8 +112,9 @@ int net_port(const struct net *net);
 struct net_stats {
     size_t handshakes;
     uint64_t handshakes_cut; /* for newer ones, since the start */
-    size_t gathered_bytes;   /* of messages that are not all here */
-    size_t unsent_bytes;     /* at the most, of messages that are not all gone */
+    size_t requests;         /* that wait for their answer */
+    size_t gathered_bytes;   /* of messages and bodies that are not all here */
+    size_t unsent_bytes;     /* at the most, of messages and answers that are not all gone */
     uint64_t overfull;       /* connections closed since buffer_bytes were full */
 };
 
@@ -89,6 +128,24 @@ void net_send(struct net *net, uint64_t connection, struct bytes message);
 /* `text` lives as long as the program. */
 void net_close_connection(struct net *net, uint64_t connection, uint16_t code, const char *text);
 void net_pause(struct net *net, uint64_t connection, bool paused);
+
+/*
+ * Answers a request; all of the answer is copied. Does nothing if there is no such request any
+ * more, or if it was answered: callers need not know who has left.
+ */
+void net_answer(struct net *net, uint64_t id, const struct net_answer *answer);
+
+/* The same with a problem document (RFC 9457) and one header or NULL; `detail` is short, and has
+ * neither quotes nor backslashes. */
+void net_answer_problem(struct net *net, uint64_t id, unsigned code, const char *detail,
+                        const struct net_header *header);
+
+/*
+ * Another piece of an answer's body, copied; after the last the answer is whole. Who gives more
+ * before `request_writable` has it kept, up to `buffer_bytes` of all connections together: beyond
+ * it the request ends, and is told to be gone.
+ */
+void net_answer_more(struct net *net, uint64_t id, struct bytes piece, bool last);
 
 /* Closes everything; the loop must run once more, and then `net_finish` frees. Takes NULL. */
 void net_close(struct net *net);

@@ -19,6 +19,11 @@ struct net_session *session_find(const struct net *net, uint64_t id)
     return session;
 }
 
+static void give_up(void *session)
+{
+    session_close(session, 1013, "messages that take less long need the room");
+}
+
 struct net_session *session_create(struct net *net, struct lws *wsi)
 {
     struct net_session *session = calloc(1, sizeof *session);
@@ -30,58 +35,16 @@ struct net_session *session_create(struct net *net, struct lws *wsi)
     session->wsi = wsi;
     session->socket = lws_get_socket_fd(wsi);
     session->next = *bucket;
-    buffer_init(&session->message, net->config.message_bytes);
+    buffer_init(&session->message.bytes, net->config.message_bytes);
+    session->message.give_up = give_up;
+    session->message.owner = session;
     *bucket = session;
     return session;
 }
 
-/* --- messages that are not all here --- */
-
-static void begin_message(struct net *net, struct net_session *session)
-{
-    struct net_session **place = net->newest == NULL ? &net->oldest : &net->newest->newer;
-    *place = session;
-    session->older = net->newest;
-    net->newest = session;
-}
-
 void session_drop_message(struct net *net, struct net_session *session)
 {
-    if (session->message.length == 0) {
-        return;
-    }
-    struct net_session **older = session->older == NULL ? &net->oldest : &session->older->newer;
-    struct net_session **newer = session->newer == NULL ? &net->newest : &session->newer->older;
-    *older = session->newer;
-    *newer = session->older;
-    session->older = NULL;
-    session->newer = NULL;
-    net->gathered -= session->message.capacity;
-    buffer_finish(&session->message);
-}
-
-/* Who is slow has been at it longest; whoever goes on has its message here soon. */
-static void make_room(struct net *net)
-{
-    while (net->gathered > net->config.buffer_bytes) {
-        net->overfull++;
-        session_close(net->oldest, 1013, "messages that take less long need the room");
-    }
-}
-
-static bool gather(struct net *net, struct net_session *session, struct bytes piece)
-{
-    size_t before = session->message.capacity;
-    bool begins = session->message.length == 0;
-    if (buffer_append(&session->message, piece.data, piece.length) != PROTOCOL_OK) {
-        return false;
-    }
-    net->gathered += session->message.capacity - before;
-    if (begins && session->message.length > 0) {
-        begin_message(net, session);
-    }
-    make_room(net);
-    return true;
+    gathering_drop(&net->gatherings, &session->message);
 }
 
 void session_sent(struct net *net, struct net_session *session)
@@ -122,7 +85,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
 
 void session_receive(struct net *net, struct net_session *session, struct bytes piece)
 {
-    struct buffer *message = &session->message;
+    struct buffer *message = &session->message.bytes;
     if (session->close_code != 0) {
         return;
     }
@@ -140,7 +103,7 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
     bool whole = lws_is_final_fragment(session->wsi) && to_come == 0;
     struct net_event event = {.kind = NET_RECEIVED, .connection = session->id, .bytes = piece};
     if (!whole || message->length > 0) {
-        if (!gather(net, session, piece)) {
+        if (!gathering_add(&net->gatherings, &session->message, piece)) {
             session_close(session, 1013, "the hub is out of memory");
         }
         event.bytes = buffer_bytes(message);

@@ -6,25 +6,33 @@
 #include <libwebsockets.h>
 
 #include "protocol/buffer.h"
+#include "server/net/exchange.h"
+#include "server/net/gathering.h"
 #include "server/net/handshakes.h"
 #include "server/net/listener.h"
 #include "server/net/net.h"
 
 struct net_session {
-    struct net_session *next;  /* in its bucket */
-    struct net_session *older; /* of those that gather a message */
-    struct net_session *newer;
+    struct net_session *next; /* in its bucket */
     struct lws *wsi;
     int socket;
     uint64_t id;
-    struct buffer message;
-    uint16_t close_code; /* 0: stay open; otherwise what arrives is not taken any more */
+    struct gathering message; /* that is not all here */
+    uint16_t close_code;      /* 0: stay open; otherwise what arrives is not taken any more */
     const char *close_text;
     size_t unsent; /* at the most, since all was gone */
     bool blocked;
 };
 
-enum { SESSION_BUCKETS = 4096 };
+enum { SESSION_BUCKETS = 4096, EXCHANGE_BUCKETS = 1024 };
+
+struct exchanges {
+    uv_timer_t sweep;
+    struct exchange *oldest;
+    struct exchange *newest;
+    size_t waiting; /* for their answer */
+    struct exchange *buckets[EXCHANGE_BUCKETS];
+};
 
 struct net {
     struct net_config config;
@@ -32,11 +40,10 @@ struct net {
     struct lws_vhost *vhost;
     struct listener listener;
     struct handshakes handshakes;
-    struct net_session *oldest; /* whose message has been gathered longest */
-    struct net_session *newest;
-    size_t gathered; /* bytes, by capacity */
+    struct gatherings gatherings;
+    struct exchanges exchanges;
     size_t unsent;
-    uint64_t overfull;
+    uint64_t overfull;    /* for what is unsent */
     uint64_t sockets_max; /* libwebsockets has no room for higher ones */
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
@@ -70,9 +77,12 @@ void session_sent(struct net *net, struct net_session *session);
  * too much, the session that has been at it longest is closed. */
 void session_receive(struct net *net, struct net_session *session, struct bytes piece);
 
-/* The HTTP side, and the methods that it answers. */
+/* The methods that pages answer. */
 #define HTTP_METHODS "GET, HEAD"
-int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user);
+
+/* The HTTP side; `user` is where the connection's request is. */
+int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                struct bytes piece);
 
 /* Whether the page that opens the socket may. */
 bool origin_allowed(const struct net *net, struct lws *wsi);

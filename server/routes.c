@@ -1,0 +1,104 @@
+#include "server/routes.h"
+
+#include <string.h>
+
+#include "server/loop.h"
+#include "server/status.h"
+
+enum { ON_PUBLIC = 1 << NET_PUBLIC, ON_INTERNAL = 1 << NET_INTERNAL, ON_BOTH = 3 };
+
+typedef void route_handler(struct loop *loop, const struct net_request *request);
+typedef void route_told(struct loop *loop, uint64_t id);
+
+struct route {
+    const char *path;    /* with a slash at the end: whatever begins so */
+    const char *methods; /* as the header Allow has them; who answers GET is asked HEAD, too */
+    unsigned doors;
+    route_handler *answer;
+    /* Told of all requests, whosever they are; NULL: every answer is given at once. */
+    route_told *gone;
+    route_told *writable;
+};
+
+static const struct route routes[] = {
+    {"/health", "GET, HEAD", ON_BOTH, status_health, NULL, NULL},
+    {"/ready", "GET, HEAD", ON_BOTH, status_ready, NULL, NULL},
+};
+
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+static bool path_matches(struct bytes path, const char *wanted)
+{
+    size_t length = strlen(wanted);
+    bool all_below = wanted[length - 1] == '/';
+    return path.length >= length && (all_below || path.length == length) &&
+           memcmp(path.data, wanted, length) == 0;
+}
+
+static const struct route *find(const struct net_request *request)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        if ((routes[i].doors & 1U << request->door) != 0 &&
+            path_matches(request->path, routes[i].path)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+bool request_method_is(const struct net_request *request, const char *method)
+{
+    return request->method.length == strlen(method) &&
+           memcmp(request->method.data, method, request->method.length) == 0;
+}
+
+static bool allows(const struct route *route, struct bytes method)
+{
+    const char *at = route->methods;
+    while (*at != '\0') {
+        size_t length = strcspn(at, ",");
+        if (length == method.length && memcmp(at, method.data, length) == 0) {
+            return true;
+        }
+        at += length;
+        at += strspn(at, ", ");
+    }
+    return false;
+}
+
+void routes_begin(void *context, const struct net_request *request)
+{
+    struct loop *loop = context;
+    const struct route *route = find(request);
+    if (route == NULL) {
+        net_answer_problem(loop->net, request->id, 404, "there is nothing at this path", NULL);
+    } else if (!allows(route, request->method)) {
+        struct net_header allow = {"allow", route->methods};
+        net_answer_problem(loop->net, request->id, 405, "the header Allow says what is answered",
+                           &allow);
+    }
+}
+
+void routes_request(void *context, const struct net_request *request)
+{
+    struct loop *loop = context;
+    find(request)->answer(loop, request); /* or `routes_begin` had answered */
+}
+
+void routes_gone(void *context, uint64_t id)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (routes[i].gone != NULL) {
+            routes[i].gone(context, id);
+        }
+    }
+}
+
+void routes_writable(void *context, uint64_t id)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (routes[i].writable != NULL) {
+            routes[i].writable(context, id);
+        }
+    }
+}
