@@ -306,7 +306,11 @@ int exchange_write(struct net *net, struct exchange *exchange)
     if (!exchange->more) {
         return finish(net, exchange);
     }
-    forget_sent(net, exchange);
-    lws_rx_flow_control(exchange->wsi, 0);
+    if (exchange->sent > 0) {
+        forget_sent(net, exchange);
+        exchange->emptied = true;
+        lws_callback_on_writable(exchange->wsi); /* to be told so */
+    }
+    lws_rx_flow_control(exchange->wsi, exchange->emptied ? 1 : 0);
     return 0;
 }

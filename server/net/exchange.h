@@ -35,7 +35,8 @@ struct exchange {
     bool inside;          /* a callback of libwebsockets is under way, and will write */
     bool waits;           /* it was not answered at once: no handshake any more */
     bool answered;
-    bool more; /* of the answer is to come */
+    bool more;    /* of the answer is to come */
+    bool emptied; /* what was given is gone, and the loop is to be told */
     bool chunked;
     bool closes; /* the connection, when it is answered */
     bool told;   /* to the loop */

@@ -231,9 +231,10 @@ static int writeable(struct net *net, struct exchange *exchange)
     uint64_t id = exchange->id;
     int result = exchange_write(net, exchange);
     exchange = result == 0 ? exchange_find(net, id) : NULL;
-    if (exchange == NULL || !exchange->more || exchange->answer.length > 0) {
+    if (exchange == NULL || !exchange->emptied) {
         return result;
     }
+    exchange->emptied = false;
     exchange->inside = true;
     net->config.request_writable(net->config.context, id);
     return exchange_write(net, exchange);

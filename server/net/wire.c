@@ -1,6 +1,7 @@
 #include "server/net/wire.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,14 +127,18 @@ static bool keep_head(struct wire *wire, const uint8_t *bytes, size_t length)
 /* The peer may be writing still: what has come is taken, or its system would drop the answer. */
 static ssize_t refuse_head(struct wire *wire, void *buffer, size_t length)
 {
-    static const char answer[] =
-        "HTTP/1.1 431 Request Header Fields Too Large\r\n"
-        "content-type: application/problem+json\r\ncontent-length: 119\r\nconnection: close\r\n\r\n"
+    static const char text[] =
         "{\"type\":\"about:blank\",\"title\":\"Request Header Fields Too Large\",\"status\":431,"
         "\"detail\":\"the head is longer than 12 KiB\"}\n";
+    char answer[512];
+    int answer_length = snprintf(answer, sizeof answer,
+                                 "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                                 "content-type: application/problem+json\r\n"
+                                 "content-length: %zu\r\nconnection: close\r\n\r\n%s",
+                                 sizeof text - 1, text);
     size_t drained = 0;
     ssize_t got = 0;
-    (void)send(wire->socket, answer, sizeof answer - 1, MSG_NOSIGNAL);
+    (void)send(wire->socket, answer, (size_t)answer_length, MSG_NOSIGNAL);
     (void)shutdown(wire->socket, SHUT_WR);
     while (drained < DRAIN_BYTES &&
            (got = recvfrom(wire->socket, buffer, length, 0, NULL, NULL)) > 0) {
