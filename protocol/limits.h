@@ -44,9 +44,10 @@ enum {
     LIMIT_PRESENCE_BYTES = 1024, /* what one client says of itself: a name, a colour, a selection */
     LIMIT_PRESENCES = 1000,      /* in one document: each is told to all others */
     LIMIT_AGENT_BYTES =
-        128,             /* of HELLO's agent, and of its client, kept to be shown to operators */
-    LIMIT_LISTED = 1000, /* connections, documents or streams in one answer to an operator */
-    LIMIT_LISTED_WRITERS = 100,  /* of a document, in such an answer */
+        128, /* of HELLO's agent, and of its client, kept to be shown to operators */
+    LIMIT_CORRELATION_BYTES = 64, /* what a client calls its connection in logs and errors */
+    LIMIT_LISTED = 1000,        /* connections, documents or streams in one answer to an operator */
+    LIMIT_LISTED_WRITERS = 100, /* of a document, in such an answer */
     LIMIT_LISTED_REJECTED = 500, /* refused updates in such an answer */
     LIMIT_LOOKED_AT = 10000,     /* what is looked at for one such answer, listed or not: bounds its
                                     time */

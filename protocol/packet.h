@@ -60,6 +60,13 @@ struct packet_hello {
     struct bytes token;
     struct bytes client;
     struct bytes agent;
+    struct bytes correlation; /* what logs and errors call the connection */
+};
+
+/* `amount` 0: no limit. */
+struct packet_rate {
+    uint64_t amount;
+    uint64_t per_ms;
 };
 
 struct packet_welcome {
@@ -72,6 +79,12 @@ struct packet_welcome {
     uint64_t ping_ms;
     uint64_t resume_ms;
     bool relaxed;
+    struct bytes correlation; /* what is empty, or 0, is not there */
+    struct packet_rate updates;
+    struct packet_rate bytes;
+    struct packet_rate principal_updates;
+    struct packet_rate principal_bytes;
+    uint64_t principal_streams;
 };
 
 struct packet_open {

@@ -16,6 +16,8 @@ static void read_hello(struct reader *reader, struct packet *packet, size_t leng
             hello->client = read_string(reader, LIMIT_TOKEN_BYTES);
         } else if (packet_key_is(key, "agent")) {
             hello->agent = read_string(reader, LIMIT_TOKEN_BYTES);
+        } else if (packet_key_is(key, "correlation")) {
+            hello->correlation = read_string(reader, LIMIT_TOKEN_BYTES);
         } else {
             reader_skip(reader, 1);
         }
@@ -35,10 +37,30 @@ static void write_hello(struct writer *writer, const struct packet *packet)
     const struct packet_hello *hello = &packet->hello;
     write_uint(writer, hello->version);
     write_map(writer, (size_t)(hello->token.data != NULL) + (hello->client.data != NULL) +
-                          (hello->agent.data != NULL));
+                          (hello->agent.data != NULL) + (hello->correlation.data != NULL));
     write_option(writer, "token", hello->token);
     write_option(writer, "client", hello->client);
     write_option(writer, "agent", hello->agent);
+    write_option(writer, "correlation", hello->correlation);
+}
+
+static struct packet_rate read_rate(struct reader *reader)
+{
+    size_t more = read_tuple(reader, 2);
+    struct packet_rate rate = {.amount = read_uint(reader)};
+    rate.per_ms = read_uint(reader);
+    reader_skip(reader, more);
+    return rate;
+}
+
+static void write_rate(struct writer *writer, const char *key, const struct packet_rate *rate)
+{
+    if (rate->amount > 0) {
+        write_text(writer, key);
+        write_array(writer, 2);
+        write_uint(writer, rate->amount);
+        write_uint(writer, rate->per_ms);
+    }
 }
 
 static void read_limits(struct reader *reader, struct packet_welcome *welcome)
@@ -52,6 +74,16 @@ static void read_limits(struct reader *reader, struct packet_welcome *welcome)
             welcome->streams = read_uint(reader);
         } else if (packet_key_is(key, "replicas")) {
             welcome->replicas = read_uint(reader);
+        } else if (packet_key_is(key, "updates")) {
+            welcome->updates = read_rate(reader);
+        } else if (packet_key_is(key, "bytes")) {
+            welcome->bytes = read_rate(reader);
+        } else if (packet_key_is(key, "principal_updates")) {
+            welcome->principal_updates = read_rate(reader);
+        } else if (packet_key_is(key, "principal_bytes")) {
+            welcome->principal_bytes = read_rate(reader);
+        } else if (packet_key_is(key, "principal_streams")) {
+            welcome->principal_streams = read_uint(reader);
         } else {
             reader_skip(reader, 1);
         }
@@ -75,6 +107,8 @@ static void read_welcome_key(struct reader *reader, struct bytes key,
         welcome->resume_ms = read_uint(reader);
     } else if (packet_key_is(key, "durability")) {
         welcome->relaxed = packet_key_is(read_string(reader, LIMIT_CODE_BYTES), "relaxed");
+    } else if (packet_key_is(key, "correlation")) {
+        welcome->correlation = read_string(reader, LIMIT_CODE_BYTES);
     } else {
         reader_skip(reader, 1);
     }
@@ -90,10 +124,31 @@ static void read_welcome(struct reader *reader, struct packet *packet, size_t le
     }
 }
 
+static void write_limits(struct writer *writer, const struct packet_welcome *welcome)
+{
+    write_map(writer, 3 + (size_t)(welcome->updates.amount > 0) + (welcome->bytes.amount > 0) +
+                          (welcome->principal_updates.amount > 0) +
+                          (welcome->principal_bytes.amount > 0) + (welcome->principal_streams > 0));
+    write_text(writer, "message_bytes");
+    write_uint(writer, welcome->message_bytes);
+    write_text(writer, "streams");
+    write_uint(writer, welcome->streams);
+    write_text(writer, "replicas");
+    write_uint(writer, welcome->replicas);
+    write_rate(writer, "updates", &welcome->updates);
+    write_rate(writer, "bytes", &welcome->bytes);
+    write_rate(writer, "principal_updates", &welcome->principal_updates);
+    write_rate(writer, "principal_bytes", &welcome->principal_bytes);
+    if (welcome->principal_streams > 0) {
+        write_text(writer, "principal_streams");
+        write_uint(writer, welcome->principal_streams);
+    }
+}
+
 static void write_welcome(struct writer *writer, const struct packet *packet)
 {
     const struct packet_welcome *welcome = &packet->welcome;
-    write_map(writer, 7);
+    write_map(writer, 7 + (size_t)(welcome->correlation.length > 0));
     write_text(writer, "hub");
     write_string(writer, welcome->hub);
     write_text(writer, "journal");
@@ -101,19 +156,16 @@ static void write_welcome(struct writer *writer, const struct packet *packet)
     write_text(writer, "schema");
     write_bin(writer, welcome->schema);
     write_text(writer, "limits");
-    write_map(writer, 3);
-    write_text(writer, "message_bytes");
-    write_uint(writer, welcome->message_bytes);
-    write_text(writer, "streams");
-    write_uint(writer, welcome->streams);
-    write_text(writer, "replicas");
-    write_uint(writer, welcome->replicas);
+    write_limits(writer, welcome);
     write_text(writer, "ping_ms");
     write_uint(writer, welcome->ping_ms);
     write_text(writer, "resume_ms");
     write_uint(writer, welcome->resume_ms);
     write_text(writer, "durability");
     write_text(writer, welcome->relaxed ? "relaxed" : "full");
+    if (welcome->correlation.length > 0) {
+        write_option(writer, "correlation", welcome->correlation);
+    }
 }
 
 static void read_auth(struct reader *reader, struct packet *packet, size_t length)

@@ -7,6 +7,8 @@
 
 #include "protocol/yaml/file.h"
 #include "protocol/yaml/schema_file.h"
+#include "server/config_log.h"
+#include "server/config_rates.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
 
@@ -193,8 +195,14 @@ static const struct yaml_key limit_keys[] = {
     {"batch_bytes", read_size, HUB(batch_bytes), NULL, 4 * KIB, 256 * MIB},
     {"memory", read_size, HUB(memory_limit), NULL, MIB, 1024 * GIB},
     {"buffers", read_size, HUB(buffer_bytes), NULL, MIB, 1024 * GIB},
-    {"updates_per_second", read_count, HUB(rate_updates), NULL, 0, 1000000000},
-    {"bytes_per_second", read_size, HUB(rate_bytes), NULL, 0, 1024 * GIB},
+    {"updates", config_read_rate, HUB(connection_rates.updates), NULL, 0, 0},
+    {"bytes", config_read_bytes_rate, HUB(connection_rates.bytes), NULL, 0, 0},
+    {"principal_updates", config_read_rate, HUB(principal_rates.updates), NULL, 0, 0},
+    {"principal_bytes", config_read_bytes_rate, HUB(principal_rates.bytes), NULL, 0, 0},
+    {"principal_connections", read_count, HUB(principal_connections), NULL, 1, 1000000},
+    {"principal_streams", read_count, HUB(principal_streams), NULL, 1, 1000000},
+    {"hub_updates", config_read_rate, HUB(hub_rates.updates), NULL, 0, 0},
+    {"hub_bytes", config_read_bytes_rate, HUB(hub_rates.bytes), NULL, 0, 0},
 };
 
 static void read_limits(struct yaml_value value, const struct yaml_key *key, void *target)
@@ -202,6 +210,11 @@ static void read_limits(struct yaml_value value, const struct yaml_key *key, voi
     (void)key;
     yaml_read_keys(value, limit_keys, COUNT_OF(limit_keys), "limits, such as \"streams: 4096\"",
                    target);
+}
+
+static void read_log(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    config_parse_log(value, (struct log_config *)member(target, key));
 }
 
 static const struct yaml_key keys[] = {
@@ -214,6 +227,7 @@ static const struct yaml_key keys[] = {
     {"document_idle", read_time, HUB(idle_ms), NULL, SECOND, 365 * DAY},
     {"replica_ttl", read_time, HUB(replica_ttl_ms), NULL, SECOND, 3650 * DAY},
     {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
+    {"log", read_log, offsetof(struct config, log), NULL, 0, 0},
     {"tokens", read_tokens, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
 };
@@ -229,7 +243,8 @@ static void set_defaults(struct config *config)
     *config = (struct config){.listen = {.host = "127.0.0.1", .port = 7962},
                               .handshakes_max = 1000,
                               .requests_max = 1000,
-                              .request_bytes = MIB};
+                              .request_bytes = MIB,
+                              .log = {LEVEL_INFO, FORMAT_TEXT}};
     hub_config_init(&config->hub);
 }
 

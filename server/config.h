@@ -14,6 +14,7 @@
 #include "protocol/buffer.h"
 #include "protocol/schema.h"
 #include "server/hub/hub.h"
+#include "server/log.h"
 #include "server/tokens.h"
 
 /* Whether operators' calls are answered, and the console with them. */
@@ -42,6 +43,7 @@ struct config {
     size_t handshakes_max;
     size_t requests_max;           /* HTTP requests that wait for their answer */
     size_t request_bytes;          /* the body of one */
+    struct log_config log;
     struct token_keys keys;        /* `config_parse` leaves their material empty */
     struct config_source *sources; /* of each key */
     struct schema_set schemas;     /* fields without numbers: the storage gives them */

@@ -113,7 +113,8 @@ bool batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
     struct batch_origin origin = {.connection = connection->id,
                                   .stream = stream->id,
                                   .document = stream->document,
-                                  .row = row};
+                                  .row = row,
+                                  .received_us = hub->now_us};
     size_t length = add_record(hub, record, &origin);
     if (length == 0) {
         connection_error(hub, connection, stream->id, CODE_BUSY, READ_ONLY_RETRY_MS);
@@ -128,6 +129,9 @@ bool batch_submit(struct hub *hub, struct stream *stream, struct ledger_row *row
     backlog_add(&stream->backlog, batch->number);
     if (batch->bytes.length > hub->config.batch_bytes ||
         connection->batch_bytes > hub->config.batch_bytes / BATCH_SHARE) {
+        if ((connection->paused & PAUSE_BATCH) == 0) {
+            limit_hit(hub, connection, HUB_LIMIT_BATCH_BYTES);
+        }
         connection_pause(hub, connection, PAUSE_BATCH);
     }
     return true;
@@ -196,7 +200,10 @@ void batch_appended(struct hub *hub, uint64_t position)
     hub->read_only = false;
     hub->counters.batches++;
     hub->counters.batch_bytes += hub->committing.bytes.length;
+    histogram_add(&hub->counters.batch_updates, hub->committing.length, 1);
+    batch_arrived(hub, &hub->committing);
     merge_batch(hub, position, buffer_bytes(&hub->committing.bytes));
+    batch_forgotten(&hub->committing);
     unpin_all(hub, &hub->committing);
     clear(&hub->committing);
 }
@@ -228,6 +235,7 @@ static void refuse(struct hub *hub, struct batch *batch)
 void batch_failed(struct hub *hub)
 {
     hub->appending = false;
+    hub->counters.appends_failed++;
     hub->read_only = true;
     hub->retry_ms = hub->now_ms + READ_ONLY_RETRY_MS;
     refuse(hub, &hub->committing);

@@ -23,8 +23,14 @@ void call_hello(struct hub *hub, struct connection *connection, const struct pac
     token_hello(hub, connection, packet->hello.token);
 }
 
+static struct packet_rate rate_of(const struct hub_rate *rate)
+{
+    return (struct packet_rate){rate->amount, rate->per_ms};
+}
+
 void call_welcome(struct hub *hub, struct connection *connection)
 {
+    char correlation[HUB_CORRELATION_BYTES];
     connection->greeted = true;
     struct packet answer = {.kind = PACKET_WELCOME};
     answer.welcome = (struct packet_welcome){
@@ -37,8 +43,15 @@ void call_welcome(struct hub *hub, struct connection *connection)
         .ping_ms = hub->config.ping_ms,
         .resume_ms = hub->config.idle_ms,
         .relaxed = hub->config.relaxed,
+        .correlation = connection_correlation(hub, connection, correlation),
+        .updates = rate_of(&hub->config.connection_rates.updates),
+        .bytes = rate_of(&hub->config.connection_rates.bytes),
+        .principal_updates = rate_of(&hub->config.principal_rates.updates),
+        .principal_bytes = rate_of(&hub->config.principal_rates.bytes),
+        .principal_streams = hub->config.principal_streams,
     };
     connection_answer(hub, connection, &answer);
+    note_greeted(hub, connection);
 }
 
 void write_fields(struct writer *writer, const struct schema *schema)

@@ -26,6 +26,7 @@
                       "another principal's; begin a new session.")                                 \
     X(FORBIDDEN, "The token does not allow this; bring one that does, or undo the edit.")          \
     X(TOO_MANY_STREAMS, "Close a document before opening another.")                                \
+    X(TOO_MANY_CONNECTIONS, "This principal has as many connections as it may; close one.")        \
     X(BUSY, "The hub has no room for another document now; try again later.")                      \
     X(READ_ONLY, "The hub cannot write to its disk now; the update was not taken, send it again.") \
     X(UNAVAILABLE, "The hub could not read the document from its database.")                       \
@@ -43,6 +44,7 @@ enum hub_code {
 #define X(name, text) CODE_##name,
     HUB_CODE_LIST(X)
 #undef X
+        HUB_CODE_COUNT
 };
 
 const char *hub_code_name(enum hub_code code);

@@ -54,7 +54,11 @@ static bool enlist(struct hub *hub, uint64_t id, struct connection *connection)
 
 void connection_connected(struct hub *hub, uint64_t id)
 {
-    if (hub->draining || hub->connections.length >= hub->config.connections_max) {
+    bool full = hub->connections.length >= hub->config.connections_max;
+    if (full) {
+        limit_hit(hub, NULL, HUB_LIMIT_CONNECTIONS);
+    }
+    if (hub->draining || full) {
         refuse(hub, id, CLOSE_TRY_LATER, "the hub takes no more connections now");
         return;
     }
@@ -68,9 +72,8 @@ void connection_connected(struct hub *hub, uint64_t id)
     connection->connected_ms = hub->now_ms;
     connection->heard_ms = hub->now_ms;
     connection->pinged_ms = hub->now_ms;
-    connection->tokens_ms = hub->now_ms;
-    connection->update_tokens = (double)hub->config.rate_updates;
-    connection->byte_tokens = (double)hub->config.rate_bytes;
+    principal_init(connection);
+    hub->counters.connections++;
     connection->stream_table.match = stream_matches;
     list_init(&connection->streams);
     list_init(&connection->dirty_streams);
@@ -103,6 +106,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     table_finish(&connection->stream_table);
     answers_drop(hub, connection);
     free(connection->greeting);
+    principal_leave(hub, connection);
     connection_token_finish(&connection->token);
     held_drop(hub, connection);
     free(connection);
@@ -164,6 +168,7 @@ void connection_answer(struct hub *hub, struct connection *connection, const str
     bool full = hub->answer_bytes > hub->config.buffer_bytes &&
                 connection->answers.length > ANSWERS_PAUSE_BYTES;
     if (writer.status != PROTOCOL_OK || full) {
+        limit_hit(hub, connection, HUB_LIMIT_BUFFERS);
         connection_close(hub, connection, CLOSE_POLICY, "too many answers are waiting to be read");
         return;
     }
@@ -173,31 +178,51 @@ void connection_answer(struct hub *hub, struct connection *connection, const str
     }
 }
 
+void write_correlation(struct writer *writer, struct bytes correlation)
+{
+    if (correlation.length > 0) {
+        write_text(writer, "correlation");
+        write_string(writer, correlation);
+    }
+}
+
 /* Not for what is the hub's own: who waits for its disk or its memory has done nothing wrong. */
 void connection_charge(struct connection *connection, enum hub_code code)
 {
     bool own = code == CODE_BUSY || code == CODE_READ_ONLY || code == CODE_UNAVAILABLE;
-    connection->update_tokens -= own ? 0 : ERROR_PACKETS;
+    double packets = own ? 0 : ERROR_PACKETS;
+    connection->meter.updates -= packets;
+    connection->principal->own.updates -= packets;
+    connection->principal->share.updates -= packets;
 }
 
 void connection_error(struct hub *hub, struct connection *connection, int64_t id,
                       enum hub_code code, uint64_t retry_ms)
 {
-    uint8_t bytes[32];
+    connection_refuse(hub, connection, id, code, hub_code_text(code), retry_ms);
+}
+
+void connection_refuse(struct hub *hub, struct connection *connection, int64_t id,
+                       enum hub_code code, const char *text, uint64_t retry_ms)
+{
+    uint8_t bytes[32 + HUB_CORRELATION_BYTES];
+    char text_of[HUB_CORRELATION_BYTES];
     struct buffer details = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
     struct writer writer = writer_to(&details);
-    write_map(&writer, retry_ms == 0 ? 0 : 1);
+    struct bytes correlation = connection_correlation(hub, connection, text_of);
+    write_map(&writer, (size_t)(retry_ms != 0) + (correlation.length > 0));
     if (retry_ms != 0) {
         write_text(&writer, "retry_ms");
         write_uint(&writer, retry_ms);
     }
+    write_correlation(&writer, correlation);
     const char *name = hub_code_name(code);
-    const char *text = hub_code_text(code);
     struct packet packet = {.kind = PACKET_ERROR, .id = id};
     packet.error.code = (struct bytes){(const uint8_t *)name, strlen(name)};
     packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
     packet.error.details = buffer_bytes(&details);
     connection_answer(hub, connection, &packet);
+    note_error(hub, connection, code);
     connection_charge(connection, code);
 }
 
@@ -208,33 +233,6 @@ void connection_event(struct hub *hub, struct connection *connection, const char
     packet.call.name = (struct bytes){(const uint8_t *)name, strlen(name)};
     packet.call.value = data;
     connection_answer(hub, connection, &packet);
-}
-
-/* Token buckets that hold one second's worth; a bucket in debt pauses the reading until it is paid.
- */
-static void spend_rate(struct hub *hub, struct connection *connection, size_t packets, size_t bytes)
-{
-    double elapsed = (double)(hub->now_ms - connection->tokens_ms) / 1000;
-    double update_rate = (double)hub->config.rate_updates;
-    double byte_rate = (double)hub->config.rate_bytes;
-    connection->tokens_ms = hub->now_ms;
-    connection->update_tokens += elapsed * update_rate;
-    connection->byte_tokens += elapsed * byte_rate;
-    if (connection->update_tokens > update_rate) {
-        connection->update_tokens = update_rate;
-    }
-    if (connection->byte_tokens > byte_rate) {
-        connection->byte_tokens = byte_rate;
-    }
-    connection->update_tokens -= (double)packets;
-    connection->byte_tokens -= (double)bytes;
-    bool in_debt = (hub->config.rate_updates > 0 && connection->update_tokens < 0) ||
-                   (hub->config.rate_bytes > 0 && connection->byte_tokens < 0);
-    if (in_debt) {
-        connection_pause(hub, connection, PAUSE_RATE);
-    } else {
-        connection_resume(hub, connection, PAUSE_RATE);
-    }
 }
 
 static void stream_closed_by_client(struct hub *hub, struct connection *connection, int64_t id)
@@ -361,13 +359,16 @@ size_t connection_slice(struct hub *hub, struct connection *connection, struct b
     }
     size_t taken = message.length - reader.left.length;
     if (!connection->closing && !reader_ok(&reader)) {
+        if (reader.status == PROTOCOL_TOO_LARGE) {
+            limit_hit(hub, connection, HUB_LIMIT_PACKET);
+        }
         connection_close(hub, connection,
                          reader.status == PROTOCOL_TOO_LARGE ? CLOSE_POLICY : CLOSE_FORMAT,
                          format_reason(reader.status));
     }
     if (!connection->closing) {
         packets = packets == 0 ? 1 : packets; /* an empty message is work, too */
-        spend_rate(hub, connection, packets, taken);
+        rates_spend(hub, connection, packets, taken);
     }
     return taken;
 }
@@ -383,6 +384,7 @@ void connection_received(struct hub *hub, uint64_t id, struct bytes message)
     hub->counters.bytes_in += message.length;
     hub->counters.messages_in++;
     if (message.length > hub->config.message_bytes) {
+        limit_hit(hub, connection, HUB_LIMIT_MESSAGE_BYTES);
         connection_close(hub, connection, CLOSE_POLICY, "the message is too long");
         return;
     }
@@ -442,7 +444,7 @@ static void look_after(struct hub *hub, struct connection *connection)
         answer_number(hub, connection, PACKET_PING, hub->now_ms & UINT32_MAX);
     }
     if ((connection->paused & PAUSE_RATE) != 0) {
-        spend_rate(hub, connection, 0, 0);
+        rates_spend(hub, connection, 0, 0);
     }
 }
 

@@ -170,6 +170,7 @@ static void wake(struct hub *hub, struct document *document)
     LIST_FOR_EACH(at, &document->streams)
     {
         struct stream *stream = CONTAINER(at, struct stream, in_document);
+        stream_arrive(stream);
         if (crowded) {
             stream_touch_later(hub, stream);
         } else {
@@ -206,6 +207,7 @@ void documents_wake(struct hub *hub)
         if (wake_at_ms(hub, document) <= hub->now_ms) {
             list_remove(at);
             wake(hub, document);
+            document->arrival = (struct arrival){0};
             document->woken = hub->patient_came;
             document->woken_ms = hub->now_ms;
             document->joined = 0;

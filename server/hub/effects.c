@@ -98,6 +98,7 @@ void effect_bytes(struct hub *hub, struct hub_effect *effect, struct bytes bytes
 void effects_clear(struct hub *hub)
 {
     hub->effect_count = 0;
+    hub->note_count = 0;
     buffer_clear(&hub->arena);
 }
 
@@ -109,6 +110,14 @@ void effects_finish(struct hub *hub, struct hub_effects *effects)
             effect->bytes.data = hub->arena.data + ((uintptr_t)effect->bytes.data - 1);
         }
     }
+    for (size_t i = 0; i < hub->note_count; i++) {
+        struct hub_note *note = &hub->notes[i];
+        if (note->document.data != NULL) {
+            note->document.data = hub->arena.data + ((uintptr_t)note->document.data - 1);
+        }
+    }
+    effects->notes = hub->notes;
+    effects->note_count = hub->note_count;
     effects->items = hub->effects;
     effects->length = hub->effect_count;
 }

@@ -64,7 +64,10 @@ void held_add(struct hub *hub, struct connection *connection, struct bytes messa
     if (status == PROTOCOL_OK) {
         connection_pause(hub, connection, PAUSE_HELD);
         wait_for_turn(hub, connection);
-    } else if (status == PROTOCOL_TOO_LARGE) {
+        return;
+    }
+    limit_hit(hub, connection, HUB_LIMIT_HELD);
+    if (status == PROTOCOL_TOO_LARGE) {
         connection_close(hub, connection, CLOSE_POLICY, "too much came before its turn");
     } else {
         connection_close(hub, connection, CLOSE_TRY_LATER, "too many messages wait for their turn");

@@ -36,8 +36,11 @@ void hub_config_init(struct hub_config *config)
         .slice_packets = 256,
         .memory_limit = (size_t)1 << 30,
         .buffer_bytes = (size_t)256 << 20,
-        .rate_updates = 20000,
-        .rate_bytes = 16 << 20,
+        .connection_rates = {{20000, 1000}, {16 << 20, 1000}},
+        .principal_rates = {{0, 1000}, {0, 1000}},
+        .hub_rates = {{0, 1000}, {0, 1000}},
+        .principal_connections = 1000,
+        .principal_streams = 100000,
     };
 }
 
@@ -68,6 +71,13 @@ static bool copy_ancestors(struct hub *hub, const struct hub_config *config)
     return true;
 }
 
+void counters_clear(struct hub_counters *counters)
+{
+    *counters = (struct hub_counters){.batch_updates = {.bounds = &histogram_size},
+                                      .publish_us = {.bounds = &histogram_latency},
+                                      .end_to_end_us = {.bounds = &histogram_latency}};
+}
+
 struct hub *hub_create(const struct hub_config *config)
 {
     struct hub *hub = calloc(1, sizeof *hub);
@@ -88,6 +98,8 @@ struct hub *hub_create(const struct hub_config *config)
     hub->position = config->position;
     hub->connections.match = connection_matches;
     hub->documents.match = document_matches;
+    hub->principals.match = principal_matches;
+    counters_clear(&hub->counters);
     hub->loads.match = load_matches;
     hub->next_sweep_ms = UINT64_MAX;
     hub->next_store_ms = UINT64_MAX;
@@ -129,6 +141,7 @@ void hub_destroy(struct hub *hub)
     roster_finish(&hub->roster);
     table_finish(&hub->connections);
     table_finish(&hub->documents);
+    table_finish(&hub->principals);
     buffer_finish(&hub->retirement.records);
     batch_finish(&hub->gathering);
     batch_finish(&hub->committing);
@@ -136,6 +149,7 @@ void hub_destroy(struct hub *hub)
     buffer_finish(&hub->scratch);
     buffer_finish(&hub->arena);
     free(hub->effects);
+    free(hub->notes);
     free(hub->ancestors);
     free(hub);
 }
@@ -245,6 +259,8 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
 {
     hub->status = HUB_OK;
     hub->now_ms = event->now_ms > hub->now_ms ? event->now_ms : hub->now_ms;
+    hub->now_us = event->now_us;
+    hub->verbose = event->verbose;
     hub->started_ms = hub->started_ms == 0 ? hub->now_ms : hub->started_ms;
     effects_clear(hub);
     dispatch(hub, event);
@@ -273,6 +289,11 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .connections = hub->connections.length,
         .streams = hub->stream_count,
         .documents = hub->documents.length,
+        .principals = hub->principals.length,
+        .paused = hub->paused_count,
+        .pending = hub->gathering.length + hub->committing.length,
+        .pending_bytes = hub->gathering.bytes.length + hub->committing.bytes.length,
+        .trimmed = hub->trimmed,
         .memory_bytes = hub->memory,
         .answer_bytes = hub->answer_bytes,
         .held_bytes = hub->held_bytes,
@@ -282,3 +303,5 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .replaying = hub->replay_first != NULL,
     };
 }
+
+const struct hub_counters *hub_counters(const struct hub *hub) { return &hub->counters; }

@@ -16,7 +16,10 @@
 #define HUB_HUB_H
 
 #include "protocol/journal_id.h"
+#include "protocol/limits.h"
 #include "protocol/schema.h"
+#include "server/hub/counters.h"
+#include "server/hub/rate.h"
 
 #define HUB_CHECKED CRDT_CHECKED
 
@@ -71,10 +74,13 @@ struct hub_config {
         memory_limit; /* of documents; beyond it idle ones leave, then OPEN is answered with BUSY */
     size_t buffer_bytes;  /* of answers that wait to be read: beyond it nobody has many */
     size_t slice_packets; /* of a message, before others have their turn */
-    size_t rate_updates;  /* packets per second and connection, after a burst of one second; 0: no
-                             limit */
-    size_t rate_bytes;    /* bytes per second and connection; 0: no limit */
-    bool operators;       /* whether the operator's calls are answered */
+    struct hub_rates connection_rates;
+    struct hub_rates principal_rates; /* of all its connections together */
+    struct hub_rates hub_rates;       /* of all connections together, shared fairly */
+    size_t principal_connections;     /* of those that a token has named */
+    size_t principal_streams;
+    uint64_t boot;  /* random: a part of the correlation ids that the hub makes; 0: it makes none */
+    bool operators; /* whether the operator's calls are answered */
 };
 
 /* The defaults; the caller fills in schemas, journal, position and seed. */
@@ -108,6 +114,8 @@ enum hub_verdict {
 struct hub_event {
     enum hub_event_kind kind;
     uint64_t now_ms; /* wall clock; never goes back by more than it must */
+    uint64_t now_us; /* of a steady clock, for latencies; 0: they are not measured */
+    bool verbose;    /* notes also of what only debugging needs */
     uint64_t connection;
     uint64_t position;
     uint64_t request;
@@ -148,8 +156,25 @@ struct hub_effect {
     struct bytes bytes;
 };
 
+/* What a log may tell; nothing depends on it. */
+enum hub_note_kind {
+    NOTE_GREETED,  /* connection: WELCOME was sent */
+    NOTE_LIMIT,    /* connection (0: none); text: the limit's name */
+    NOTE_ERROR,    /* connection; text: the code (verbose) */
+    NOTE_REJECTED, /* connection (0: it has gone), document; text: the code (verbose) */
+};
+
+struct hub_note {
+    enum hub_note_kind kind;
+    uint64_t connection;
+    const char *text;
+    struct bytes document;
+};
+
 /* To be performed in order; valid until the next call. */
 struct hub_effects {
+    const struct hub_note *notes;
+    size_t note_count;
     const struct hub_effect *items;
     size_t length;
     uint64_t wake_ms; /* when the next TICK is due at the latest; UINT64_MAX: none */
@@ -161,7 +186,12 @@ struct hub_stats {
     uint64_t position; /* merged up to here */
     size_t connections;
     size_t streams;
-    size_t documents; /* in memory */
+    size_t documents;  /* in memory */
+    size_t principals; /* that tokens have named, with a connection */
+    size_t paused;     /* connections that are not read from now */
+    size_t pending;    /* updates that wait for the journal */
+    size_t pending_bytes;
+    uint64_t trimmed; /* the journal was forgotten up to here */
     size_t memory_bytes;
     size_t answer_bytes; /* that wait to be read */
     size_t held_bytes;   /* of messages that wait for their turn */
@@ -186,6 +216,23 @@ void hub_destroy(struct hub *hub);
 HUB_CHECKED enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
                                      struct hub_effects *effects);
 
+/* The last step's effects were performed by that time: ends the latencies of what it sent. */
+void hub_sent(struct hub *hub, uint64_t now_us);
+
 void hub_stats(const struct hub *hub, struct hub_stats *stats);
+/* Valid as long as the hub. */
+const struct hub_counters *hub_counters(const struct hub *hub);
+
+/* Of a connection, for the log: texts are borrowed until the next step. */
+enum { HUB_CORRELATION_BYTES = LIMIT_CORRELATION_BYTES + 1 };
+
+struct hub_peer {
+    struct bytes principal;
+    struct bytes agent;
+    char correlation[HUB_CORRELATION_BYTES];
+};
+
+/* False: it is not there. */
+bool hub_peer(const struct hub *hub, uint64_t connection, struct hub_peer *peer);
 
 #endif

@@ -243,6 +243,7 @@ static void tell_damage(struct hub *hub, const struct document *document, const 
 {
     struct hub_effect *effect = effect_add(hub, EFFECT_DAMAGED);
     effect->text = table_of(row->kind);
+    hub->counters.damaged++;
     effect->position = row->position;
     effect_bytes(hub, effect, document_name(document));
 }
@@ -256,6 +257,7 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
         !take_load(hub, request, &load)) {
         return;
     }
+    hub->counters.loads++;
     while (hub->status == HUB_OK && row_read(&reader, &row)) {
         load_row(hub, load.document, &row, &reader);
     }
@@ -285,6 +287,7 @@ void load_failed(struct hub *hub, uint64_t request)
     struct load load;
     if (!retire_load_failed(hub, request) && !operator_load_failed(hub, request) &&
         take_load(hub, request, &load)) {
+        hub->counters.loads_failed++;
         give_up(hub, &load);
     }
 }

@@ -74,6 +74,11 @@ static void write_rejected_row(const struct merge *merge, enum hub_code code)
     }
 }
 
+static size_t kind_of(const struct merge *merge)
+{
+    return merge->record->kind == PACKET_DELTA ? UPDATE_DELTA : UPDATE_STATE;
+}
+
 static void reject(const struct merge *merge, enum hub_code code, uint32_t field)
 {
     settle_row(merge, merge->row, merge->update.last);
@@ -84,6 +89,10 @@ static void reject(const struct merge *merge, enum hub_code code, uint32_t field
     write_rejected_row(merge, code);
     operator_refused(merge->hub, merge->document, merge->row, merge->at_ms);
     merge->hub->counters.rejected++;
+    merge->hub->counters.results[kind_of(merge)][code]++;
+    const struct stream *owner = merge->row->owner;
+    note_rejected(merge->hub, owner == NULL ? 0 : owner->connection->id,
+                  document_name(merge->document), code);
 }
 
 static enum hub_code code_of(enum crdt_status status)
@@ -175,6 +184,7 @@ static void apply_parts(const struct merge *merge, const struct part *parts, siz
         }
     }
     merge->hub->counters.updates++;
+    merge->hub->counters.results[UPDATE_DELTA][CODE_NONE]++;
     merge->hub->counters.edits += merge->update.last - merge->update.first + 1;
     settle_row(merge, merge->row, merge->update.last);
 }
@@ -242,6 +252,7 @@ static bool merge_delta(struct merge *merge)
     if (replica_is_retired(merge->document, row) || merge->update.first != row->seq + 1 ||
         (!refused && !read_vector(merge, false))) {
         row->gaps++;
+        merge->hub->counters.gaps++;
         row->submitted = row->seq;
         return false;
     }
@@ -340,6 +351,7 @@ static void join_parts(struct merge *merge, const struct part *parts, size_t cou
     /* `seen` and `rows` are in different orders by now: the vector's seqs go to the rows by index.
      */
     merge->hub->counters.updates++;
+    merge->hub->counters.results[UPDATE_STATE][CODE_NONE]++;
     for (size_t i = 0; i < merge->seen_length; i++) {
         struct ledger_row *row = merge->rows[i];
         uint64_t seq = crdt_context_seq(&join.source, row->index);
@@ -353,6 +365,7 @@ static bool merge_state(struct merge *merge)
 {
     if (replica_is_retired(merge->document, merge->row) || !read_vector(merge, true)) {
         merge->row->gaps++;
+        merge->hub->counters.gaps++;
         return false;
     }
     ledger_intern(merge->document, merge->row);

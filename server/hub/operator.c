@@ -70,6 +70,16 @@ static struct bytes cut(struct bytes text)
     return text;
 }
 
+/* It stands in logs and headers as it is: what is not short, visible ASCII is none. */
+static struct bytes correlation_of(struct bytes text)
+{
+    bool good = text.length <= LIMIT_CORRELATION_BYTES;
+    for (size_t i = 0; good && i < text.length; i++) {
+        good = text.data[i] > 0x20 && text.data[i] < 0x7f;
+    }
+    return good ? text : (struct bytes){0};
+}
+
 static void copy(uint8_t *to, struct bytes text)
 {
     if (text.length > 0) {
@@ -81,18 +91,22 @@ void operator_greeted(struct connection *connection, const struct packet_hello *
 {
     struct bytes agent = cut(hello->agent);
     struct bytes client = cut(hello->client);
+    struct bytes correlation = correlation_of(hello->correlation);
     _Static_assert(LIMIT_AGENT_BYTES <= UINT8_MAX, "lengths are bytes");
-    if (agent.length + client.length == 0) {
+    if (agent.length + client.length + correlation.length == 0) {
         return;
     }
-    struct greeting *greeting = malloc(sizeof *greeting + agent.length + client.length);
+    struct greeting *greeting =
+        malloc(sizeof *greeting + agent.length + client.length + correlation.length);
     if (greeting == NULL) {
         return; /* without memory it is not shown */
     }
     greeting->agent_length = (uint8_t)agent.length;
     greeting->client_length = (uint8_t)client.length;
+    greeting->correlation_length = (uint8_t)correlation.length;
     copy(greeting->texts, agent);
     copy(greeting->texts + agent.length, client);
+    copy(greeting->texts + agent.length + client.length, correlation);
     connection->greeting = greeting;
 }
 
@@ -212,13 +226,7 @@ void operator_answer(struct hub *hub, struct connection *connection, int64_t id,
 void operator_refuse(struct hub *hub, struct connection *connection, int64_t id, enum hub_code code,
                      const char *text)
 {
-    static const uint8_t empty_map[] = {0x80};
-    struct packet packet = {.kind = PACKET_ERROR, .id = id};
-    packet.error.code = text_bytes(hub_code_name(code));
-    packet.error.text = text_bytes(text);
-    packet.error.details = (struct bytes){empty_map, sizeof empty_map};
-    connection_answer(hub, connection, &packet);
-    connection_charge(connection, code);
+    connection_refuse(hub, connection, id, code, text, 0);
 }
 
 void write_pair_uint(struct writer *writer, const char *key, uint64_t value)

@@ -3,7 +3,7 @@
 
 /* --- stats --- */
 
-static void write_counters(struct writer *writer, const struct counters *counters)
+static void write_counters(struct writer *writer, const struct hub_counters *counters)
 {
     write_pair_uint(writer, "updates", counters->updates);
     write_pair_uint(writer, "edits", counters->edits);

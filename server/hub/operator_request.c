@@ -14,6 +14,7 @@ struct operator_request *operator_request_begin(const struct operator_call *call
         request = calloc(1, sizeof *request);
     }
     if (request == NULL) {
+        limit_hit(hub, call->connection, HUB_LIMIT_OPERATOR_CALLS);
         connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
         return NULL;
     }

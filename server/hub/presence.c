@@ -130,10 +130,12 @@ void presence_received(struct hub *hub, struct connection *connection, const str
     struct document *document = stream->document;
     struct presence *before = stream->own_presence;
     if (data.length > LIMIT_PRESENCE_BYTES) {
+        limit_hit(hub, connection, HUB_LIMIT_PRESENCE_BYTES);
         connection_error(hub, connection, packet->id, CODE_PRESENCE_TOO_LONG, 0);
         return;
     }
     if (before == NULL && document->presence_count >= LIMIT_PRESENCES) {
+        limit_hit(hub, connection, HUB_LIMIT_PRESENCES);
         connection_error(hub, connection, packet->id, CODE_TOO_MANY_PRESENT, 0);
         return;
     }

@@ -35,16 +35,19 @@ static struct bytes text_bytes(const char *text)
 }
 
 /* What the client needs to do better: the field, and what stands in it, or the hub's time. */
-static void write_details(struct writer *writer, const struct hub *hub,
-                          const struct document *document, const struct rejection *rejection)
+static void write_details(struct writer *writer, const struct hub *hub, const struct stream *stream,
+                          const struct rejection *rejection)
 {
+    char text[HUB_CORRELATION_BYTES];
+    struct bytes correlation = connection_correlation(hub, stream->connection, text);
+    const struct document *document = stream->document;
     const struct schema_field *field = schema_field_by_number(document->schema, rejection->field);
     const struct protocol_codec *codec = field == NULL ? NULL : field->declared.codec;
     bool stands =
         rejection->code == CODE_OUT_OF_BOUNDS && codec != NULL && codec->write_standing != NULL;
     bool ahead = rejection->code == CODE_CLOCK_AHEAD;
     bool has_field = rejection->field != UINT32_MAX;
-    write_map(writer, (size_t)has_field + stands + ahead);
+    write_map(writer, (size_t)has_field + stands + ahead + (correlation.length > 0));
     if (has_field) {
         write_text(writer, "field");
         write_uint(writer, rejection->field);
@@ -57,6 +60,7 @@ static void write_details(struct writer *writer, const struct hub *hub,
         write_text(writer, "now_ms");
         write_uint(writer, hub->now_ms);
     }
+    write_correlation(writer, correlation);
 }
 
 static void write_reject(struct writer *writer, const struct hub *hub, const struct stream *stream,
@@ -67,7 +71,7 @@ static void write_reject(struct writer *writer, const struct hub *hub, const str
     write_uint(writer, rejection->seq);
     write_string(writer, text_bytes(hub_code_name(rejection->code)));
     write_string(writer, text_bytes(hub_code_text(rejection->code)));
-    write_details(writer, hub, stream->document, rejection);
+    write_details(writer, hub, stream, rejection);
     stream->connection->rejected++;
 }
 
@@ -222,6 +226,17 @@ static void write_content(struct writer *writer, struct stream *stream, struct b
     write_uint(writer, body->bytes.length);
 }
 
+static void count_state(struct hub *hub, const struct stream *stream, const struct body *body)
+{
+    hub->counters.snapshots += body->snapshot;
+    hub->counters.updates_sent += !body->snapshot;
+    hub->counters.transfers += body->bytes.length > LIMIT_INLINE_BODY_BYTES;
+    /* Its cursor was good, but what it would have to be told of was forgotten. */
+    if (body->snapshot && stream->has_cursor && stream->cursor <= stream->document->position) {
+        limit_hit(hub, stream->connection, HUB_LIMIT_REMOVALS);
+    }
+}
+
 static void write_state(struct hub *hub, struct stream *stream, struct writer *writer)
 {
     struct document *document = stream->document;
@@ -231,6 +246,7 @@ static void write_state(struct hub *hub, struct stream *stream, struct writer *w
     if (body == NULL) {
         return;
     }
+    count_state(hub, stream, body);
     write_content(writer, stream, body);
     stream->cursor = body->to;
     stream->has_cursor = true;
@@ -271,11 +287,15 @@ bool stream_publish(struct hub *hub, struct stream *stream, struct writer *write
     if (was_opened) {
         write_answers(writer, hub, stream);
     } else {
+        hub->counters.opened++;
+        hub->counters.resumed += stream->has_cursor;
         write_opened(writer, hub, stream);
     }
-    if (!was_opened || stream->cursor != stream->document->position) {
+    bool news = stream->cursor != stream->document->position;
+    if (!was_opened || news) {
         write_state(hub, stream, writer);
     }
+    stream_sent(hub, stream, was_opened && news);
     if (stream->transfer.id != 0) {
         return false;
     }

@@ -142,7 +142,7 @@ static void drop_first(struct hub *hub)
     hub->replay_asked = false;
     if (hub->replay_first == NULL) {
         hub->replay_last = NULL;
-        hub->counters = (struct counters){0};
+        counters_clear(&hub->counters);
     }
     free(first);
 }

@@ -15,7 +15,9 @@
 #include "protocol/packet.h"
 #include "server/hub/access.h"
 #include "server/hub/codes.h"
+#include "server/hub/counters.h"
 #include "server/hub/hub.h"
+#include "server/hub/principal.h"
 #include "server/hub/roster.h"
 #include "server/hub/table.h"
 #include "server/hub/unstored.h"
@@ -78,6 +80,12 @@ struct backlog {
     size_t updates[2];
 };
 
+/* When the first of some updates came in, and when it was durable: in microseconds. */
+struct arrival {
+    uint64_t received_us; /* 0: there is none */
+    uint64_t durable_us;
+};
+
 struct document {
     struct link idle;              /* in hub->idle_documents while it may leave the memory */
     struct link dirty;             /* in hub->dirty while rows wait to be stored */
@@ -85,6 +93,7 @@ struct document {
     struct link touched;           /* in hub->touched_documents while its streams are to be woken */
     uint64_t woken;                /* the last of its crowd, as hub->patient_came counts */
     uint64_t woken_ms;             /* when its streams were woken */
+    struct arrival arrival;        /* of the first that they were not woken for */
     size_t joined;                 /* streams opened since then */
     struct unstored_node unstored; /* in hub->unstored_documents while its rows are nowhere */
     struct link streams;           /* head */
@@ -159,6 +168,7 @@ struct stream {
     struct load *load;             /* that it waits for, or NULL */
     struct transfer transfer;
     struct backlog backlog;
+    struct arrival arrival;          /* of the first update that it was woken for */
     struct stream_replica *replicas; /* behind `named` */
     size_t length;
     struct replica_id named[]; /* as OPEN listed them */
@@ -168,6 +178,7 @@ struct stream {
 struct greeting {
     uint8_t agent_length;
     uint8_t client_length;
+    uint8_t correlation_length;
     uint8_t texts[];
 };
 
@@ -211,9 +222,9 @@ struct connection {
     int64_t last_client_id; /* ids only grow, which is how they are never reused */
     int64_t last_hub_id;
     size_t batch_bytes; /* its share of the batch that gathers */
-    double update_tokens;
-    double byte_tokens;
-    uint64_t tokens_ms;
+    struct meter meter;
+    struct principal *principal; /* `alone` until a token has named another */
+    struct principal alone;
     unsigned paused; /* enum pause_reason */
     struct connection_token token;
     struct held held;
@@ -238,6 +249,7 @@ struct batch_origin {
     int64_t stream;
     struct document *document;
     struct ledger_row *row; /* held; NULL: the hub's own */
+    uint64_t received_us;
 };
 
 struct batch {
@@ -276,28 +288,29 @@ struct retirement {
     size_t loads;          /* that the records wait for */
 };
 
-/* Since the hub started; what a start merges again is not counted. */
-struct counters {
-    uint64_t updates; /* DELTA and STATE that took effect */
-    uint64_t edits;   /* that they held */
-    uint64_t rejected;
-    uint64_t repeats; /* DELTAs that the ledger had */
-    uint64_t batches; /* in the journal */
-    uint64_t batch_bytes;
-    uint64_t messages_in;
-    uint64_t bytes_in;
-    uint64_t messages_out;
-    uint64_t bytes_out;
+/* Updates of one arrival that this step has sent. */
+struct sent {
+    struct arrival arrival;
+    uint64_t count;
 };
+
+enum { SENT_MAX = 64 };
 
 struct hub {
     struct hub_config config;
     struct hub_ancestor *ancestors;
     uint64_t schema_hash;
     uint64_t now_ms;
+    uint64_t now_us; /* of a clock that only goes forward; 0: nobody measures */
     uint64_t started_ms;
     uint64_t position; /* merged up to here */
-    struct counters counters;
+    struct hub_counters counters;
+    bool verbose; /* notes are also of what only debugging needs */
+    struct table principals;
+    struct activity activity;
+    struct meter meter;
+    struct sent sent[SENT_MAX]; /* by the last step, not counted yet */
+    size_t sent_length;
 
     struct table connections;
     struct roster roster;
@@ -352,6 +365,9 @@ struct hub {
     struct hub_effect *effects;
     size_t effect_count;
     size_t effect_capacity;
+    struct hub_note *notes;
+    size_t note_count;
+    size_t note_capacity;
     struct buffer arena;    /* the effects' bytes; offsets until the step ends */
     enum hub_status status; /* the first failure of this step */
 };
@@ -376,6 +392,39 @@ void effect_end(struct hub *hub, struct writer *writer, size_t start, struct hub
 void effects_clear(struct hub *hub);
 void effects_finish(struct hub *hub, struct hub_effects *effects);
 
+/* hub.c */
+void counters_clear(struct hub_counters *counters);
+
+/* note.c */
+/* A bound was met, by that connection (NULL: none). */
+void limit_hit(struct hub *hub, const struct connection *connection, enum hub_limit limit);
+void note_greeted(struct hub *hub, const struct connection *connection);
+/* Only for debugging. */
+void note_error(struct hub *hub, const struct connection *connection, enum hub_code code);
+void note_rejected(struct hub *hub, uint64_t connection, struct bytes document, enum hub_code code);
+/* What log and errors call the connection, written to `text`. Empty: nothing. */
+struct bytes connection_correlation(const struct hub *hub, const struct connection *connection,
+                                    char text[HUB_CORRELATION_BYTES]);
+
+/* sent.c: how long updates took */
+/* A batch is durable. */
+void batch_arrived(struct hub *hub, const struct batch *batch);
+/* After the batch was merged: what has woken nobody is forgotten. */
+void batch_forgotten(const struct batch *batch);
+/* The stream is woken for what has come to its document. */
+void stream_arrive(struct stream *stream);
+/* The stream was sent all that there is; `news`: an UPDATE was part of it. */
+void stream_sent(struct hub *hub, struct stream *stream, bool news);
+
+/* principal.c */
+table_match principal_matches;
+void principal_init(struct connection *connection);
+/* The connection is the principal's that its token names. False: that has as many as it may. */
+bool principal_join(struct hub *hub, struct connection *connection);
+void principal_leave(struct hub *hub, struct connection *connection);
+/* Takes from all buckets, and pauses the connection or resumes it. */
+void rates_spend(struct hub *hub, struct connection *connection, size_t packets, size_t bytes);
+
 /* connection.c */
 void connection_connected(struct hub *hub, uint64_t id);
 void connection_received(struct hub *hub, uint64_t id, struct bytes message);
@@ -387,12 +436,17 @@ void connection_close(struct hub *hub, struct connection *connection, uint16_t c
                       const char *text);
 table_match connection_matches;
 struct connection *connection_find(const struct hub *hub, uint64_t id);
+/* A pair of a map; nothing if it is empty. */
+void write_correlation(struct writer *writer, struct bytes correlation);
 void connection_answer(struct hub *hub, struct connection *connection, const struct packet *packet);
 /* What an ERROR counts against the rate, beside the packet that it answers. */
 void connection_charge(struct connection *connection, enum hub_code code);
 /* ERROR; `retry_ms` 0: no such detail. */
 void connection_error(struct hub *hub, struct connection *connection, int64_t id,
                       enum hub_code code, uint64_t retry_ms);
+/* The same with another sentence than the code's own. */
+void connection_refuse(struct hub *hub, struct connection *connection, int64_t id,
+                       enum hub_code code, const char *text, uint64_t retry_ms);
 void connection_event(struct hub *hub, struct connection *connection, const char *name,
                       struct bytes data);
 /* ERROR, then the end, with the code's name as the reason. */

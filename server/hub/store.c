@@ -206,6 +206,7 @@ static void trim(struct hub *hub)
 void store_done(struct hub *hub)
 {
     hub->storing = false;
+    hub->counters.stores++;
     struct link *at = hub->dirty_documents.next;
     while (at != &hub->dirty_documents) {
         struct document *document = CONTAINER(at, struct document, dirty);
@@ -223,6 +224,7 @@ void store_done(struct hub *hub)
 void store_failed(struct hub *hub)
 {
     hub->storing = false;
+    hub->counters.stores_failed++;
     LIST_FOR_EACH(at, &hub->dirty_documents)
     {
         struct document *document = CONTAINER(at, struct document, dirty);

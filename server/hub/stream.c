@@ -129,11 +129,14 @@ static struct document *take_document(struct hub *hub, struct connection *connec
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_SCHEMA, 0);
         return NULL;
     }
-    if (connection->stream_table.length >= hub->config.streams_max) {
+    bool full = connection->stream_table.length >= hub->config.streams_max;
+    if (full || connection->principal->streams >= hub->config.principal_streams) {
+        limit_hit(hub, connection, full ? HUB_LIMIT_STREAMS : HUB_LIMIT_PRINCIPAL_STREAMS);
         connection_error(hub, connection, packet->id, CODE_TOO_MANY_STREAMS, 0);
         return NULL;
     }
     if (!documents_make_room(hub)) {
+        limit_hit(hub, connection, HUB_LIMIT_MEMORY);
         connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
         return NULL;
     }
@@ -159,6 +162,7 @@ void stream_open(struct hub *hub, struct connection *connection, const struct pa
     }
     stream->document = document;
     hub->stream_count++;
+    connection->principal->streams++;
     hub->memory += stream_bytes(stream);
     list_push(&connection->streams, &stream->in_connection);
     list_push(&document->streams, &stream->in_document);
@@ -233,6 +237,7 @@ void stream_close(struct hub *hub, struct stream *stream)
     list_remove(&stream->in_connection);
     table_remove(&stream->connection->stream_table, hash_of(stream->id), stream);
     hub->stream_count--;
+    stream->connection->principal->streams--;
     hub->memory -= stream_bytes(stream);
     document->stream_count--;
     free(stream);
@@ -250,6 +255,9 @@ void stream_end(struct hub *hub, struct stream *stream, enum hub_code code)
     struct connection *connection = stream->connection;
     stream_close(hub, stream);
     connection_answer(hub, connection, &packet);
+    if (code != CODE_NONE) {
+        note_error(hub, connection, code);
+    }
 }
 
 void streams_restrict(struct hub *hub, struct connection *connection)

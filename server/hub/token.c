@@ -13,11 +13,9 @@
 
 enum {
     CLOSE_TOKEN = 4401,
-    ASK_MS = 60000,         /* so long before its end a token is asked for, ... */
-    ASK_PART = 3,           /* ... or for this part of its life, if that is shorter */
-    AUTH_INTERVAL_MS = 250, /* a signature costs more than any other packet */
-    HELD_MESSAGES =
-        2 /* of the greatest length: the one that was cut, and one on its way behind it */
+    ASK_MS = 60000,        /* so long before its end a token is asked for, ... */
+    ASK_PART = 3,          /* ... or for this part of its life, if that is shorter */
+    AUTH_INTERVAL_MS = 250 /* a signature costs more than any other packet */
 };
 
 void connection_token_init(struct connection_token *token)
@@ -96,6 +94,7 @@ void token_auth(struct hub *hub, struct connection *connection, const struct pac
     if (!hub->config.tokens) {
         answer_auth(hub, connection, packet->id);
     } else if (since_ms < AUTH_INTERVAL_MS) {
+        limit_hit(hub, connection, HUB_LIMIT_TOKENS);
         connection_error(hub, connection, packet->id, CODE_TOO_OFTEN, AUTH_INTERVAL_MS - since_ms);
     } else {
         verify(hub, connection, packet->id, packet->call.name);
@@ -146,6 +145,10 @@ static void hello_verified(struct hub *hub, struct connection *connection,
         return;
     }
     take(hub, connection, event);
+    if (!principal_join(hub, connection)) {
+        connection_expel(hub, connection, CODE_TOO_MANY_CONNECTIONS, CLOSE_TRY_LATER);
+        return;
+    }
     call_welcome(hub, connection);
 }
 

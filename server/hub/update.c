@@ -132,6 +132,10 @@ static void refuse(struct hub *hub, struct stream *stream, const struct packet *
     connection_answer(hub, stream->connection, &answer);
     stream->connection->rejected++;
     hub->counters.rejected++;
+    hub->counters.results[packet->kind == PACKET_DELTA ? UPDATE_DELTA : UPDATE_STATE]
+                         [CODE_REPLICA_EXPIRED]++;
+    note_rejected(hub, stream->connection->id, document_name(stream->document),
+                  CODE_REPLICA_EXPIRED);
 }
 
 static bool is_expired(const struct hub *hub, const struct stream *stream,
@@ -186,6 +190,7 @@ static bool answer_early(struct hub *hub, struct stream *stream, struct stream_r
     uint64_t reached = row->submitted > row->seq ? row->submitted : row->seq;
     if (packet->update.first > reached + 1) {
         replica->gaps--;
+        hub->counters.gaps++;
         stream_touch(hub, stream);
         return true;
     }

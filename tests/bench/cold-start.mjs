@@ -148,7 +148,7 @@ async function killAfterAll(hub) {
 async function measureReplay() {
   const rows = [['the journal', 'updates', 'batches', 'MB', 'listens ms', 'first document ms', 'us per update', 'most memory MiB']];
   for (const [name, prepare] of [['killed under load', killUnderLoad], ['nothing was stored', killAfterAll]]) {
-    const hub = await hubWithTemplate(scope, { schemas: postSchema, config: 'limits: {updates_per_second: 0}' });
+    const hub = await hubWithTemplate(scope, { schemas: postSchema, config: 'limits: {updates: 0}' });
     const plain = summary((await startsAfterKill(hub)).map((one) => one.listens)).median;
     await prepare(hub);
     rows.push(await measureTail(hub, name, plain));

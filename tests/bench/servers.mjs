@@ -22,7 +22,7 @@ export const pinnedBeside = pinnedTo('1');
 
 /** The hub with nothing that would slow a load down on purpose. */
 export async function startHub(scope, { schemas, config = '', limits = '' }) {
-  const unlimited = `updates_per_second: 0, bytes_per_second: 0, streams: 1000000, connections: 100000, message_bytes: 16 MiB${limits}`;
+  const unlimited = `updates: 0, bytes: 0, streams: 1000000, connections: 100000, message_bytes: 16 MiB${limits}`;
   const hub = await startPlainHub(scope, { schemas, config: `ping: 1d\nlimits: {${unlimited}}\n${config}`, wrap: pinned });
   return { ...hub, hub, pid: hub.process.pid };
 }

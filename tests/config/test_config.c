@@ -31,8 +31,10 @@ Test(config, defaults_are_those_of_the_hub)
     cr_expect(eq(sz, config.hub.removals_max, hub.removals_max));
     cr_expect(eq(sz, config.hub.batch_bytes, hub.batch_bytes));
     cr_expect(eq(sz, config.hub.memory_limit, hub.memory_limit));
-    cr_expect(eq(sz, config.hub.rate_updates, hub.rate_updates));
-    cr_expect(eq(sz, config.hub.rate_bytes, hub.rate_bytes));
+    cr_expect(eq(u64, config.hub.connection_rates.updates.amount, 20000));
+    cr_expect(eq(u64, config.hub.connection_rates.bytes.amount, 16 << 20));
+    cr_expect(eq(u64, config.hub.principal_rates.updates.amount, 0));
+    cr_expect(eq(u64, config.hub.hub_rates.bytes.amount, 0));
     cr_expect(not(config.hub.relaxed));
     config_finish(&config);
 }
@@ -49,8 +51,8 @@ Test(config, defaults_are_those_of_the_documentation)
     cr_expect(eq(sz, config.hub.memory_limit, 1 << 30));
     cr_expect(eq(sz, config.hub.buffer_bytes, 256 << 20));
     cr_expect(eq(sz, config.handshakes_max, 1000));
-    cr_expect(eq(sz, config.hub.rate_updates, 20000));
-    cr_expect(eq(sz, config.hub.rate_bytes, 16 << 20));
+    cr_expect(eq(u64, config.hub.connection_rates.updates.per_ms, 1000));
+    cr_expect(eq(sz, config.hub.principal_connections, 1000));
     cr_expect(eq(u64, config.hub.idle_ms, 60000));
     cr_expect(eq(u64, config.hub.replica_ttl_ms, UINT64_C(90) * 86400000));
     cr_expect(eq(u64, config.hub.ping_ms, 30000));
@@ -98,8 +100,8 @@ Test(config, every_key_arrives)
               "  removals: 3\n"
               "  batch_bytes: 65536\n"
               "  memory: 2GiB\n"
-              "  updates_per_second: 0\n"
-              "  bytes_per_second: 1 MiB\n"
+              "  updates: 0\n"
+              "  bytes: 1 MiB/s\n"
               "  handshakes: 16\n"
               "  buffers: 2 MiB\n"
               "document_idle: 5m\n"
@@ -121,8 +123,8 @@ Test(config, every_key_arrives)
     cr_expect(eq(sz, config.hub.removals_max, 3));
     cr_expect(eq(sz, config.hub.batch_bytes, 65536));
     cr_expect(eq(sz, config.hub.memory_limit, (size_t)2 << 30));
-    cr_expect(eq(sz, config.hub.rate_updates, 0));
-    cr_expect(eq(sz, config.hub.rate_bytes, 1 << 20));
+    cr_expect(eq(u64, config.hub.connection_rates.updates.amount, 0));
+    cr_expect(eq(u64, config.hub.connection_rates.bytes.amount, 1 << 20));
     cr_expect(eq(sz, config.handshakes_max, 16));
     cr_expect(eq(sz, config.hub.buffer_bytes, 2 << 20));
     cr_expect(eq(u64, config.hub.idle_ms, 300000));

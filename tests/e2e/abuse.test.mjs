@@ -99,7 +99,7 @@ test('messages that do not end give way to others', { timeout: 30000 }, async (t
 });
 
 test('answers that are not read give way to others', { timeout: 60000 }, async (t) => {
-  const hub = await hubFor(t, { config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
+  const hub = await hubFor(t, { config: 'limits: {buffers: 1 MiB, updates: 0, bytes: 0}' });
   const { client, works } = await bystander(t, hub);
   const peers = await Promise.all(times(20, () => greet(new Peer(hub))));
   const asks = frame(Buffer.concat(times(20000, (i) => Buffer.from(encodePacket({ type: 'CLOSE', id: i + 1, code: '', text: '' })))));
@@ -124,7 +124,7 @@ test('answers that are not read give way to others', { timeout: 60000 }, async (
 
 test('who is cut off for what it does not read is sent nothing more, and its memory is given back', { timeout: 60000 }, async (t) => {
   const fields = times(200, (i) => `field_${i}: g-counter`).join(', ');
-  const hub = await hubFor(t, { schemas: `post: {${fields}}`, config: 'limits: {buffers: 1 MiB, updates_per_second: 0, bytes_per_second: 0}' });
+  const hub = await hubFor(t, { schemas: `post: {${fields}}`, config: 'limits: {buffers: 1 MiB, updates: 0, bytes: 0}' });
   let id = 0;
   const call = () => Buffer.from(encodePacket({ type: 'CALL', id: ++id, method: 'schema', parameters: {} }));
   const calls = () => frame(Buffer.concat(times(150, call))); // few enough to be taken, and answered, at once: with 700 KiB

@@ -46,7 +46,7 @@ async function write(writer, from, to) {
 }
 
 test('clients that stop reading together are sent whole frames', { timeout: 120000 }, async (t) => {
-  const hub = await startHub(t, { config: 'durability: relaxed\nlimits: {updates_per_second: 0, bytes_per_second: 0}' });
+  const hub = await startHub(t, { config: 'durability: relaxed\nlimits: {updates: 0, bytes: 0}' });
   const writer = await join(t, hub);
   const readers = await Promise.all(Array.from({ length: READERS }, () => join(t, hub)));
   for (let round = 0; round < ROUNDS; round++) {

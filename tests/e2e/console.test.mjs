@@ -334,7 +334,7 @@ test('a page that nobody sees asks nothing', { timeout: 60000 }, async (t) => {
 });
 
 test('ten thousand documents and a thousand connections are shown in pages', { timeout: 120000 }, async (t) => {
-  const given = await openConsole(t, { config: 'limits: {updates_per_second: 0}' });
+  const given = await openConsole(t, { config: 'limits: {updates: 0}' });
   await crowd(given, { documents: 10000, connections: 1000 });
   const page = await openPage(given, { path: '/console#/documents' });
   const rows = '.view:not([hidden]) tbody tr';

@@ -128,7 +128,7 @@ test('an unmasked frame is refused wherever it stands', { timeout: 60000 }, asyn
 
 test('an unmasked frame does not cut what the hub was sending', { timeout: 120000 }, async (t) => {
   const documents = 40; // of 250 KB each: more than the kernel keeps for a peer that does not read
-  const hub = await hubFor(t, { config: 'limits: {updates_per_second: 0, bytes_per_second: 0}' });
+  const hub = await hubFor(t, { config: 'limits: {updates: 0, bytes: 0}' });
   const writer = connect(hub.url);
   t.after(() => writer.close());
   for (let i = 0; i < documents; i++) {

@@ -50,7 +50,7 @@ async function writerOf(t, hub) {
 
 test('a client that stops reading for a minute costs less than 1 MiB, and then has the converged state', { timeout: 300000 }, async (t) => {
   // With the default ping it would be cut off as silent, which costs nothing at all: here it stays.
-  const hub = await startHub(t, { config: 'ping: 5m\nlimits: {updates_per_second: 0, bytes_per_second: 0}' });
+  const hub = await startHub(t, { config: 'ping: 5m\nlimits: {updates: 0, bytes: 0}' });
   const sockets = [];
   class SlowSocket extends WebSocket {
     constructor(...args) { super(...args); sockets.push(this); }

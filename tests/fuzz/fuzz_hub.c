@@ -448,7 +448,7 @@ static void configure(struct run *run)
     uint8_t choices = fuzz_byte(&run->input);
     config->tokens = (choices & 1) != 0;
     config->operators = true;
-    config->rate_updates = (choices & 2) != 0 ? 20 : 0;
+    config->connection_rates.updates.amount = (choices & 2) != 0 ? 20 : 0;
     config->replica_ttl_ms = (choices & 64) != 0 ? DAY_MS : config->replica_ttl_ms;
     config->removals_max = (choices & 4) != 0 ? 2 : 100;
     config->streams_max = (choices & 8) != 0 ? 2 : 16;

@@ -44,7 +44,7 @@ static void send_pings(uint64_t connection, size_t count)
 Test(abuse, answers_that_nobody_reads_are_bounded_for_all_together)
 {
     world.config.buffer_bytes = (size_t)1024 * KIB;
-    world.config.rate_updates = 0;
+    world.config.connection_rates.updates.amount = 0;
     world_start(&world);
     world_connect(&world, GOOD);
     size_t closed = 0;
@@ -69,7 +69,7 @@ Test(abuse, answers_that_nobody_reads_are_bounded_for_all_together)
 
 Test(abuse, every_packet_counts_against_the_rate)
 {
-    world.config.rate_updates = 100;
+    world.config.connection_rates.updates.amount = 100;
     world_start(&world);
     world_connect(&world, 1);
     send_pings(1, 90);
@@ -84,7 +84,7 @@ Test(abuse, every_packet_counts_against_the_rate)
 /* An answer many times as long as what was asked, and no use to anybody. */
 Test(abuse, an_error_counts_as_twenty_packets)
 {
-    world.config.rate_updates = 1000;
+    world.config.connection_rates.updates.amount = 1000;
     world_start(&world);
     world_connect(&world, 1);
     for (int i = 0; i < 40; i++) {
@@ -100,7 +100,7 @@ Test(abuse, an_error_counts_as_twenty_packets)
 
 Test(abuse, a_message_without_a_packet_counts_too)
 {
-    world.config.rate_updates = 100;
+    world.config.connection_rates.updates.amount = 100;
     world_start(&world);
     world_connect(&world, 1);
     for (size_t i = 0; i < 110; i++) {
@@ -113,7 +113,7 @@ Test(abuse, streams_count_against_the_memory)
 {
     char text[160];
     world.config.memory_limit = (size_t)256 * KIB;
-    world.config.rate_updates = 0;
+    world.config.connection_rates.updates.amount = 0;
     world_start(&world);
     size_t before = stats_now().memory_bytes;
     world_connect(&world, 1);
@@ -138,7 +138,7 @@ Test(abuse, documents_that_cannot_be_stored_keep_no_others_in_memory)
     enum { UNSTORED = 70, MORE = 3000 };
     char text[200];
     world.config.memory_limit = (size_t)1024 * KIB;
-    world.config.rate_updates = 0;
+    world.config.connection_rates.updates.amount = 0;
     world.manual = true;
     world_start(&world);
     world_connect(&world, 1);
@@ -160,7 +160,7 @@ Test(abuse, documents_that_cannot_be_stored_keep_no_others_in_memory)
 
 Test(abuse, what_the_hub_itself_cannot_do_counts_against_nobody)
 {
-    world.config.rate_updates = 30;
+    world.config.connection_rates.updates.amount = 30;
     world.manual = true;
     world_start(&world);
     world_connect(&world, 1);
@@ -178,7 +178,7 @@ Test(abuse, what_the_hub_itself_cannot_do_counts_against_nobody)
 
 Test(abuse, an_operators_call_that_is_refused_counts_as_any_error)
 {
-    world.config.rate_updates = 30;
+    world.config.connection_rates.updates.amount = 30;
     world_start(&world);
     world_connect(&world, 1);
     world_send(&world, 1, "[\"CALL\",1,\"connections\",{}] [\"CALL\",2,\"connections\",{}]");

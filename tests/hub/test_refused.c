@@ -147,7 +147,7 @@ Test(refused, a_hub_that_drains_takes_nobody)
 
 Test(refused, who_exceeds_its_rate_is_read_from_later)
 {
-    world.config.rate_updates = 10;
+    world.config.connection_rates.updates.amount = 10;
     world_crash(&world); /* the hub starts with that */
     world_connect(&world, NEIGHBOUR);
     world_connect(&world, OTHER);

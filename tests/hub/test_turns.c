@@ -31,7 +31,7 @@ static void start(void)
     struct hub_config config;
     hub_config_init(&config);
     config.schemas = &schemas;
-    config.rate_updates = 0;
+    config.connection_rates.updates.amount = 0;
     config.buffer_bytes = 3 * PINGS * PING_BYTES;
     hub = hub_create(&config);
     cr_assert(ne(ptr, hub, NULL));

@@ -230,10 +230,12 @@ void world_event(struct world *world, struct hub_event event)
 {
     struct hub_effects effects;
     event.now_ms = world->now_ms;
+    event.now_us = world->now_us;
     require(hub_step(world->hub, &event, &effects) == HUB_OK, "the hub failed");
     for (size_t i = 0; i < effects.length; i++) {
         perform(world, &effects.items[i]);
     }
+    hub_sent(world->hub, world->now_us + world->step_us);
     bool more = effects.more;
     world->wake_ms = effects.wake_ms;
     keep_loads(world, &effects);

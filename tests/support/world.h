@@ -36,6 +36,8 @@ struct world {
     struct hub_config config;
     struct schema_set schemas;
     uint64_t now_ms;
+    uint64_t now_us;  /* of a steady clock; 0: latencies are not measured */
+    uint64_t step_us; /* that a step and its effects take */
     struct world_connection connections[WORLD_CONNECTIONS];
     struct world_batch *journal;
     size_t journal_length;
