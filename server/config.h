@@ -41,8 +41,8 @@ struct config {
     size_t allowed_origin_count;
     enum config_console console;
     size_t handshakes_max;
-    size_t requests_max;           /* HTTP requests that wait for their answer */
-    size_t request_bytes;          /* the body of one */
+    size_t requests_max;  /* HTTP requests that wait for their answer */
+    size_t request_bytes; /* the body of one */
     struct log_config log;
     struct token_keys keys;        /* `config_parse` leaves their material empty */
     struct config_source *sources; /* of each key */

@@ -12,7 +12,15 @@ enum { LINE_BYTES = 16384, TEXT_BYTES = 2048 };
 
 static struct log_config configured = {LEVEL_INFO, FORMAT_TEXT};
 
-void log_configure(const struct log_config *config) { configured = *config; }
+static enum log_level usual = LEVEL_INFO;
+
+void log_configure(const struct log_config *config)
+{
+    configured = *config;
+    usual = config->level;
+}
+
+void log_shift(bool all) { configured.level = all ? LEVEL_DEBUG : usual; }
 
 struct log_config log_configured(void) { return configured; }
 

@@ -31,6 +31,9 @@ void log_configure(const struct log_config *config);
 /* What is in force. */
 struct log_config log_configured(void);
 
+/* Everything is written, or again what is configured. */
+void log_shift(bool all);
+
 /* Whether a line of this level would be written: for what costs something to find out. */
 bool log_takes(enum log_level level);
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/log.h"
 
@@ -20,10 +21,19 @@ static uint64_t now_ms(struct loop *loop)
     return loop->now_ms;
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static void fail(struct loop *loop, const char *why)
 {
     if (!loop->failed) {
-        log_error("hub-stops reason=\"%s\" (what is acknowledged is in the journal)", why);
+        log_event(LEVEL_ERROR, "hub-stops",
+                  LOG_FIELDS(log_sentence("reason", why),
+                             log_sentence("hint", "what is acknowledged is in the journal")));
         loop->failed = true;
         uv_stop(&loop->uv);
     }
@@ -37,9 +47,9 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
     buffer_init(&grants, LIMIT_GRANTS_BYTES);
     enum token_status status =
         token_verify(loop->keys, effect->bytes, loop->clock.last.wall_ms, &claims, &grants);
+    loop->counters.verdicts[status]++;
     if (status != TOKEN_OK) {
-        log_info("token-refused connection=%" PRIu64 " reason=\"%s\"", effect->connection,
-                 token_status_text(status));
+        notes_token_refused(loop->hub, effect->connection, token_status_text(status));
     }
     struct hub_event event = {
         .kind = EVENT_VERIFIED,
@@ -59,10 +69,10 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
 
 static void log_damage(const struct hub_effect *effect)
 {
-    log_error("damaged document=\"%.*s\" table=%s position=%" PRIu64
-              " (the row makes no sense; restore it from a backup)",
-              (int)effect->bytes.length, (const char *)effect->bytes.data, effect->text,
-              effect->position);
+    log_event(LEVEL_ERROR, "damaged",
+              LOG_FIELDS(log_text("document", effect->bytes), log_word("table", effect->text),
+                         log_number("position", effect->position),
+                         log_sentence("hint", "the row makes no sense; restore it from a backup")));
 }
 
 /* Of a step that has failed nothing else counts any more. */
@@ -75,6 +85,18 @@ static void tell_damage(const struct hub_effects *effects)
     }
 }
 
+/* There are few codes; the last place is for all that find none of their own. */
+static void count_close(struct loop *loop, uint16_t code)
+{
+    size_t i = 0;
+    while (i + 1 < LOOP_CLOSE_CODES && loop->counters.closes[i].code != 0 &&
+           loop->counters.closes[i].code != code) {
+        i++;
+    }
+    loop->counters.closes[i].code = code;
+    loop->counters.closes[i].count++;
+}
+
 static void perform(struct loop *loop, const struct hub_effect *effect)
 {
     bool asked = true;
@@ -85,8 +107,8 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
         net_send(loop->net, effect->connection, effect->bytes);
         return;
     case EFFECT_CLOSE:
-        log_info("close connection=%" PRIu64 " code=%u reason=\"%s\"", effect->connection,
-                 effect->code, effect->text);
+        notes_closed(loop->hub, effect);
+        count_close(loop, effect->code);
         net_close_connection(loop->net, effect->connection, effect->code, effect->text);
         return;
     case EFFECT_PAUSE:
@@ -96,6 +118,7 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
         net_pause(loop->net, effect->connection, false);
         return;
     case EFFECT_APPEND:
+        loop->counters.append_us = now_us();
         asked = storage_append(loop->storage, effect->bytes, loop->now_ms);
         break;
     case EFFECT_LOAD:
@@ -154,6 +177,11 @@ static void step(struct loop *loop, struct hub_event event)
 {
     struct hub_effects effects;
     event.now_ms = now_ms(loop);
+    event.now_us = now_us();
+    event.verbose = log_takes(LEVEL_DEBUG);
+    if (event.kind == EVENT_DISCONNECTED) {
+        notes_gone(loop->hub, event.connection);
+    }
     enum hub_status status = hub_step(loop->hub, &event, &effects);
     if (status != HUB_OK) {
         tell_damage(&effects);
@@ -163,6 +191,10 @@ static void step(struct loop *loop, struct hub_event event)
     for (size_t i = 0; i < effects.length && !loop->failed; i++) {
         perform(loop, &effects.items[i]);
     }
+    if (effects.length > 0) {
+        hub_sent(loop->hub, now_us());
+    }
+    notes_tell(&loop->notes, loop->hub, &effects, loop->now_ms);
     arm(loop, &effects);
 }
 
@@ -240,7 +272,7 @@ static void note_fault(struct loop *loop, struct loop_fault *fault, const char *
     if (fault->told_ms == 0 || now - fault->told_ms >= FAULT_LOG_MS) {
         fault->told_ms = now;
         loop->told_fault = true;
-        log_error("%s reason=\"%s\"", fault->event, reason);
+        log_event(LEVEL_ERROR, fault->event, LOG_FIELDS(log_sentence("reason", reason)));
     }
 }
 
@@ -257,6 +289,7 @@ static void note(struct loop *loop, const struct storage_completion *completion)
 {
     switch (completion->kind) {
     case STORAGE_APPENDED:
+        histogram_add(&loop->counters.commit_us, now_us() - loop->counters.append_us, 1);
         note_written(loop, &loop->appends);
         return;
     case STORAGE_STORED:
@@ -269,7 +302,8 @@ static void note(struct loop *loop, const struct storage_completion *completion)
         note_fault(loop, &loop->stores, completion->text);
         return;
     case STORAGE_LOAD_FAILED:
-        log_error("storage-failed reason=\"%s\"", completion->text);
+        log_event(LEVEL_ERROR, "storage-failed",
+                  LOG_FIELDS(log_sentence("reason", completion->text)));
         return;
     case STORAGE_LOADED:
         return;
@@ -303,12 +337,15 @@ static void on_completed(uv_async_t *async)
 
 bool loop_init(struct loop *loop)
 {
-    *loop = (struct loop){.appends = {.event = "read-only"}, .stores = {.event = "storage-failed"}};
+    *loop = (struct loop){.counters = {.commit_us = {.bounds = &histogram_latency}},
+                          .appends = {.event = "read-only"},
+                          .stores = {.event = "storage-failed"}};
     if (uv_loop_init(&loop->uv) != 0) {
         return false;
     }
     if (uv_async_init(&loop->uv, &loop->completed, on_completed) != 0 ||
-        uv_timer_init(&loop->uv, &loop->timer) != 0 || uv_idle_init(&loop->uv, &loop->more) != 0) {
+        uv_timer_init(&loop->uv, &loop->timer) != 0 || uv_idle_init(&loop->uv, &loop->more) != 0 ||
+        !log_signals_start(&loop->log_signals, &loop->uv)) {
         return false;
     }
     loop->completed.data = loop;
@@ -340,4 +377,5 @@ void loop_close(struct loop *loop)
     uv_close((uv_handle_t *)&loop->completed, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
     uv_close((uv_handle_t *)&loop->more, NULL);
+    log_signals_close(&loop->log_signals);
 }

@@ -9,7 +9,9 @@
 
 #include "server/clock.h"
 #include "server/hub/hub.h"
+#include "server/log_signals.h"
 #include "server/net/net.h"
+#include "server/notes.h"
 #include "server/storage/storage.h"
 #include "server/tokens.h"
 
@@ -22,6 +24,19 @@ struct loop_fault {
     bool failing;
 };
 
+/* What the loop itself counts, for the metrics. */
+enum { LOOP_CLOSE_CODES = 8 };
+
+struct loop_counters {
+    struct {
+        uint16_t code; /* 0: no more of them */
+        uint64_t count;
+    } closes[LOOP_CLOSE_CODES];
+    uint64_t verdicts[TOKEN_STATUS_COUNT]; /* of tokens */
+    struct histogram commit_us;            /* append asked for to durable */
+    uint64_t append_us;                    /* when the one under way was asked for */
+};
+
 struct loop {
     uv_loop_t uv;
     uv_async_t completed; /* the storage has something to report */
@@ -31,6 +46,10 @@ struct loop {
     struct storage *storage;
     struct net *net; /* NULL until clients may connect */
     const struct token_keys *keys;
+    const char *data; /* the database's path */
+    struct loop_counters counters;
+    struct notes notes;
+    struct log_signals log_signals;
     struct queued_event *first;
     struct queued_event *last;
     struct clock clock;

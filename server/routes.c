@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/loop.h"
+#include "server/metrics.h"
 #include "server/status.h"
 
 enum { ON_PUBLIC = 1 << NET_PUBLIC, ON_INTERNAL = 1 << NET_INTERNAL, ON_BOTH = 3 };
@@ -22,6 +23,7 @@ struct route {
 
 static const struct route routes[] = {
     {"/health", "GET, HEAD", ON_BOTH, status_health, NULL, NULL},
+    {"/metrics", "GET, HEAD", ON_BOTH, metrics_answer, NULL, NULL},
     {"/ready", "GET, HEAD", ON_BOTH, status_ready, NULL, NULL},
 };
 

@@ -101,6 +101,7 @@ static bool open_hub(struct server *server, struct config *config)
     struct hub_config hub = config->hub;
     hub.schemas = &config->schemas;
     hub.journal = info.journal;
+    server->loop.data = config->data;
     hub.tokens = config->keys.length > 0;
     hub.position = info.position;
     hub.operators = config_allows_console(config);
@@ -108,7 +109,9 @@ static bool open_hub(struct server *server, struct config *config)
     _Static_assert(sizeof(struct storage_ancestor) == sizeof(struct hub_ancestor), "same shape");
     hub.ancestors = (const struct hub_ancestor *)(const void *)info.ancestors;
     hub.ancestor_count = info.ancestor_count;
-    if (getrandom(&hub.seed, sizeof hub.seed, 0) != sizeof hub.seed) {
+    /* Two numbers: one is shown, the other must not be known. */
+    if (getrandom(&hub.seed, sizeof hub.seed, 0) != sizeof hub.seed ||
+        getrandom(&hub.boot, sizeof hub.boot, 0) != sizeof hub.boot) {
         log_error("no randomness to be had");
         return false;
     }
@@ -190,6 +193,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
 
 int serve(struct config *config)
 {
+    log_configure(&config->log);
     struct server server;
     char error[STORAGE_ERROR_BYTES];
     (void)signal(SIGPIPE, SIG_IGN);

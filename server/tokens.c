@@ -34,6 +34,16 @@ const char *token_status_text(enum token_status status)
     return "unknown status";
 }
 
+const char *token_status_name(enum token_status status)
+{
+    static const char *const names[] = {
+#define X(name, text) #name,
+        TOKEN_STATUS_LIST(X)
+#undef X
+    };
+    return names[status];
+}
+
 const char *token_algorithm_name(enum token_algorithm algorithm)
 {
     return algorithms[algorithm].name;

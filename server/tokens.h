@@ -39,6 +39,13 @@ enum token_status {
 #undef X
 };
 
+#define X(name, text) +1
+enum { TOKEN_STATUS_COUNT = 0 TOKEN_STATUS_LIST(X) };
+#undef X
+
+/* `TOKEN_OK` ... */
+const char *token_status_name(enum token_status status);
+
 const char *token_status_text(enum token_status status);
 
 enum token_algorithm { TOKEN_HS256, TOKEN_RS256, TOKEN_ES256 };

@@ -305,3 +305,5 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
 }
 
 const struct hub_counters *hub_counters(const struct hub *hub) { return &hub->counters; }
+
+const struct hub_config *hub_configured(const struct hub *hub) { return &hub->config; }

@@ -222,6 +222,7 @@ void hub_sent(struct hub *hub, uint64_t now_us);
 void hub_stats(const struct hub *hub, struct hub_stats *stats);
 /* Valid as long as the hub. */
 const struct hub_counters *hub_counters(const struct hub *hub);
+const struct hub_config *hub_configured(const struct hub *hub);
 
 /* Of a connection, for the log: texts are borrowed until the next step. */
 enum { HUB_CORRELATION_BYTES = LIMIT_CORRELATION_BYTES + 1 };
@@ -229,6 +230,11 @@ enum { HUB_CORRELATION_BYTES = LIMIT_CORRELATION_BYTES + 1 };
 struct hub_peer {
     struct bytes principal;
     struct bytes agent;
+    uint64_t updates; /* that entered a batch */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    bool greeted;
+    bool closing; /* the hub has closed it */
     char correlation[HUB_CORRELATION_BYTES];
 };
 

@@ -103,6 +103,11 @@ bool hub_peer(const struct hub *hub, uint64_t id, struct hub_peer *peer)
         return false;
     }
     peer->principal = connection->principal->name;
+    peer->updates = connection->updates;
+    peer->bytes_in = connection->bytes_in;
+    peer->bytes_out = connection->bytes_out;
+    peer->greeted = connection->greeted;
+    peer->closing = connection->closing;
     if (connection->greeting != NULL) {
         peer->agent =
             (struct bytes){connection->greeting->texts, connection->greeting->agent_length};

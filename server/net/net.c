@@ -333,6 +333,7 @@ void net_stats(const struct net *net, struct net_stats *stats)
         .requests = net->exchanges.waiting,
         .gathered_bytes = net->gatherings.length,
         .unsent_bytes = net->unsent,
+        .too_long = net->too_long,
         .overfull = net->overfull + net->gatherings.given_up,
     };
 }

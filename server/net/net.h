@@ -116,6 +116,7 @@ struct net_stats {
     size_t gathered_bytes;   /* of messages and bodies that are not all here */
     size_t unsent_bytes;     /* at the most, of messages and answers that are not all gone */
     uint64_t overfull;       /* connections closed since buffer_bytes were full */
+    uint64_t too_long;       /* connections closed for a message beyond message_bytes */
 };
 
 void net_stats(const struct net *net, struct net_stats *stats);

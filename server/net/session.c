@@ -97,6 +97,7 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
         return;
     }
     if (piece.length > room || to_come > room - piece.length) {
+        net->too_long++;
         session_close(session, 1009, "the message is longer than the hub takes");
         return;
     }

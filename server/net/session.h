@@ -44,6 +44,7 @@ struct net {
     struct exchanges exchanges;
     size_t unsent;
     uint64_t overfull;    /* for what is unsent */
+    uint64_t too_long;    /* messages beyond message_bytes */
     uint64_t sockets_max; /* libwebsockets has no room for higher ones */
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
