@@ -8,6 +8,7 @@
 #include "protocol/yaml/file.h"
 #include "protocol/yaml/schema_file.h"
 #include "server/config_log.h"
+#include "server/config_net.h"
 #include "server/config_rates.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
@@ -109,7 +110,16 @@ static void read_console(struct yaml_value value, const struct yaml_key *key, vo
 
 bool config_allows_console(const struct config *config)
 {
-    bool safe = config_address_is_loopback(&config->listen) || config->keys.length > 0;
+    bool alone = config_address_is_loopback(&config->listen) && config_internal(config) == NULL;
+    bool safe = alone || config->keys.length > 0;
+    return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && safe);
+}
+
+bool config_allows_console_inside(const struct config *config)
+{
+    const struct config_address *internal = config_internal(config);
+    bool safe =
+        internal != NULL && (config_address_is_loopback(internal) || config->keys.length > 0);
     return config->console == CONSOLE_ON || (config->console == CONSOLE_AUTO && safe);
 }
 
@@ -171,6 +181,18 @@ static void read_tokens(struct yaml_value value, const struct yaml_key *key, voi
     config_parse_tokens(value, target);
 }
 
+static void read_internal(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    config_parse_internal(value, target);
+}
+
+static void read_tls(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    config_parse_tls(value, target);
+}
+
 static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     schema_file_read(value, member(target, key));
@@ -219,6 +241,8 @@ static void read_log(struct yaml_value value, const struct yaml_key *key, void *
 
 static const struct yaml_key keys[] = {
     {"listen", read_listen, offsetof(struct config, listen), NULL, 0, 0},
+    {"internal", read_internal, 0, NULL, 0, 0},
+    {"tls", read_tls, 0, NULL, 0, 0},
     {"data", read_data, offsetof(struct config, data), "the path of the database's file", 0, 0},
     {"durability", read_durability, HUB(relaxed), NULL, 0, 0},
     {"console", read_console, offsetof(struct config, console), NULL, 0, 0},
@@ -267,7 +291,8 @@ bool config_read(const char *path, struct config *config, struct buffer *mistake
     buffer_init(&text, CONFIG_BYTES_MAX);
     int error = file_read(path, &text);
     bool good = error == 0 && config_parse(buffer_bytes(&text), path, config, mistakes);
-    if (good && !config_read_keys(config, yaml_report_line, &lines)) {
+    if (good && !config_read_keys(config, yaml_report_line, &lines) |
+                    !config_read_tls(config, yaml_report_line, &lines)) {
         config_finish(config);
         good = false;
     }
@@ -293,6 +318,7 @@ void config_finish(struct config *config)
         free(config->sources[i].name);
     }
     free(config->sources);
+    config_finish_net(config);
     token_keys_finish(&config->keys);
     free(config->data);
     schema_set_finish(&config->schemas);

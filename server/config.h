@@ -33,6 +33,17 @@ struct config_source {
     int column;
 };
 
+enum config_internal { INTERNAL_AUTO, INTERNAL_OFF, INTERNAL_ADDRESS };
+
+/* See config_net.h. */
+struct config_net {
+    enum config_internal internal_kind;
+    struct config_address internal;   /* INTERNAL_ADDRESS */
+    struct config_source certificate; /* of TLS on `listen`; no name: none */
+    struct config_source key;
+    char warning[160]; /* what is good, and will not work; empty: nothing */
+};
+
 /* Owns its strings, keys and schemas. `{0}` is empty. */
 struct config {
     struct config_address listen;
@@ -40,6 +51,7 @@ struct config {
     char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
     size_t allowed_origin_count;
     enum config_console console;
+    struct config_net net;
     size_t handshakes_max;
     size_t requests_max;  /* HTTP requests that wait for their answer */
     size_t request_bytes; /* the body of one */
@@ -61,9 +73,16 @@ HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct co
 /* The same for a file; the material of its keys is read too. */
 HUB_CHECKED bool config_read(const char *path, struct config *config, struct buffer *mistakes);
 
-/* What `console` comes to: auto means for hubs that only this machine can reach, or whose tokens
- * say who is an operator. */
+/* The address for operators; NULL: there is none. If `internal` says nothing there is one where
+ * others than this machine's users reach `listen`. */
+const struct config_address *config_internal(const struct config *config);
+
+/* What `console` comes to on `listen`: auto means for hubs whose tokens say who is an operator, or
+ * that only this machine can reach and that have no other address for it. */
 bool config_allows_console(const struct config *config);
+
+/* And on the internal address: auto means if the tokens say it, or only this machine reaches it. */
+bool config_allows_console_inside(const struct config *config);
 
 /* Takes an empty one too. */
 void config_finish(struct config *config);

@@ -368,7 +368,11 @@ void loop_net_event(void *context, const struct net_event *event)
         [NET_DISCONNECTED] = EVENT_DISCONNECTED,
     };
     struct hub_event hub_event = {
-        .kind = kinds[event->kind], .connection = event->connection, .bytes = event->bytes};
+        .kind = kinds[event->kind],
+        .connection = event->connection,
+        .bytes = event->bytes,
+        .inside = event->door == NET_INTERNAL,
+    };
     loop_step(context, &hub_event);
 }
 

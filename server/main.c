@@ -94,6 +94,9 @@ static int run(const struct arguments *arguments)
     if (!config_read(arguments->config, &config, &mistakes)) {
         (void)fwrite(mistakes.data, 1, mistakes.length, stderr);
     } else if (strcmp(arguments->command, "check") == 0) {
+        if (config.net.warning[0] != '\0') {
+            (void)fprintf(stderr, "%s: %s\n", arguments->config, config.net.warning);
+        }
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
     } else if (!override(&config, arguments)) {

@@ -105,6 +105,7 @@ static bool open_hub(struct server *server, struct config *config)
     hub.tokens = config->keys.length > 0;
     hub.position = info.position;
     hub.operators = config_allows_console(config);
+    hub.operators_inside = config_allows_console_inside(config);
     /* The two structs are one thing on two sides of a wall. */
     _Static_assert(sizeof(struct storage_ancestor) == sizeof(struct hub_ancestor), "same shape");
     hub.ancestors = (const struct hub_ancestor *)(const void *)info.ancestors;
@@ -153,15 +154,38 @@ static bool replay(struct server *server)
     return !server->loop.failed;
 }
 
+static void on_tls_reloaded(void *context, const char *error)
+{
+    (void)context;
+    if (error == NULL) {
+        log_info("certificate-reloaded");
+    } else {
+        log_error("certificate-failed reason=\"%s\" (the old one stays)", error);
+    }
+}
+
+static void print_listening(const char *what, const char *scheme, const char *host, int port)
+{
+    bool six = strchr(host, ':') != NULL;
+    (void)printf("%slistening on %s://%s%s%s:%d/\n", what, scheme, six ? "[" : "", host,
+                 six ? "]" : "", port);
+}
+
 static bool listen_for_clients(struct server *server, const struct config *config)
 {
     char error[512];
+    const struct config_address *internal = config_internal(config);
+    bool tls = config->net.certificate.name != NULL;
     server->page_count = assets_list(server->pages);
     struct net_config net = {
         .loop = &server->loop.uv,
         .address = config->listen.host,
         .port = config->listen.port,
         .loopback = config_address_is_loopback(&config->listen),
+        .tls = {config->net.certificate.name, config->net.key.name},
+        .internal_address = internal == NULL ? NULL : internal->host,
+        .internal_port = internal == NULL ? 0 : internal->port,
+        .internal_loopback = internal != NULL && config_address_is_loopback(internal),
         .message_bytes = config->hub.message_bytes,
         .connections_max = config->hub.connections_max,
         .handshakes_max = config->handshakes_max,
@@ -177,16 +201,20 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .request = routes_request,
         .request_gone = routes_gone,
         .request_writable = routes_writable,
+        .tls_reloaded = on_tls_reloaded,
         .context = &server->loop,
     };
     if (!net_open(&server->loop.net, &net, error, sizeof error)) {
         log_error("listen-failed reason=\"%s\"", error);
         return false;
     }
-    const char *host = config->listen.host;
-    bool six = strchr(host, ':') != NULL;
-    (void)printf("listening on http://%s%s%s:%d/\n", six ? "[" : "", host, six ? "]" : "",
-                 net_port(server->loop.net));
+    print_listening("", tls ? "https" : "http", config->listen.host, net_port(server->loop.net));
+    if (internal != NULL) {
+        print_listening("internally ", "http", internal->host, net_internal_port(server->loop.net));
+    }
+    if (config->net.warning[0] != '\0') {
+        log_warning("certificate reason=\"%s\"", config->net.warning);
+    }
     (void)fflush(stdout);
     return true;
 }

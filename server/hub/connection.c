@@ -52,7 +52,7 @@ static bool enlist(struct hub *hub, uint64_t id, struct connection *connection)
     return true;
 }
 
-void connection_connected(struct hub *hub, uint64_t id)
+void connection_connected(struct hub *hub, uint64_t id, bool inside)
 {
     bool full = hub->connections.length >= hub->config.connections_max;
     if (full) {
@@ -69,6 +69,7 @@ void connection_connected(struct hub *hub, uint64_t id)
         return;
     }
     connection->id = id;
+    connection->inside = inside;
     connection->connected_ms = hub->now_ms;
     connection->heard_ms = hub->now_ms;
     connection->pinged_ms = hub->now_ms;

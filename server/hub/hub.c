@@ -187,7 +187,7 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_TICK:
         return;
     case EVENT_CONNECTED:
-        connection_connected(hub, event->connection);
+        connection_connected(hub, event->connection, event->inside);
         return;
     case EVENT_RECEIVED:
         connection_received(hub, event->connection, event->bytes);

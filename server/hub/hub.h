@@ -81,6 +81,7 @@ struct hub_config {
     size_t principal_streams;
     uint64_t boot;  /* random: a part of the correlation ids that the hub makes; 0: it makes none */
     bool operators; /* whether the operator's calls are answered */
+    bool operators_inside; /* the same where only operators get in */
 };
 
 /* The defaults; the caller fills in schemas, journal, position and seed. */
@@ -88,7 +89,7 @@ void hub_config_init(struct hub_config *config);
 
 enum hub_event_kind {
     EVENT_TICK,          /* time has passed: at the latest when `wake_ms` says */
-    EVENT_CONNECTED,     /* connection: a new number, never used before */
+    EVENT_CONNECTED,     /* connection: a new number, never used before; inside */
     EVENT_RECEIVED,      /* connection, bytes: one whole binary message */
     EVENT_BLOCKED,       /* connection: its last SEND is not all gone; send no more */
     EVENT_WRITABLE,      /* connection: send again */
@@ -124,6 +125,7 @@ struct hub_event {
     struct bytes grants; /* borrowed */
     uint64_t expires_ms; /* UINT64_MAX: never */
     bool admin;          /* an operator, with all rights to all documents */
+    bool inside;         /* it came in where operators do */
 };
 
 enum hub_effect_kind {

@@ -53,7 +53,8 @@ static struct bytes text_bytes(const char *text)
 
 bool connection_is_operator(const struct hub *hub, const struct connection *connection)
 {
-    return hub->config.operators && (!hub->config.tokens || connection->admin);
+    bool answered = connection->inside ? hub->config.operators_inside : hub->config.operators;
+    return answered && (!hub->config.tokens || connection->admin);
 }
 
 /* --- what HELLO says --- */

@@ -229,6 +229,7 @@ struct connection {
     struct connection_token token;
     struct held held;
     bool admin;   /* its principal is an operator, by its token */
+    bool inside;  /* it came in where operators do */
     bool greeted; /* WELCOME was sent */
     bool blocked;
     bool closing;
@@ -426,7 +427,7 @@ void principal_leave(struct hub *hub, struct connection *connection);
 void rates_spend(struct hub *hub, struct connection *connection, size_t packets, size_t bytes);
 
 /* connection.c */
-void connection_connected(struct hub *hub, uint64_t id);
+void connection_connected(struct hub *hub, uint64_t id, bool inside);
 void connection_received(struct hub *hub, uint64_t id, struct bytes message);
 void connection_blocked(struct hub *hub, uint64_t id);
 void connection_writable(struct hub *hub, uint64_t id);

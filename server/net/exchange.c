@@ -78,7 +78,7 @@ struct exchange *exchange_create(struct net *net, struct lws *wsi, struct wire *
     exchange->id = ++net->last_id;
     exchange->wsi = wsi;
     exchange->wire = wire;
-    exchange->door = lws_get_vhost(wsi) == net->vhost ? NET_PUBLIC : NET_INTERNAL;
+    exchange->door = handshakes_door(wsi);
     buffer_init(&exchange->body.bytes, net->config.request_bytes);
     buffer_init(&exchange->answer, net->config.buffer_bytes);
     exchange->body.give_up = give_up;

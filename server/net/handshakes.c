@@ -7,6 +7,7 @@ struct handshake {
     struct handshake *newer;
     struct lws *wsi;
     struct wire *wire;
+    enum net_door door;
     bool counts;
 };
 
@@ -71,7 +72,8 @@ void handshakes_add(struct handshakes *handshakes, struct lws *wsi)
     handshakes->length++;
 }
 
-bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wire *wire)
+bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wire *wire,
+                      enum net_door door)
 {
     struct handshake *handshake = calloc(1, sizeof *handshake);
     if (handshake == NULL) {
@@ -79,7 +81,14 @@ bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wir
     }
     handshake->wsi = wsi;
     handshake->wire = wire;
+    handshake->door = door;
     lws_set_opaque_user_data(wsi, handshake);
     handshakes_add(handshakes, wsi);
     return true;
+}
+
+enum net_door handshakes_door(struct lws *wsi)
+{
+    struct handshake *handshake = lws_get_opaque_user_data(wsi);
+    return handshake == NULL ? NET_PUBLIC : handshake->door;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/net/net.h"
 #include "server/net/wire.h"
 
 struct handshake;
@@ -25,7 +26,8 @@ struct handshakes {
 };
 
 /* A socket was taken over. False: no memory. The wire is then the caller's still. */
-bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wire *wire);
+bool handshakes_begin(struct handshakes *handshakes, struct lws *wsi, struct wire *wire,
+                      enum net_door door);
 
 /* It is a WebSocket that the hub has taken, or waits for an answer: it counts no more. */
 void handshakes_remove(struct handshakes *handshakes, struct lws *wsi);
@@ -38,5 +40,8 @@ void handshakes_finish(struct handshakes *handshakes, struct lws *wsi);
 
 /* NULL: it is not known here. */
 struct wire *handshakes_wire(struct lws *wsi);
+
+/* Where it came in. */
+enum net_door handshakes_door(struct lws *wsi);
 
 #endif

@@ -19,6 +19,7 @@ enum {
     HEAD_TABLE_BYTES = 16 << 10, /* a head, and what libwebsockets writes between */
     HANDSHAKE_SECONDS = 10,
     CLOSE_RETRY_USECS = 20000,
+    PENDING_MS = 1,
     OTHER_FILES = 100,            /* the database's, the loop's, the log */
     UNSENT_BYTES_FREE = 128 << 10 /* more than any client who only edits is sent at once */
 };
@@ -45,7 +46,9 @@ static int established(struct net *net, struct lws *wsi, struct net_session **sl
     }
     /* Batching is ours: what the kernel would wait for has been gathered already. */
     (void)setsockopt((*slot)->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    tell(net, NET_CONNECTED, (*slot)->id);
+    struct net_event event = {
+        .kind = NET_CONNECTED, .door = handshakes_door(wsi), .connection = (*slot)->id};
+    net->config.event(net->config.context, &event);
     /* Whom the hub has refused it does not count: a handshake until it has gone. */
     if ((*slot)->close_code == 0) {
         handshakes_remove(&net->handshakes, wsi);
@@ -180,6 +183,8 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
         return http_handle(net_of(wsi), wsi, reason, user, (struct bytes){in, length});
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return -1; /* a socket without our subprotocol */
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        return tls_set_up(&net_of(wsi)->tls, user) ? 0 : -1;
     case LWS_CALLBACK_WSI_DESTROY:
         handshakes_finish(&net_of(wsi)->handshakes, wsi);
         return 0;
@@ -219,13 +224,16 @@ static uint64_t limit_files(const struct net_config *config)
     return files.rlim_cur;
 }
 
+static bool has_tls(const struct net *net) { return net->config.tls.certificate != NULL; }
+
 static bool open_context(struct net *net)
 {
     void *loops[] = {net->config.loop};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   (has_tls(net) ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .foreign_loops = loops,
         .user = net,
         .timeout_secs = HANDSHAKE_SECONDS,
@@ -245,27 +253,70 @@ static bool open_context(struct net *net)
  */
 static const lws_retry_bo_t no_pings = {0};
 
-static bool open_vhost(struct net *net)
+/*
+ * The listeners are ours. libwebsockets takes the name that a client asks for to another vhost of
+ * the same port, so the two have different ones.
+ */
+static struct lws_vhost *open_vhost(struct net *net, bool tls)
 {
     struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN, /* the listener is ours */
+        .port = tls ? CONTEXT_PORT_NO_LISTEN_SERVER : CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
-        .vhost_name = "syncline",
+        .vhost_name = tls ? "syncline-tls" : "syncline",
         .timeout_secs = HANDSHAKE_SECONDS,
         .retry_and_idle_policy = &no_pings,
         .user = net,
     };
-    net->vhost = lws_create_vhost(net->context, &info);
-    return net->vhost != NULL;
+    if (tls) {
+        /* The certificate is ours, and HTTP/2 would go past all of this. */
+        info.options =
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.alpn = "http/1.1";
+    }
+    return lws_create_vhost(net->context, &info);
+}
+
+static bool open_vhosts(struct net *net)
+{
+    net->vhost = open_vhost(net, has_tls(net));
+    net->internal_vhost = net->vhost;
+    if (net->vhost != NULL && has_tls(net)) {
+        net->internal_vhost = open_vhost(net, false);
+    }
+    return net->internal_vhost != NULL;
+}
+
+/* --- bytes that OpenSSL has --- */
+
+static void serve(void *context, int socket)
+{
+    struct net *net = context;
+    struct lws_pollfd pollfd = {.fd = socket, .events = LWS_POLLIN, .revents = LWS_POLLIN};
+    (void)lws_service_fd(net->context, &pollfd);
+}
+
+static void on_pending(uv_timer_t *timer)
+{
+    if (!wire_serve_pending(serve, timer->data)) {
+        (void)uv_timer_stop(timer);
+    }
+}
+
+static void begin_pending(void *context)
+{
+    struct net *net = context;
+    if (!uv_is_active((uv_handle_t *)&net->pending)) {
+        (void)uv_timer_start(&net->pending, on_pending, 0, PENDING_MS);
+    }
 }
 
 /*
  * libwebsockets' tables are as long as the limit of files at its start. When the limit has grown
  * since, and a socket lies beyond, it breaks on the way out of adopting it.
  */
-static void on_accepted(void *context, int socket)
+static void adopt(struct net *net, enum net_door door, int socket)
 {
-    struct net *net = context;
+    struct lws_vhost *vhost = door == NET_INTERNAL ? net->internal_vhost : net->vhost;
     if ((uint64_t)socket >= net->sockets_max) {
         (void)close(socket);
         return;
@@ -275,13 +326,45 @@ static void on_accepted(void *context, int socket)
         (void)close(socket);
         return;
     }
-    struct lws *wsi = lws_adopt_socket_vhost(net->vhost, socket);
+    struct lws *wsi = lws_adopt_socket_vhost(vhost, socket);
     if (wsi == NULL) { /* and the socket is closed */
         wire_close(wire);
-    } else if (!handshakes_begin(&net->handshakes, wsi, wire)) {
+    } else if (!handshakes_begin(&net->handshakes, wsi, wire, door)) {
         wire_close(wire);
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
     }
+}
+
+static bool open_tls(struct net *net, char *error, size_t size)
+{
+    net->tls.files = net->config.tls;
+    net->tls.reloaded = net->config.tls_reloaded;
+    net->tls.context = net->config.context;
+    if (!tls_open(&net->tls, net->config.loop, error, size)) {
+        return false;
+    }
+    tls_start(&net->tls);
+    return true;
+}
+
+static void on_accepted(void *net, int socket) { adopt(net, NET_PUBLIC, socket); }
+
+static void on_accepted_inside(void *net, int socket) { adopt(net, NET_INTERNAL, socket); }
+
+static bool open_listeners(struct net *net, char *error, size_t size)
+{
+    const struct net_config *config = &net->config;
+    if (!listener_open(&net->listener, config->loop, config->address, config->port, error, size) ||
+        (config->internal_address != NULL &&
+         !listener_open(&net->internal, config->loop, config->internal_address,
+                        config->internal_port, error, size))) {
+        return false;
+    }
+    listener_start(&net->listener, on_accepted, net);
+    if (config->internal_address != NULL) {
+        listener_start(&net->internal, on_accepted_inside, net);
+    }
+    return true;
 }
 
 bool net_open(struct net **out, const struct net_config *config, char *error, size_t size)
@@ -301,6 +384,7 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
     net->gatherings.most = net->config.buffer_bytes;
     net->handshakes.most = config->handshakes_max;
     net->listener.socket = -1;
+    net->internal.socket = -1;
     if (!open_context(net)) {
         (void)snprintf(error, size,
                        "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
@@ -308,22 +392,35 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     (void)uv_timer_init(config->loop, &net->exchanges.sweep); /* never fails */
+    (void)uv_timer_init(config->loop, &net->pending);
     net->exchanges.sweep.data = net;
+    net->pending.data = net;
+    wire_on_pending(begin_pending, net);
     *out = net;
-    if (!open_vhost(net)) {
+    if (has_tls(net) && !open_tls(net, error, size)) {
+        return false;
+    }
+    if (!open_vhosts(net)) {
         (void)snprintf(error, size, "libwebsockets does not start: out of memory?");
         return false;
     }
-    if (!listener_open(&net->listener, config->loop, config->address, config->port, error, size)) {
-        return false;
-    }
-    listener_start(&net->listener, on_accepted, net);
-    return true;
+    return open_listeners(net, error, size);
 }
 
 int net_port(const struct net *net) { return listener_port(&net->listener); }
 
-void net_stop_listening(struct net *net) { listener_close(&net->listener); }
+int net_internal_port(const struct net *net) { return listener_port(&net->internal); }
+
+bool net_reload_tls(struct net *net, char *error, size_t size)
+{
+    return !has_tls(net) || tls_reload(&net->tls, error, size);
+}
+
+void net_stop_listening(struct net *net)
+{
+    listener_close(&net->listener);
+    listener_close(&net->internal);
+}
 
 void net_stats(const struct net *net, struct net_stats *stats)
 {
@@ -397,9 +494,13 @@ void net_close(struct net *net)
 {
     if (net != NULL && !net->closing) {
         net->closing = true;
-        listener_close(&net->listener);
+        net_stop_listening(net);
         lws_context_destroy(net->context);
         uv_close((uv_handle_t *)&net->exchanges.sweep, NULL);
+        uv_close((uv_handle_t *)&net->pending, NULL);
+        if (has_tls(net)) {
+            uv_close((uv_handle_t *)&net->tls.look, NULL);
+        }
     }
 }
 
@@ -408,6 +509,7 @@ void net_finish(struct net *net)
     if (net != NULL) {
         /* After a foreign loop has run, the second call frees what the first only closed. */
         lws_context_destroy(net->context);
+        tls_finish(&net->tls);
         free(net);
     }
 }

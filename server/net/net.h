@@ -11,8 +11,12 @@
 
 #include "crdt/bytes.h"
 #include "crdt/status.h"
+#include "server/net/certificate.h"
 
 struct net;
+
+/* Where somebody has come in: the public address, or the one for operators. */
+enum net_door { NET_PUBLIC, NET_INTERNAL };
 
 enum net_event_kind {
     NET_CONNECTED,
@@ -24,6 +28,7 @@ enum net_event_kind {
 
 struct net_event {
     enum net_event_kind kind;
+    enum net_door door; /* NET_CONNECTED */
     uint64_t connection;
     struct bytes bytes;
 };
@@ -34,9 +39,6 @@ struct net_page {
     const char *type;
     struct bytes content;
 };
-
-/* Where somebody has come in: the public address, or the one for operators. */
-enum net_door { NET_PUBLIC, NET_INTERNAL };
 
 /* A request that no page answers. All of it is borrowed until the callback returns. */
 struct net_request {
@@ -72,9 +74,13 @@ struct net_answer {
 
 struct net_config {
     uv_loop_t *loop;
-    const char *address; /* a number's text, without brackets */
-    int port;            /* 0: a free one */
-    bool loopback;       /* only this machine reaches the address */
+    const char *address;          /* a number's text, without brackets */
+    int port;                     /* 0: a free one */
+    bool loopback;                /* only this machine reaches the address */
+    struct certificate_files tls; /* of the public address; without a certificate: no TLS */
+    const char *internal_address; /* NULL: there is none */
+    int internal_port;
+    bool internal_loopback;
     size_t message_bytes;
     size_t connections_max; /* of the hub; net takes files for so many */
     size_t handshakes_max;  /* connections that are no WebSocket, or not yet, or were refused */
@@ -96,6 +102,8 @@ struct net_config {
     void (*request_gone)(void *context, uint64_t id);
     /* Of an answer with `more`, what was given is gone. */
     void (*request_writable)(void *context, uint64_t id);
+    /* The files of the certificate have changed, and were read; `error`: they could not be. */
+    void (*tls_reloaded)(void *context, const char *error);
     void *context;
 };
 
@@ -107,6 +115,11 @@ CRDT_CHECKED bool net_open(struct net **out, const struct net_config *config, ch
                            size_t size);
 
 int net_port(const struct net *net);
+int net_internal_port(const struct net *net);
+
+/* Reads the certificate again. False: the old one stays, and `error` holds a sentence. Without TLS
+ * there is nothing to do. */
+CRDT_CHECKED bool net_reload_tls(struct net *net, char *error, size_t size);
 
 /* What an operator sees of it. */
 struct net_stats {

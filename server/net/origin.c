@@ -24,11 +24,14 @@ static bool is_local(char *host)
  * their server before, is then of the same origin as the hub. Where no other machine reaches the
  * port, such a name cannot be the hub's. What comes by a proxy has the proxy's port, or none.
  */
-static bool is_rebound(const struct net *net, char *host)
+static bool is_rebound(const struct net *net, enum net_door door, char *host)
 {
     const char *colon = strrchr(host, ':');
     const char *port = colon == NULL || strchr(colon, ']') != NULL ? "80" : colon + 1;
-    return net->config.loopback && atoi(port) == listener_port(&net->listener) && !is_local(host);
+    bool inside = door == NET_INTERNAL;
+    bool loopback = inside ? net->config.internal_loopback : net->config.loopback;
+    const struct listener *listener = inside ? &net->internal : &net->listener;
+    return loopback && atoi(port) == listener_port(listener) && !is_local(host);
 }
 
 bool origin_allowed(const struct net *net, struct lws *wsi)
@@ -50,5 +53,5 @@ bool origin_allowed(const struct net *net, struct lws *wsi)
     }
     const char *authority = strstr(origin, "://");
     return authority != NULL && lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) > 0 &&
-           strcmp(authority + 3, host) == 0 && !is_rebound(net, host);
+           strcmp(authority + 3, host) == 0 && !is_rebound(net, handshakes_door(wsi), host);
 }

@@ -11,6 +11,7 @@
 #include "server/net/handshakes.h"
 #include "server/net/listener.h"
 #include "server/net/net.h"
+#include "server/net/tls.h"
 
 struct net_session {
     struct net_session *next; /* in its bucket */
@@ -38,7 +39,11 @@ struct net {
     struct net_config config;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    struct lws_vhost *internal_vhost;
     struct listener listener;
+    struct listener internal;
+    struct tls tls;
+    uv_timer_t pending; /* bytes that OpenSSL has, and no event will tell of */
     struct handshakes handshakes;
     struct gatherings gatherings;
     struct exchanges exchanges;

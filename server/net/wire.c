@@ -1,6 +1,7 @@
 #include "server/net/wire.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@ enum { HEADER_BYTES_MAX = 10, HEAD_BYTES_FIRST = 512, DRAIN_BYTES = 1 << 16 };
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_FRAMES, STAGE_RELEASED };
 
 struct wire {
+    struct wire *next; /* of those with pending bytes */
+    SSL *ssl;          /* NULL: none yet, or no TLS */
     wire_refuse *refuse;
     void *owner;
     uint8_t *head;
@@ -18,6 +21,7 @@ struct wire {
     int socket;
     uint32_t head_length;
     uint32_t head_room;
+    bool pends;
     uint8_t stage;
     uint8_t line_ends;                /* in a row: an empty line ends a head */
     uint8_t length;                   /* of the header so far */
@@ -51,6 +55,81 @@ static void drop_head(struct wire *wire)
     wire->line_ends = 0;
 }
 
+/* --- what OpenSSL has, and nothing will tell of --- */
+
+static struct {
+    struct wire *first;
+    struct wire *last;
+    size_t length;
+    void (*begin)(void *context);
+    void *context;
+} pending;
+
+void wire_on_pending(void (*begin)(void *context), void *context)
+{
+    pending.begin = begin;
+    pending.context = context;
+}
+
+static bool is_due(const struct wire *wire) { return wire->stage != STAGE_BODY || wire->left > 0; }
+
+static void add_pending(struct wire *wire)
+{
+    wire->pends = true;
+    wire->next = NULL;
+    *(pending.first == NULL ? &pending.first : &pending.last->next) = wire;
+    pending.last = wire;
+    pending.length++;
+}
+
+static void note_pending(struct wire *wire)
+{
+    if (wire->ssl == NULL || wire->pends || !is_due(wire) || SSL_pending(wire->ssl) <= 0) {
+        return;
+    }
+    add_pending(wire);
+    pending.begin(pending.context);
+}
+
+static struct wire *take_pending(void)
+{
+    struct wire *wire = pending.first;
+    pending.first = wire->next;
+    pending.length--;
+    wire->pends = false;
+    return wire;
+}
+
+static void drop_pending(struct wire *wire)
+{
+    struct wire *rest = pending.first;
+    if (!wire->pends) {
+        return;
+    }
+    pending.first = NULL;
+    pending.length = 0;
+    while (rest != NULL) {
+        struct wire *next = rest->next;
+        if (rest != wire) {
+            add_pending(rest);
+        }
+        rest = next;
+    }
+}
+
+/* Frames that libwebsockets has begun to read it goes on with by itself. */
+bool wire_serve_pending(void (*service)(void *context, int socket), void *context)
+{
+    for (size_t left = pending.length; left > 0 && pending.first != NULL; left--) {
+        struct wire *wire = take_pending();
+        if (wire->stage != STAGE_FRAMES) {
+            note_pending(wire);
+        }
+        service(context, wire->socket); /* may close it, or others */
+    }
+    return pending.first != NULL;
+}
+
 void wire_close(struct wire *wire)
 {
     if (wire != NULL) {
@@ -58,6 +137,7 @@ void wire_close(struct wire *wire)
         if (wires[wire->socket] == wire) {
             wires[wire->socket] = NULL;
         }
+        drop_pending(wire);
         drop_head(wire);
         free(wire);
     }
@@ -69,12 +149,17 @@ struct bytes wire_head(const struct wire *wire)
                                      : (struct bytes){0};
 }
 
-void wire_body(struct wire *wire, uint64_t length) { wire->left = length; }
+void wire_body(struct wire *wire, uint64_t length)
+{
+    wire->left = length;
+    note_pending(wire);
+}
 
 void wire_next(struct wire *wire)
 {
     drop_head(wire);
     wire->stage = STAGE_HEAD;
+    note_pending(wire);
 }
 
 void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner)
@@ -84,6 +169,7 @@ void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner)
     wire->owner = owner;
     wire->left = 0;
     wire->stage = STAGE_FRAMES;
+    note_pending(wire);
 }
 
 void wire_release(struct wire *wire) { wire->stage = STAGE_RELEASED; }
@@ -124,6 +210,40 @@ static bool keep_head(struct wire *wire, const uint8_t *bytes, size_t length)
     return true;
 }
 
+/* --- where the bytes come from --- */
+
+static ssize_t read_ssl(SSL *ssl, void *buffer, size_t length)
+{
+    size_t got = 0;
+    return SSL_read_ex(ssl, buffer, length, &got) == 1 ? (ssize_t)got : -1;
+}
+
+static ssize_t take(struct wire *wire, void *buffer, size_t length)
+{
+    return wire->ssl != NULL ? read_ssl(wire->ssl, buffer, length)
+                             : recvfrom(wire->socket, buffer, length, 0, NULL, NULL);
+}
+
+static ssize_t look(struct wire *wire, void *buffer, size_t length)
+{
+    size_t got = 0;
+    if (wire->ssl == NULL) {
+        return recvfrom(wire->socket, buffer, length, MSG_PEEK, NULL, NULL);
+    }
+    return SSL_peek_ex(wire->ssl, buffer, length, &got) == 1 ? (ssize_t)got : -1;
+}
+
+static void say(struct wire *wire, const char *text, size_t length)
+{
+    if (wire->ssl == NULL) {
+        (void)send(wire->socket, text, length, MSG_NOSIGNAL);
+    } else {
+        (void)SSL_write(wire->ssl, text, (int)length);
+        (void)SSL_shutdown(wire->ssl);
+    }
+    (void)shutdown(wire->socket, SHUT_WR);
+}
+
 /* The peer may be writing still: what has come is taken, or its system would drop the answer. */
 static ssize_t refuse_head(struct wire *wire, void *buffer, size_t length)
 {
@@ -138,8 +258,7 @@ static ssize_t refuse_head(struct wire *wire, void *buffer, size_t length)
                                  sizeof text - 1, text);
     size_t drained = 0;
     ssize_t got = 0;
-    (void)send(wire->socket, answer, (size_t)answer_length, MSG_NOSIGNAL);
-    (void)shutdown(wire->socket, SHUT_WR);
+    say(wire, answer, (size_t)answer_length);
     while (drained < DRAIN_BYTES &&
            (got = recvfrom(wire->socket, buffer, length, 0, NULL, NULL)) > 0) {
         drained += (size_t)got;
@@ -148,9 +267,9 @@ static ssize_t refuse_head(struct wire *wire, void *buffer, size_t length)
     return 0;
 }
 
-static ssize_t receive_head(struct wire *wire, void *buffer, size_t length, int flags)
+static ssize_t receive_head(struct wire *wire, void *buffer, size_t length)
 {
-    ssize_t got = recvfrom(wire->socket, buffer, length, flags | MSG_PEEK, NULL, NULL);
+    ssize_t got = look(wire, buffer, length);
     if (got <= 0) {
         return got;
     }
@@ -166,17 +285,18 @@ static ssize_t receive_head(struct wire *wire, void *buffer, size_t length, int 
         wire->stage = STAGE_BODY;
         wire->left = 0;
     }
-    return recvfrom(wire->socket, buffer, taken, flags, NULL, NULL);
+    return take(wire, buffer, taken);
 }
 
-static ssize_t receive_body(struct wire *wire, void *buffer, size_t length, int flags)
+/* Over TLS nothing can be said to be not due: the connection ends. Only who sends a request after
+ * one with a body, and does not read what it is answered, comes to that. */
+static ssize_t receive_body(struct wire *wire, void *buffer, size_t length)
 {
     if (wire->left == 0) {
         errno = EAGAIN;
         return -1;
     }
-    size_t most = wire->left < length ? (size_t)wire->left : length;
-    ssize_t got = recvfrom(wire->socket, buffer, most, flags, NULL, NULL);
+    ssize_t got = take(wire, buffer, wire->left < length ? (size_t)wire->left : length);
     if (got > 0) {
         wire->left -= (size_t)got;
     }
@@ -237,21 +357,44 @@ static void follow_frames(struct wire *wire, const uint8_t *bytes, size_t length
     }
 }
 
+static ssize_t receive(struct wire *wire, void *buffer, size_t length)
+{
+    if (wire->stage == STAGE_HEAD) {
+        return receive_head(wire, buffer, length);
+    }
+    if (wire->stage == STAGE_BODY) {
+        return receive_body(wire, buffer, length);
+    }
+    ssize_t got = take(wire, buffer, length);
+    if (wire->stage == STAGE_FRAMES && got > 0) {
+        follow_frames(wire, buffer, (size_t)got);
+    }
+    return got;
+}
+
 /* The program's `recv`, under a name that is not the C library's. */
 ssize_t wire_recv(int socket, void *buffer, size_t length, int flags) __asm__("recv");
 
 ssize_t wire_recv(int socket, void *buffer, size_t length, int flags)
 {
     struct wire *wire = find(socket);
-    if (wire != NULL && wire->stage == STAGE_HEAD) {
-        return receive_head(wire, buffer, length, flags);
+    return wire == NULL ? recvfrom(socket, buffer, length, flags, NULL, NULL)
+                        : receive(wire, buffer, length);
+}
+
+/* And its `SSL_read`. */
+int wire_ssl_read(SSL *ssl, void *buffer, int length) __asm__("SSL_read");
+
+int wire_ssl_read(SSL *ssl, void *buffer, int length)
+{
+    struct wire *wire = find(SSL_get_fd(ssl));
+    if (wire == NULL) {
+        return (int)read_ssl(ssl, buffer, (size_t)length);
     }
-    if (wire != NULL && wire->stage == STAGE_BODY) {
-        return receive_body(wire, buffer, length, flags);
-    }
-    ssize_t got = recvfrom(socket, buffer, length, flags, NULL, NULL);
-    if (wire != NULL && wire->stage == STAGE_FRAMES && got > 0) {
-        follow_frames(wire, buffer, (size_t)got);
+    wire->ssl = ssl;
+    int got = (int)receive(wire, buffer, (size_t)length);
+    if (got < length) {
+        note_pending(wire);
     }
     return got;
 }

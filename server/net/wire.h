@@ -1,10 +1,10 @@
 /*
  * Wire: the bytes of each connection on their way to libwebsockets 4.1.6, which takes a client's
  * frames unmasked (RFC 6455, section 5.1, forbids it) and shows neither the bit nor a request's
- * target as it was sent. So this file gives the program its own `recv`, which libwebsockets calls.
- * What it reads it reads in order and unchanged, but never past the end of what is due: a
- * request's head, its body, then nothing until the request is answered. So one request at a time
- * is under way, what belongs to it is known, and frames begin where they begin.
+ * target as it was sent. So this file gives the program its own `recv`, which libwebsockets calls,
+ * and its own `SSL_read`. What it reads it reads in order and unchanged, but never past the end of
+ * what is due: a request's head, its body, then nothing until the request is answered. So one
+ * request at a time is under way, what belongs to it is known, and frames begin where they begin.
  */
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
@@ -42,5 +42,15 @@ void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner);
 
 /* The owner is gone, the socket not yet. */
 void wire_release(struct wire *wire);
+
+/*
+ * Over TLS, bytes that OpenSSL has decrypted and that were not due: no event of the socket will
+ * tell of them. Calls `service` with each socket that has some which are due now. False: there are
+ * none any more.
+ */
+bool wire_serve_pending(void (*service)(void *context, int socket), void *context);
+
+/* Called when there begin to be some. */
+void wire_on_pending(void (*begin)(void *context), void *context);
 
 #endif
