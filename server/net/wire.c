@@ -82,13 +82,16 @@ static void add_pending(struct wire *wire)
     pending.length++;
 }
 
-static void note_pending(struct wire *wire)
+static bool note_pending(struct wire *wire)
 {
-    if (wire->ssl == NULL || wire->pends || !is_due(wire) || SSL_pending(wire->ssl) <= 0) {
-        return;
+    if (wire->ssl == NULL || !is_due(wire) || SSL_pending(wire->ssl) <= 0) {
+        return false;
     }
-    add_pending(wire);
-    pending.begin(pending.context);
+    if (!wire->pends) {
+        add_pending(wire);
+        pending.begin(pending.context);
+    }
+    return true;
 }
 
 static struct wire *take_pending(void)
@@ -122,10 +125,9 @@ bool wire_serve_pending(void (*service)(void *context, int socket), void *contex
 {
     for (size_t left = pending.length; left > 0 && pending.first != NULL; left--) {
         struct wire *wire = take_pending();
-        if (wire->stage != STAGE_FRAMES) {
-            note_pending(wire);
+        if (wire->stage == STAGE_FRAMES || note_pending(wire)) {
+            service(context, wire->socket); /* may close it, or others */
         }
-        service(context, wire->socket); /* may close it, or others */
     }
     return pending.first != NULL;
 }
@@ -152,14 +154,14 @@ struct bytes wire_head(const struct wire *wire)
 void wire_body(struct wire *wire, uint64_t length)
 {
     wire->left = length;
-    note_pending(wire);
+    (void)note_pending(wire);
 }
 
 void wire_next(struct wire *wire)
 {
     drop_head(wire);
     wire->stage = STAGE_HEAD;
-    note_pending(wire);
+    (void)note_pending(wire);
 }
 
 void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner)
@@ -169,7 +171,7 @@ void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner)
     wire->owner = owner;
     wire->left = 0;
     wire->stage = STAGE_FRAMES;
-    note_pending(wire);
+    (void)note_pending(wire);
 }
 
 void wire_release(struct wire *wire) { wire->stage = STAGE_RELEASED; }
@@ -393,8 +395,8 @@ int wire_ssl_read(SSL *ssl, void *buffer, int length)
     }
     wire->ssl = ssl;
     int got = (int)receive(wire, buffer, (size_t)length);
-    if (got < length) {
-        note_pending(wire);
+    if (wire->stage != STAGE_FRAMES) {
+        (void)note_pending(wire);
     }
     return got;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { startHub, until } from './support.mjs';
 
 export const hello = Buffer.from([0x94, 1, 0, 1, 0x80]); // [HELLO, 0, 1, {}]
@@ -36,13 +37,13 @@ function frames(bytes) {
   return found;
 }
 
-/** A socket that keeps all it was sent. */
+/** A socket that keeps all it was sent; over TLS if the hub has `tls`, the options to trust it. */
 export class Peer {
   constructor(hub, host = '127.0.0.1') {
     this.hub = hub;
     this.received = Buffer.alloc(0);
     this.ended = false;
-    this.socket = connect({ port: hub.port, host });
+    this.socket = hub.tls === undefined ? connect({ port: hub.port, host }) : connectTls({ port: hub.port, host, ...hub.tls });
     this.socket.on('data', (data) => { this.received = Buffer.concat([this.received, data]); });
     this.socket.on('error', () => {});
     this.socket.on('close', () => { this.ended = true; });

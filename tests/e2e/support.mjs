@@ -45,12 +45,14 @@ function refuseReport(log) {
 }
 
 /** A hub that can be killed and started again on the same port and file: `data`, or one in a folder of its own. */
-export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1', data: chosen } = {}) {
+export async function startHub(t, { schemas = postSchema, config = '', wrap = [], host = '127.0.0.1', data: chosen, tls } = {}) {
   const dir = folder(t);
   const data = chosen ?? join(dir, 'hub.db');
   const file = join(dir, 'hub.yaml');
-  writeFileSync(file, `listen: "${host}:0"\ndata: ${data}\n${config}\nschemas:\n  ${schemas}\n`);
-  const hub = { dir, data, file, port: 0, log: '', process: undefined };
+  // Where others reach `listen` there is an internal address, and all hubs would have the same.
+  const internal = config.includes('internal:') ? '' : 'internal: off\n';
+  writeFileSync(file, `listen: "${host}:0"\ndata: ${data}\n${internal}${config}\nschemas:\n  ${schemas}\n`);
+  const hub = { dir, data, file, tls, port: 0, log: '', process: undefined };
 
   hub.start = async () => {
     const args = ['serve', '--config', file, '--listen', `${host}:${hub.port}`];
@@ -59,13 +61,15 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
     hub.process = child;
     hub.logged = once(child.stderr, 'close');
     child.stderr.on('data', (data) => { hub.log += data; });
+    const lines = createInterface(child.stdout);
+    lines.on('line', (line) => { hub.internal = /^internally .*(http:.*)\/$/.exec(line)?.[1] ?? hub.internal; });
     const line = await Promise.race([
-      once(createInterface(child.stdout), 'line').then(([text]) => text),
+      once(lines, 'line').then(([text]) => text),
       once(child, 'exit').then(([code]) => { throw new Error(`the hub exited ${code}: ${hub.log}`); }),
     ]);
     hub.port = Number(/:(\d+)\/$/.exec(line)[1]);
-    hub.url = `ws://${host}:${hub.port}/`;
-    hub.http = `http://${host}:${hub.port}`;
+    hub.http = `${tls === undefined ? 'http' : 'https'}://${host}:${hub.port}`;
+    hub.url = `${hub.http.replace('http', 'ws')}/`;
   };
   hub.stop = async (signal = 'SIGTERM') => {
     const child = hub.process;

@@ -1,6 +1,7 @@
 /*
  * A server that has nothing but net, for tests/e2e/answers.test.mjs: it answers bodies with
  * themselves, now or later, streams long answers, and says on stdout which requests are gone.
+ * Given a certificate's file and its key's, it speaks TLS.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -154,13 +155,14 @@ static void on_signal(uv_signal_t *signal, int number)
     uv_stop(signal->loop);
 }
 
-int main(void)
+int main(int count, char **values)
 {
     char error[256];
     struct net_config config = {
         .loop = &loop,
         .address = "127.0.0.1",
         .loopback = true,
+        .tls = {count == 3 ? values[1] : NULL, count == 3 ? values[2] : NULL},
         .message_bytes = REQUEST_BYTES,
         .connections_max = 100,
         .handshakes_max = 100,
