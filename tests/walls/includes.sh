@@ -47,6 +47,7 @@ check crdt 'crdt/.*' "($PURE|xxhash)\.h" - crdt/*.[ch]
 # Who reads no YAML does not need what does: protocol/yaml is a library of its own.
 check protocol 'crdt/.*|protocol/[^/]*' "($PURE|stdio|msgpack/(pack_define|pack_template|timestamp))\.h" - protocol/*.[ch]
 check protocol/yaml '(crdt|protocol)/.*' "($PURE|errno|stdio|libfyaml)\.h" - protocol/yaml/*.[ch]
+check protocol/json '(crdt|protocol)/.*' "($PURE|jansson)\.h" - protocol/json/*.[ch]
 check server/hub 'crdt/.*|protocol/[^/]*|server/hub/.*' "($PURE|stdio)\.h" - server/hub/*.[ch]
 check server/storage 'crdt/.*|protocol/[^/]*|server/storage/.*' '.*' \
     "($(except 'sqlite3|pthread'))\.h" server/storage/*.[ch]
