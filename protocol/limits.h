@@ -51,6 +51,7 @@ enum {
     LIMIT_LISTED_REJECTED = 500, /* refused updates in such an answer */
     LIMIT_LOOKED_AT = 10000,     /* what is looked at for one such answer, listed or not: bounds its
                                     time */
+    LIMIT_VALUE_CALLS = 1024,    /* calls for values that wait for their documents at once */
     LIMIT_OPERATOR_CALLS = 64,   /* such answers that wait for the database at once */
     LIMIT_REJECTIONS = 16, /* refused updates that a replica is told of again after a lost REJECT */
 };

@@ -89,7 +89,7 @@ void call_method(struct hub *hub, struct connection *connection, const struct pa
 {
     if (bytes_equal(packet->call.name, text_bytes("schema"))) {
         answer_schema(hub, connection, packet->id);
-    } else if (!operator_call(hub, connection, packet)) {
+    } else if (!values_call(hub, connection, packet) && !operator_call(hub, connection, packet)) {
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_METHOD, 0);
     }
 }

@@ -33,6 +33,7 @@
     X(PRESENCE_TOO_LONG, "Presence data may have 1024 bytes; put more into a field.")              \
     X(TOO_MANY_PRESENT, "A document shows at most 1000 who are present; this one is full.")        \
     X(UNKNOWN_METHOD, "There is no such method.")                                                  \
+    X(TOO_LARGE, "The values are too large for one answer; ask for single fields.")                \
     X(BAD_PARAMETERS, "The call's parameters are not what it takes.")                              \
     X(TOKEN_REQUIRED, "The hub takes nobody in without a token; give the client one.")             \
     X(TOKEN_INVALID, "The token is not signed with a key of the hub, lacks a claim, or is "        \

@@ -127,6 +127,7 @@ void hub_destroy(struct hub *hub)
         return;
     }
     operator_requests_finish(hub);
+    values_finish(hub);
     free(hub->refusals);
     while (hub->connections.length > 0) {
         connection_destroy(hub, hub->connections.places[0].item);

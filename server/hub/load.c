@@ -194,6 +194,7 @@ static void wake(struct hub *hub, const struct load *load)
     if (load->rows) {
         document_touch(hub, load->document);
     }
+    values_loaded(hub, load->request);
 }
 
 /* Without its rows a document can neither be shown nor merged: its streams end, and may be opened
@@ -220,6 +221,7 @@ static void give_up(struct hub *hub, const struct load *load)
     if (load->rows) {
         document_clear(hub, load->document);
     }
+    values_loaded(hub, load->request);
     document_unpin(hub, load->document);
 }
 

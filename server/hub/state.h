@@ -25,6 +25,7 @@
 struct connection;
 struct document;
 struct operator_request;
+struct values_request;
 struct refusals;
 struct presence;
 struct stream;
@@ -359,6 +360,8 @@ struct hub {
     struct refusals *refusals; /* NULL: there were none */
     struct operator_request *operator_requests;
     size_t operator_request_count;
+    struct values_request *values_requests;
+    size_t values_request_count;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -492,6 +495,12 @@ bool operator_loaded(struct hub *hub, uint64_t request, struct bytes rows);
 bool operator_load_failed(struct hub *hub, uint64_t request);
 void operator_requests_finish(struct hub *hub);
 
+/* values.c: CALL `values` and `whoami`; false: there is no such method. */
+bool values_call(struct hub *hub, struct connection *connection, const struct packet *packet);
+/* That load has ended, well or not. */
+void values_loaded(struct hub *hub, uint64_t load);
+void values_finish(struct hub *hub);
+
 /* Notes a refused update. */
 void operator_refused(struct hub *hub, const struct document *document,
                       const struct ledger_row *row, uint64_t at_ms);
@@ -529,6 +538,10 @@ bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64
                  uint64_t *resolved);
 
 /* stream.c */
+/* The document that OPEN names, made if it is not in memory, for a connection that may have it
+ * open; NULL: answered. */
+struct document *stream_document(struct hub *hub, struct connection *connection,
+                                 const struct packet *packet);
 void stream_open(struct hub *hub, struct connection *connection, const struct packet *packet);
 void stream_close(struct hub *hub, struct stream *stream);
 struct stream *stream_find(const struct connection *connection, int64_t id);

@@ -110,9 +110,8 @@ static size_t stream_bytes(const struct stream *stream)
            stream->length * (sizeof *stream->replicas + sizeof *stream->named);
 }
 
-/* The document, made if it is not in memory, or NULL: answered. */
-static struct document *take_document(struct hub *hub, struct connection *connection,
-                                      const struct packet *packet)
+struct document *stream_document(struct hub *hub, struct connection *connection,
+                                 const struct packet *packet)
 {
     struct bytes schema_name;
     struct bytes key;
@@ -146,7 +145,7 @@ static struct document *take_document(struct hub *hub, struct connection *connec
 
 void stream_open(struct hub *hub, struct connection *connection, const struct packet *packet)
 {
-    struct document *document = take_document(hub, connection, packet);
+    struct document *document = stream_document(hub, connection, packet);
     if (document == NULL) {
         return;
     }
