@@ -31,6 +31,8 @@ enum {
     LIMIT_TOKEN_BYTES = 8192,           /* a token or an agent's name in HELLO */
     LIMIT_GRANTS_BYTES = 32768,         /* what a token allows, with its principal filled in */
     LIMIT_PRINCIPAL_BYTES = 256,        /* whom a token is for: a user's id, or an address */
+    LIMIT_IDEMPOTENCY_KEY_BYTES = 255,  /* what a request names itself by: a UUID, as a rule */
+    LIMIT_DIGEST_BYTES = 32,            /* of a request, beside its key */
     LIMIT_CODE_BYTES = 64,              /* an error's code */
     LIMIT_TEXT_BYTES = 1024,            /* an error's sentence */
     LIMIT_INLINE_BODY_BYTES = 64 << 10, /* a larger SNAPSHOT or UPDATE travels in chunks */

@@ -305,7 +305,11 @@ static void note(struct loop *loop, const struct storage_completion *completion)
         log_event(LEVEL_ERROR, "storage-failed",
                   LOG_FIELDS(log_sentence("reason", completion->text)));
         return;
+    case STORAGE_CLAIM_FAILED:
+        log_error("storage-failed reason=\"%s\"", completion->text);
+        return;
     case STORAGE_LOADED:
+    case STORAGE_CLAIMED:
         return;
     }
 }

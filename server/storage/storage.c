@@ -81,6 +81,17 @@ bool storage_load(struct storage *storage, uint64_t number, struct bytes bytes)
     return true;
 }
 
+bool storage_claim(struct storage *storage, uint64_t number, struct bytes bytes)
+{
+    struct request *request = request_create(bytes);
+    if (request == NULL) {
+        return false;
+    }
+    request->completion.request = number;
+    ask(storage, &storage->claims, &storage->writer_wanted, request);
+    return true;
+}
+
 void storage_trim(struct storage *storage, uint64_t position)
 {
     (void)pthread_mutex_lock(&storage->mutex);
@@ -129,6 +140,7 @@ static void close_connections(struct storage *storage)
     if (storage->journal != NULL) {
         storage->journal->operations->close(storage->journal);
     }
+    keys_close(storage->keys);
     tables_close(storage->writer_tables);
     tables_close(storage->reader_tables);
     (void)sqlite3_close(storage->reader);
@@ -148,9 +160,11 @@ bool storage_close(struct storage *storage)
         (void)close(storage->lock);
     }
     request_queue_finish(&storage->work.appends);
+    request_queue_finish(&storage->work.claims);
     request_destroy(storage->work.store);
     request_queue_finish(&storage->appends);
     request_queue_finish(&storage->stores);
+    request_queue_finish(&storage->claims);
     request_queue_finish(&storage->loads);
     request_queue_finish(&storage->done);
     free(storage->ancestors);

@@ -41,7 +41,17 @@ enum storage_completion_kind {
     STORAGE_STORED,        /* every row is durable */
     STORAGE_STORE_FAILED,  /* text; of each document all rows are in, or none: to be stored again */
     STORAGE_LOADED,        /* request, bytes: the rows, none for a document that is not there */
-    STORAGE_LOAD_FAILED    /* request, text */
+    STORAGE_LOAD_FAILED,   /* request, text */
+    STORAGE_CLAIMED,       /* request, bytes: verdict and replica (keys.h), durable */
+    STORAGE_CLAIM_FAILED   /* request, text */
+};
+
+/* What became of a claimed Idempotency-Key. */
+enum storage_claim {
+    CLAIM_NEW,   /* nobody has used it: it is the caller's now */
+    CLAIM_KNOWN, /* it came before, with the same request */
+    CLAIM_OTHER, /* it came before, with another request */
+    CLAIM_FULL   /* the principal has as many as it may */
 };
 
 /* To be ended with `storage_completion_finish`. */
@@ -98,6 +108,9 @@ CRDT_CHECKED bool storage_append(struct storage *storage, struct bytes batch, ui
 CRDT_CHECKED bool storage_store(struct storage *storage, struct bytes rows);
 CRDT_CHECKED bool storage_load(struct storage *storage, uint64_t request, struct bytes bytes);
 void storage_trim(struct storage *storage, uint64_t position);
+
+/* Claims an Idempotency-Key (keys.h); those that wait together by one commit. */
+CRDT_CHECKED bool storage_claim(struct storage *storage, uint64_t request, struct bytes bytes);
 
 /* Takes one completion; false: none waits. */
 bool storage_poll(struct storage *storage, struct storage_completion *completion);

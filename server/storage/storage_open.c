@@ -181,6 +181,10 @@ static bool open_catalog(struct storage *storage, struct schema_set *schemas,
     if (empty && !catalog_create(storage->writer, &reason)) {
         return refuse(storage, reason.text, error);
     }
+    rc = keys_prepare(storage->writer);
+    if (rc != SQLITE_OK) {
+        return refuse_sql(storage, "cannot be written", rc, error);
+    }
     if (!open_journal(storage, &tail, error) || !update_catalog(storage, schemas, tail, error)) {
         return false;
     }
@@ -196,7 +200,8 @@ static bool open_catalog(struct storage *storage, struct schema_set *schemas,
 static bool open_tables(struct storage *storage, char error[STORAGE_ERROR_BYTES])
 {
     storage->writer_tables = tables_open_writer(storage->writer);
-    if (storage->writer_tables == NULL) {
+    storage->keys = keys_open(storage->writer);
+    if (storage->writer_tables == NULL || storage->keys == NULL) {
         return refuse_sql(storage, "the tables are damaged",
                           sqlite3_extended_errcode(storage->writer), error);
     }

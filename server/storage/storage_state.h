@@ -5,12 +5,14 @@
 #include <pthread.h>
 
 #include "server/storage/database.h"
+#include "server/storage/keys.h"
 #include "server/storage/request.h"
 #include "server/storage/tables.h"
 
 /* What the writer has taken of the requests. */
 struct storage_work {
     struct request_queue appends;
+    struct request_queue claims;
     struct request *store;
     struct reader rows; /* of the store, that are not written yet */
     uint64_t trim;
@@ -25,6 +27,7 @@ struct storage {
     struct journal *journal;
     struct tables *writer_tables;
     struct tables *reader_tables;
+    struct keys *keys;
     struct storage_info info;
     struct storage_ancestor *ancestors;
     int lock;                 /* file descriptor; -1: none */
@@ -42,6 +45,7 @@ struct storage {
     pthread_cond_t reader_wanted;
     struct request_queue appends;
     struct request_queue stores;
+    struct request_queue claims;
     struct request_queue loads;
     struct request_queue done;
     uint64_t trim; /* 0: nothing to trim */

@@ -31,6 +31,7 @@ bool storage_take_work(struct storage *storage)
 {
     struct storage_work *work = &storage->work;
     request_move_all(&storage->appends, &work->appends);
+    request_move_all(&storage->claims, &work->claims);
     if (work->store == NULL) {
         work->store = request_pop(&storage->stores);
         if (work->store != NULL) {
@@ -41,7 +42,8 @@ bool storage_take_work(struct storage *storage)
         work->trim = storage->trim;
     }
     storage->trim = 0;
-    return work->appends.first != NULL || work->store != NULL || work->trim != 0;
+    return work->appends.first != NULL || work->claims.first != NULL || work->store != NULL ||
+           work->trim != 0;
 }
 
 static int begin(struct storage *storage)
@@ -77,6 +79,38 @@ static void run_appends(struct storage *storage, struct storage_work *work)
         database_rollback(storage->writer);
     }
     storage_finish_requests(storage, &work->appends);
+}
+
+static int claim_all(struct storage *storage, struct request_queue *claims)
+{
+    int rc = begin(storage);
+    for (struct request *at = claims->first; at != NULL && rc == SQLITE_OK; at = at->next) {
+        struct buffer answer;
+        buffer_init(&answer, LIMIT_TEXT_BYTES);
+        rc = keys_claim(storage->keys, buffer_bytes(&at->bytes), &answer);
+        at->completion.bytes = buffer_bytes(&answer);
+    }
+    return rc == SQLITE_OK ? database_exec(storage->writer, "COMMIT") : rc;
+}
+
+static void run_claims(struct storage *storage, struct storage_work *work)
+{
+    if (work->claims.first == NULL) {
+        return;
+    }
+    int rc = claim_all(storage, &work->claims);
+    for (struct request *at = work->claims.first; at != NULL; at = at->next) {
+        at->completion.kind = rc == SQLITE_OK ? STORAGE_CLAIMED : STORAGE_CLAIM_FAILED;
+        if (rc != SQLITE_OK) {
+            storage_completion_finish(&at->completion);
+            explain(storage, storage->writer, "an idempotency key cannot be written", rc,
+                    &at->completion);
+        }
+    }
+    if (rc != SQLITE_OK) {
+        database_rollback(storage->writer);
+    }
+    storage_finish_requests(storage, &work->claims);
 }
 
 static void finish_store(struct storage *storage, struct storage_work *work)
@@ -180,6 +214,7 @@ bool storage_write_some(struct storage *storage)
     (void)pthread_mutex_unlock(&storage->mutex);
     if (any) {
         run_appends(storage, &storage->work);
+        run_claims(storage, &storage->work);
         run_step(storage, &storage->work);
     }
     return any;

@@ -193,6 +193,9 @@ static enum hub_event_kind event_of(enum storage_completion_kind kind)
         return EVENT_LOADED;
     case STORAGE_LOAD_FAILED:
         return EVENT_LOAD_FAILED;
+    case STORAGE_CLAIMED:
+    case STORAGE_CLAIM_FAILED:
+        break; /* nobody here claims a key */
     }
     abort();
 }
