@@ -7,6 +7,7 @@
 
 #include "protocol/yaml/file.h"
 #include "protocol/yaml/schema_file.h"
+#include "server/config_api.h"
 #include "server/config_log.h"
 #include "server/config_net.h"
 #include "server/config_rates.h"
@@ -193,6 +194,12 @@ static void read_tls(struct yaml_value value, const struct yaml_key *key, void *
     config_parse_tls(value, target);
 }
 
+static void read_api(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    config_parse_api(value, target);
+}
+
 static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     schema_file_read(value, member(target, key));
@@ -253,6 +260,7 @@ static const struct yaml_key keys[] = {
     {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
     {"log", read_log, offsetof(struct config, log), NULL, 0, 0},
     {"tokens", read_tokens, 0, NULL, 0, 0},
+    {"api", read_api, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
 };
 
@@ -270,6 +278,7 @@ static void set_defaults(struct config *config)
                               .request_bytes = MIB,
                               .log = {LEVEL_INFO, FORMAT_TEXT}};
     hub_config_init(&config->hub);
+    config_api_defaults(&config->api);
 }
 
 bool config_parse(struct bytes text, const char *filename, struct config *config,

@@ -25,6 +25,14 @@ struct config_address {
     uint16_t port;               /* 0: the system chooses one */
 };
 
+/* Bounds of the HTTP API. */
+struct config_api {
+    size_t watches_max;           /* at once */
+    size_t principal_watches_max; /* of one principal */
+    size_t principal_keys_max;    /* Idempotency-Keys that are remembered of one principal */
+    uint64_t key_ms;              /* how long */
+};
+
 /* Where a key's material comes from. */
 struct config_source {
     char *name; /* of a file, or of a variable of the environment */
@@ -56,6 +64,7 @@ struct config {
     size_t requests_max;  /* HTTP requests that wait for their answer */
     size_t request_bytes; /* the body of one */
     struct log_config log;
+    struct config_api api;
     struct token_keys keys;        /* `config_parse` leaves their material empty */
     struct config_source *sources; /* of each key */
     struct schema_set schemas;     /* fields without numbers: the storage gives them */

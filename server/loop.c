@@ -97,9 +97,21 @@ static void count_close(struct loop *loop, uint16_t code)
     loop->counters.closes[i].count++;
 }
 
+/* Whether it is for a client that is inside this process. */
+static bool is_for_api(const struct hub_effect *effect)
+{
+    bool sent = effect->kind == EFFECT_SEND || effect->kind == EFFECT_CLOSE ||
+                effect->kind == EFFECT_PAUSE || effect->kind == EFFECT_RESUME;
+    return sent && effect->connection >= API_CONNECTION_FIRST;
+}
+
 static void perform(struct loop *loop, const struct hub_effect *effect)
 {
     bool asked = true;
+    if (is_for_api(effect)) {
+        api_effect(loop->api, effect);
+        return;
+    }
     switch (effect->kind) {
     case EFFECT_NONE:
         return;
@@ -321,11 +333,15 @@ static void complete(struct loop *loop, const struct storage_completion *complet
         [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
         [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
     };
+    note(loop, completion);
+    if (completion->kind == STORAGE_CLAIMED || completion->kind == STORAGE_CLAIM_FAILED) {
+        api_claimed(loop->api, completion->request, completion->bytes);
+        return;
+    }
     struct hub_event event = {.kind = kinds[completion->kind],
                               .position = completion->position,
                               .request = completion->request,
                               .bytes = completion->bytes};
-    note(loop, completion);
     loop_step(loop, &event);
 }
 

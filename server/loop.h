@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "server/api/api.h"
 #include "server/clock.h"
 #include "server/hub/hub.h"
 #include "server/log_signals.h"
@@ -45,6 +46,7 @@ struct loop {
     struct hub *hub;
     struct storage *storage;
     struct net *net; /* NULL until clients may connect */
+    struct api *api; /* likewise */
     const struct token_keys *keys;
     const char *data; /* the database's path */
     struct loop_counters counters;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/http_api.h"
 #include "server/loop.h"
 #include "server/metrics.h"
 #include "server/status.h"
@@ -25,6 +26,8 @@ static const struct route routes[] = {
     {"/health", "GET, HEAD", ON_BOTH, status_health, NULL, NULL},
     {"/metrics", "GET, HEAD", ON_BOTH, metrics_answer, NULL, NULL},
     {"/ready", "GET, HEAD", ON_BOTH, status_ready, NULL, NULL},
+    {"/api/", "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS", ON_PUBLIC, http_api_request,
+     http_api_gone, http_api_writable},
 };
 
 enum { ROUTES = sizeof routes / sizeof *routes };

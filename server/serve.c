@@ -8,6 +8,7 @@
 
 #include "server/assets.h"
 #include "server/config_values.h"
+#include "server/http_api.h"
 #include "server/log.h"
 #include "server/loop.h"
 #include "server/routes.h"
@@ -87,6 +88,7 @@ static void close_all(struct server *server)
     while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
     }
     net_finish(server->loop.net);
+    api_destroy(server->loop.api);
     storage_close(server->loop.storage);
     hub_destroy(server->loop.hub);
     if (uv_loop_close(&server->loop.uv) != 0) {
@@ -204,6 +206,10 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .tls_reloaded = on_tls_reloaded,
         .context = &server->loop,
     };
+    if (!http_api_open(&server->loop, config)) {
+        log_error("out of memory");
+        return false;
+    }
     if (!net_open(&server->loop.net, &net, error, sizeof error)) {
         log_error("listen-failed reason=\"%s\"", error);
         return false;

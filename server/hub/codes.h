@@ -7,7 +7,7 @@
 
 #define HUB_CODE_LIST(X)                                                                           \
     X(NONE, "")                                                                                    \
-    X(UNKNOWN_FIELD, "The schema has no field with this number; fetch the schema again.")          \
+    X(UNKNOWN_FIELD, "The schema has no such field; fetch the schema again.")                      \
     X(BAD_CHANGE, "The change does not have the form of its field's type.")                        \
     X(BAD_ELEMENT, "The element is not of the field's type, not canonical msgpack, or too long.")  \
     X(OVERFLOW, "The counter would exceed 2^53 - 1; count in larger units.")                       \

@@ -49,6 +49,9 @@ check protocol 'crdt/.*|protocol/[^/]*' "($PURE|stdio|msgpack/(pack_define|pack_
 check protocol/yaml '(crdt|protocol)/.*' "($PURE|errno|stdio|libfyaml)\.h" - protocol/yaml/*.[ch]
 check protocol/json '(crdt|protocol)/.*' "($PURE|jansson)\.h" - protocol/json/*.[ch]
 check server/hub 'crdt/.*|protocol/[^/]*|server/hub/.*' "($PURE|stdio)\.h" - server/hub/*.[ch]
+# Who speaks HTTP inside the process uses the network's words and none of its libraries.
+check server/api '(crdt|protocol)/.*|server/api/.*|server/hub/(hub|table)\.h|server/net/net\.h|server/storage/storage\.h' '.*' \
+    "($(except 'jansson|uv'))\.h" server/api/*.[ch]
 check server/storage 'crdt/.*|protocol/[^/]*|server/storage/.*' '.*' \
     "($(except 'sqlite3|pthread'))\.h" server/storage/*.[ch]
 # Bytes, buffers and the marker for results are what the hub's own interface is made of.

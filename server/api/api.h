@@ -1,0 +1,53 @@
+/*
+ * HTTP API: documents as JSON for backends that hold no copy (docs/http.md). Each request is a
+ * client of the hub inside the process: a connection with a number of its own that says HELLO,
+ * calls for values, opens a stream, sends an update, and reads what the hub sends. So rights,
+ * limits, the ledger and the journal are those of everybody; nothing here decides about them.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "protocol/limits.h"
+#include "server/hub/hub.h"
+#include "server/net/net.h"
+
+struct api;
+
+/* Numbers from here on are connections of the API; below, of the network. */
+#define API_CONNECTION_FIRST ((uint64_t)1 << 52)
+
+struct api_config {
+    const char *const *origins; /* of browsers that may ask; "*": any */
+    size_t origin_count;
+    size_t requests_max;          /* at once, watches among them */
+    size_t watches_max;           /* at once */
+    size_t principal_watches_max; /* at once, of one principal */
+    size_t principal_keys_max;    /* Idempotency-Keys that are remembered of one principal */
+    uint64_t key_ms;              /* how long */
+    /* Steps the hub, now or after the step under way; the time is filled in. */
+    void (*step)(void *context, const struct hub_event *event);
+    /* Claims a key (server/storage/keys.h); `api_claimed` answers. False: no memory. */
+    bool (*claim)(void *context, uint64_t request, struct bytes bytes);
+    uint64_t (*now_ms)(void *context);
+    void (*answer)(void *context, uint64_t id, const struct net_answer *answer);
+    void (*answer_more)(void *context, uint64_t id, struct bytes piece, bool last);
+    void *context;
+};
+
+/* NULL: no memory. The origins are borrowed. */
+struct api *api_create(const struct api_config *config);
+/* Takes NULL. Requests are forgotten, not answered. */
+void api_destroy(struct api *api);
+
+/* What comes from the network. */
+void api_request(struct api *api, const struct net_request *request);
+void api_request_gone(struct api *api, uint64_t id);
+void api_request_writable(struct api *api, uint64_t id);
+
+/* What the hub wants of a connection of the API: SEND, CLOSE, PAUSE or RESUME. */
+void api_effect(struct api *api, const struct hub_effect *effect);
+
+/* The claim's answer; `bytes` empty: it failed. */
+void api_claimed(struct api *api, uint64_t request, struct bytes bytes);
+
+#endif

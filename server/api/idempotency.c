@@ -1,0 +1,138 @@
+/*
+ * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the same key of the same principal
+ * counts once. Its row is durable before the update, and names the replica that the update goes
+ * under: from then on the ledger tells whether it has counted, whoever tries it again, and after
+ * whatever crash.
+ */
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "protocol/writer.h"
+#include "server/api/state.h"
+#include "server/storage/storage.h"
+
+_Static_assert(LIMIT_DIGEST_BYTES == SHA256_DIGEST_LENGTH, "SHA-256");
+
+/* A structured field's string is quoted (RFC 8941); most senders leave the quotes out. */
+static bool take_text(struct bytes header, char key[LIMIT_IDEMPOTENCY_KEY_BYTES + 1])
+{
+    bool quoted =
+        header.length >= 2 && header.data[0] == '"' && header.data[header.length - 1] == '"';
+    if (quoted) {
+        header = (struct bytes){header.data + 1, header.length - 2};
+    }
+    if (header.length == 0 || header.length > LIMIT_IDEMPOTENCY_KEY_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < header.length; i++) {
+        uint8_t byte = header.data[i];
+        if (byte <= ' ' || byte > '~' || byte == '"' || byte == '\\') {
+            return false;
+        }
+    }
+    memcpy(key, header.data, header.length);
+    key[header.length] = '\0';
+    return true;
+}
+
+static void digest_part(struct buffer *text, struct bytes part, bool *good)
+{
+    uint64_t length = part.length;
+    *good = *good && buffer_append(text, &length, sizeof length) == PROTOCOL_OK &&
+            buffer_append(text, part.data, part.length) == PROTOCOL_OK;
+}
+
+/* Of method, path, query and body, each behind its length. */
+static bool take_digest(struct errand *errand, const struct net_request *request)
+{
+    struct buffer text;
+    bool good = true;
+    buffer_init(&text, SIZE_MAX / 2);
+    digest_part(&text, request->method, &good);
+    digest_part(&text, request->path, &good);
+    digest_part(&text, request->query, &good);
+    digest_part(&text, request->body, &good);
+    good = good && SHA256(text.data, text.length, errand->digest) != NULL;
+    buffer_finish(&text);
+    return good;
+}
+
+bool key_take(struct errand *errand, const struct net_request *request)
+{
+    return request->idempotency_key.length == 0 ||
+           (take_text(request->idempotency_key, errand->key) && take_digest(errand, request));
+}
+
+static bool is_under_way(const struct errand *errand)
+{
+    const struct table *table = &errand->api->by_connection;
+    for (uint32_t i = 0; i < table->length; i++) {
+        const struct errand *other = table->places[i].item;
+        if (other != errand && !other->over && other->stage >= STAGE_CLAIM &&
+            other->stage <= STAGE_RESULT && strcmp(other->key, errand->key) == 0 &&
+            strcmp(other->principal, errand->principal) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct bytes text_bytes(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+void key_claim(struct errand *errand)
+{
+    const struct api_config *config = &errand->api->config;
+    uint64_t now_ms = config->now_ms(config->context);
+    struct buffer buffer;
+    if (is_under_way(errand)) {
+        errand_refuse(errand, PROBLEM_KEY_IN_USE, NULL);
+        return;
+    }
+    errand->stage = STAGE_CLAIM;
+    buffer_init(&buffer, LIMIT_MESSAGE_BYTES);
+    struct writer writer = writer_to(&buffer);
+    write_array(&writer, 7);
+    write_bin(&writer, text_bytes(errand->principal));
+    write_bin(&writer, text_bytes(errand->key));
+    write_bin(&writer, (struct bytes){errand->digest, sizeof errand->digest});
+    write_bin(&writer, replica_id_bytes(&errand->replica));
+    write_uint(&writer, now_ms);
+    write_uint(&writer, now_ms > config->key_ms ? now_ms - config->key_ms : 0);
+    write_uint(&writer, config->principal_keys_max);
+    if (writer.status != PROTOCOL_OK ||
+        !config->claim(config->context, errand->connection, buffer_bytes(&buffer))) {
+        errand_refuse(errand, PROBLEM_NO_MEMORY, NULL);
+    }
+    buffer_finish(&buffer);
+}
+
+void key_claimed(struct errand *errand, struct bytes bytes)
+{
+    struct reader reader = reader_of(bytes);
+    (void)read_tuple(&reader, 2);
+    enum storage_claim verdict = (enum storage_claim)read_uint(&reader);
+    struct replica_id replica;
+    if (errand->stage != STAGE_CLAIM) {
+        return;
+    }
+    if (!replica_id_from_bytes(read_bin(&reader, REPLICA_BYTES), &replica)) {
+        errand_refuse(errand, PROBLEM_UNAVAILABLE, "The key could not be written.");
+        return;
+    }
+    switch (verdict) {
+    case CLAIM_KNOWN:
+    case CLAIM_NEW:
+        errand->replica = replica;
+        errand_open(errand);
+        return;
+    case CLAIM_OTHER:
+        errand_refuse(errand, PROBLEM_KEY_REUSED, NULL);
+        return;
+    case CLAIM_FULL:
+        errand_refuse(errand, PROBLEM_TOO_MANY_KEYS, NULL);
+        return;
+    }
+}
