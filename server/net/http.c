@@ -75,6 +75,8 @@ static void look_at_head(struct net *net, struct exchange *exchange)
         refuse(net, exchange, 400, "such a request has no body here");
     } else if (page != NULL) {
         exchange_answer_page(net, exchange, page);
+    } else if (host_is_rebound(net, exchange->door, head_value(&exchange->head, "host"))) {
+        refuse(net, exchange, 403, "that name is not this hub's; ask for it as localhost");
     } else {
         net->config.request_begins(net->config.context, &shown);
     }

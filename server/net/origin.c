@@ -34,6 +34,19 @@ static bool is_rebound(const struct net *net, enum net_door door, char *host)
     return loopback && atoi(port) == listener_port(listener) && !is_local(host);
 }
 
+bool host_is_rebound(const struct net *net, enum net_door door, struct bytes host)
+{
+    char name[ORIGIN_BYTES];
+    if (host.length >= sizeof name) {
+        return true;
+    }
+    if (host.length > 0) {
+        memcpy(name, host.data, host.length);
+    }
+    name[host.length] = '\0';
+    return is_rebound(net, door, name);
+}
+
 bool origin_allowed(const struct net *net, struct lws *wsi)
 {
     char origin[ORIGIN_BYTES];

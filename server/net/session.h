@@ -93,4 +93,7 @@ int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reas
 /* Whether the page that opens the socket may. */
 bool origin_allowed(const struct net *net, struct lws *wsi);
 
+/* Whether a request's Host is a name that somebody else has led to this machine (origin.c). */
+bool host_is_rebound(const struct net *net, enum net_door door, struct bytes host);
+
 #endif

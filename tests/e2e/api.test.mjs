@@ -254,6 +254,14 @@ test('a page of another origin may not use it, unless it is allowed', { timeout:
   assert.equal((await send('https://app.example')).status, 200);
 });
 
+test('a page whose name was led to this machine cannot read what only this machine may', { timeout: 30000 }, async (t) => {
+  const hub = await startHub(t);
+  const get = (host) => sendRaw(hub, `GET /api/documents/post/1 HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  assert.match(await get(`evil.example:${hub.port}`), /^HTTP\/1.1 403 /);
+  assert.match(await get(`localhost:${hub.port}`), /^HTTP\/1.1 200 /);
+  assert.match(await get('behind.a.proxy'), /^HTTP\/1.1 200 /);
+});
+
 test('a hub with keys answers only who has a good token', { timeout: 60000 }, async (t) => {
   const { hub, issue } = await startHubWithKeys(t);
   const path = '/api/documents/post/1';
