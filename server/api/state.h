@@ -201,6 +201,6 @@ void watch_end(struct errand *errand, const char *event, struct bytes json);
 
 /* The description of what the RESULT of `schema` declares, as JSON to be freed with free(); NULL:
  * no memory. */
-char *openapi_write(struct bytes schemas);
+char *openapi_write(struct bytes declared);
 
 #endif
