@@ -375,7 +375,7 @@ struct link *link_create(const struct link_options *options, const char **error)
     link->backoff_ms = BACKOFF_MS;
     buffer_init(&link->out, LIMIT_BODY_BYTES);
     buffer_init(&link->token, LIMIT_TOKEN_BYTES);
-    link->transport = transport_create(options->hub, &handler, error);
+    link->transport = transport_create(options->hub, options->ca_file, &handler, error);
     if (link->transport == NULL) {
         free(link);
         return NULL;

@@ -11,7 +11,8 @@
 struct link;
 
 struct link_options {
-    const char *hub;     /* ws://host:port/ */
+    const char *hub;     /* ws://host:port/ or wss://host:port/ */
+    const char *ca_file; /* of the authorities to trust, in PEM; NULL: the system's */
     struct store *store; /* NULL: memory only; borrowed */
     const char
         *token_file; /* read at each connect, and when the hub wants a fresh one; NULL: none */

@@ -14,8 +14,8 @@
 enum { EXIT_USAGE = 2, TIMEOUT_MS = 10000 };
 
 static const char usage[] =
-    "usage: syncline [--hub ws://HOST:PORT] [--token-file FILE] [--store FILE] [--offline]\n"
-    "                [--timeout SECONDS] COMMAND\n"
+    "usage: syncline [--hub ws://HOST:PORT] [--ca-file FILE] [--token-file FILE] [--store FILE]\n"
+    "                [--offline] [--timeout SECONDS] COMMAND\n"
     "\n"
     "  get NAME [FIELD]               the document, or one field, as a line of JSON\n"
     "  increment NAME FIELD [N]       count up, by 1 or N\n"
@@ -39,7 +39,8 @@ static const char usage[] =
     "                                 such as \"post/*:read,write cart/{sub}:read\"\n"
     "\n"
     "An edit exits 0 when the hub has it on disk; with --offline, when the store has it. The\n"
-    "default hub is ws://127.0.0.1:7962. A name is schema/key, such as post/42.\n";
+    "default hub is ws://127.0.0.1:7962. A name is schema/key, such as post/42. A hub with TLS,\n"
+    "wss://HOST:PORT, is believed what the system's authorities say, or those of --ca-file.\n";
 
 struct app {
     struct link *link;
@@ -303,6 +304,7 @@ static int sync_all(struct app *app, char **names, int count)
 
 struct arguments {
     const char *hub;
+    const char *ca_file;
     const char *token_file;
     struct token_wish token;
     const char *store;
@@ -391,6 +393,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
 {
     static const struct option options[] = {
         {"hub", required_argument, NULL, 'h'},
+        {"ca-file", required_argument, NULL, 'C'},
         {"store", required_argument, NULL, 's'},
         {"timeout", required_argument, NULL, 't'},
         {"count", required_argument, NULL, 'c'},
@@ -412,6 +415,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         switch (getopt_long(count, values, "+", options, NULL)) {
         case 'h':
             arguments->hub = optarg;
+            break;
+        case 'C':
+            arguments->ca_file = optarg;
             break;
         case 's':
             arguments->store = optarg;
@@ -506,6 +512,7 @@ int main(int count, char **values)
         }
     }
     struct link_options options = {.hub = arguments.hub,
+                                   .ca_file = arguments.ca_file,
                                    .store = app.store,
                                    .token_file = arguments.token_file,
                                    .changed = on_changed,

@@ -1,8 +1,11 @@
 #include "clients/c/transport.h"
 
 #include <libwebsockets.h>
+#include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/limits.h"
 
@@ -16,7 +19,9 @@ struct transport {
     char host[HOST_BYTES];
     char path[HOST_BYTES];
     int port;
+    bool secure;
     bool open;
+    char distrust[160]; /* why the hub's certificate is not believed; empty: it is */
     struct buffer received;
     struct buffer queue;   /* messages, each behind its length */
     struct buffer sending; /* one message with LWS_PRE before it */
@@ -74,11 +79,25 @@ static int send_next(struct transport *transport, struct lws *wsi)
     return 0;
 }
 
+static void note_distrust(struct transport *transport, X509_STORE_CTX *verified)
+{
+    (void)snprintf(transport->distrust, sizeof transport->distrust,
+                   "its certificate is not trusted, %s (--ca-file names an authority to trust)",
+                   X509_verify_cert_error_string(X509_STORE_CTX_get_error(verified)));
+}
+
+static const char *why_not(const struct transport *transport, const char *reason)
+{
+    if (transport->distrust[0] != '\0') {
+        return transport->distrust;
+    }
+    return reason == NULL ? "no connection" : reason;
+}
+
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t length)
 {
     struct transport *transport = lws_context_user(lws_get_context(wsi));
-    (void)user;
     switch (reason) {
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         transport->open = true;
@@ -89,7 +108,12 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return send_next(transport, wsi);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        lost(transport, in == NULL ? "no connection" : (const char *)in);
+        lost(transport, why_not(transport, in));
+        return 0;
+    case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
+        if (length == 0) { /* OpenSSL has refused it, and goes on to do so */
+            note_distrust(transport, user);
+        }
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
         lost(transport, "the connection was closed");
@@ -115,17 +139,19 @@ static bool parse_url(struct transport *transport, const char *url)
     }
     memcpy(copy, url, strlen(url) + 1);
     if (lws_parse_uri(copy, &scheme, &host, &transport->port, &path) != 0 ||
-        strcmp(scheme, "ws") != 0 || strlen(host) >= HOST_BYTES || strlen(path) + 2 >= HOST_BYTES) {
+        (strcmp(scheme, "ws") != 0 && strcmp(scheme, "wss") != 0) || strlen(host) >= HOST_BYTES ||
+        strlen(path) + 2 >= HOST_BYTES) {
         return false;
     }
+    transport->secure = strcmp(scheme, "wss") == 0;
     memcpy(transport->host, host, strlen(host) + 1);
     transport->path[0] = '/';
     memcpy(transport->path + 1, path, strlen(path) + 1);
     return true;
 }
 
-struct transport *transport_create(const char *url, const struct transport_handler *handler,
-                                   const char **error)
+struct transport *transport_create(const char *url, const char *ca_file,
+                                   const struct transport_handler *handler, const char **error)
 {
     struct transport *transport = calloc(1, sizeof *transport);
     *error = "out of memory";
@@ -137,7 +163,12 @@ struct transport *transport_create(const char *url, const struct transport_handl
     buffer_init(&transport->queue, QUEUE_BYTES);
     buffer_init(&transport->sending, QUEUE_BYTES);
     if (!parse_url(transport, url)) {
-        *error = "the hub's address is not of the form ws://host:port/";
+        *error = "the hub's address is not of the form ws://host:port/ or wss://host:port/";
+        free(transport);
+        return NULL;
+    }
+    if (ca_file != NULL && access(ca_file, R_OK) != 0) {
+        *error = "the file that --ca-file names cannot be read";
         free(transport);
         return NULL;
     }
@@ -148,7 +179,15 @@ struct transport *transport_create(const char *url, const struct transport_handl
         .user = transport,
         .gid = (int)-1,
         .uid = (int)-1,
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .client_ssl_ca_filepath = ca_file,
     };
+    if (ca_file != NULL) {
+        info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS; /* this one alone */
+    }
+    if (!transport->secure) {
+        info.options = 0;
+    }
     transport->context = lws_create_context(&info);
     if (transport->context == NULL) {
         free(transport);
@@ -179,9 +218,12 @@ void transport_connect(struct transport *transport)
         .host = transport->host,
         .protocol = protocols[0].name,
         .local_protocol_name = protocols[0].name,
+        .alpn = "http/1.1",
+        .ssl_connection = transport->secure ? LCCSCF_USE_SSL : 0,
         .pwsi = &transport->wsi,
     };
     transport->open = false;
+    transport->distrust[0] = '\0';
     if (lws_client_connect_via_info(&info) == NULL && transport->wsi != NULL) {
         lost(transport, "no connection");
     }

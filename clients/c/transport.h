@@ -15,9 +15,13 @@ struct transport_handler {
     void *context;
 };
 
-/* `url`: ws://host:port/path. NULL: `error` names what is wrong with it, or no memory. */
-struct transport *transport_create(const char *url, const struct transport_handler *handler,
-                                   const char **error);
+/*
+ * `url`: ws://host:port/path or wss://host:port/path; over TLS the hub has to show a certificate
+ * for that host by an authority of the system's, or of `ca_file` (PEM) alone if that is not NULL.
+ * NULL: `error` names what is wrong with them, or no memory.
+ */
+struct transport *transport_create(const char *url, const char *ca_file,
+                                   const struct transport_handler *handler, const char **error);
 void transport_destroy(struct transport *transport);
 
 /* Begins to connect; `opened` or `closed` follows. */
