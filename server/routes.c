@@ -71,12 +71,30 @@ static bool allows(const struct route *route, struct bytes method)
     return false;
 }
 
+/* A browser asks before it lets a page of another origin, which net has found may, do more than
+ * read. */
+static void answer_preflight(struct loop *loop, uint64_t id, const char *methods)
+{
+    struct net_header headers[] = {
+        {"access-control-allow-methods", methods},
+        {"access-control-allow-headers",
+         "authorization, content-type, idempotency-key, last-event-id, x-request-id"},
+        {"access-control-max-age", "600"},
+    };
+    net_answer(loop->net, id,
+               &(struct net_answer){.code = 204,
+                                    .headers = headers,
+                                    .header_count = sizeof headers / sizeof *headers});
+}
+
 void routes_begin(void *context, const struct net_request *request)
 {
     struct loop *loop = context;
     const struct route *route = find(request);
     if (route == NULL) {
         net_answer_problem(loop->net, request->id, 404, "there is nothing at this path", NULL);
+    } else if (request_method_is(request, "OPTIONS") && request->origin.length > 0) {
+        answer_preflight(loop, request->id, route->methods);
     } else if (!allows(route, request->method)) {
         struct net_header allow = {"allow", route->methods};
         net_answer_problem(loop->net, request->id, 405, "the header Allow says what is answered",

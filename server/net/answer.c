@@ -91,6 +91,15 @@ static bool add_common(struct buffer *buffer, const struct net_answer *answer)
                       "frame-ancestors 'none'");
 }
 
+/* Without it a browser does not show an answer to a page of another origin. */
+static bool add_origin(struct buffer *buffer, struct bytes origin)
+{
+    return origin.length == 0 ||
+           (add(buffer, "access-control-allow-origin: ") &&
+            buffer_append(buffer, origin.data, origin.length) == PROTOCOL_OK &&
+            add(buffer, "\r\nvary: origin\r\n"));
+}
+
 static bool has_content(const struct net_answer *answer)
 {
     return answer->code != 204 && answer->code != 304;
@@ -111,7 +120,7 @@ static bool add_head(struct exchange *exchange, const struct net_answer *answer,
     for (size_t i = 0; i < answer->header_count; i++) {
         good = good && add_header(buffer, answer->headers[i].name, answer->headers[i].value);
     }
-    return good && add_common(buffer, answer) &&
+    return good && add_common(buffer, answer) && add_origin(buffer, exchange->origin) &&
            (!exchange->closes || add_header(buffer, "connection", "close")) && add(buffer, "\r\n");
 }
 

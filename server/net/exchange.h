@@ -25,6 +25,7 @@ struct exchange {
     enum net_door door;
     enum exchange_stage stage;
     struct head head;
+    struct bytes origin; /* of the page that asks, and may; empty: no page, or nobody has looked */
     uint8_t *path;
     size_t path_length;
     struct gathering body;

@@ -77,7 +77,10 @@ static void look_at_head(struct net *net, struct exchange *exchange)
         exchange_answer_page(net, exchange, page);
     } else if (host_is_rebound(net, exchange->door, head_value(&exchange->head, "host"))) {
         refuse(net, exchange, 403, "that name is not this hub's; ask for it as localhost");
+    } else if (!origin_allowed(net, exchange->wsi)) {
+        refuse(net, exchange, 403, "pages of this origin may not ask here (allowed_origins)");
     } else {
+        exchange->origin = shown.origin;
         net->config.request_begins(net->config.context, &shown);
     }
     if (!exchange->answered && exchange->head.body_bytes > net->config.request_bytes) {

@@ -1,4 +1,4 @@
-/* Which pages may open a socket. */
+/* Which pages may open a socket, and ask by HTTP. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,9 @@ static bool is_local(char *host)
 static bool is_rebound(const struct net *net, enum net_door door, char *host)
 {
     const char *colon = strrchr(host, ':');
-    const char *port = colon == NULL || strchr(colon, ']') != NULL ? "80" : colon + 1;
     bool inside = door == NET_INTERNAL;
+    const char *usual = !inside && net->config.tls.certificate != NULL ? "443" : "80";
+    const char *port = colon == NULL || strchr(colon, ']') != NULL ? usual : colon + 1;
     bool loopback = inside ? net->config.internal_loopback : net->config.loopback;
     const struct listener *listener = inside ? &net->internal : &net->listener;
     return loopback && atoi(port) == listener_port(listener) && !is_local(host);

@@ -90,7 +90,7 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
 int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user,
                 struct bytes piece);
 
-/* Whether the page that opens the socket may. */
+/* Whether the page that opens the socket, or asks, may; what no page does may be. */
 bool origin_allowed(const struct net *net, struct lws *wsi);
 
 /* Whether a request's Host is a name that somebody else has led to this machine (origin.c). */

@@ -96,3 +96,20 @@ test('who reads a page slowly gets all of it', { timeout: 60000 }, async (t) => 
   assert.ok(peer.body.subarray(0, whole.length).equals(whole));
   await hub.endsWell();
 });
+
+test('pages of foreign origins may not ask, and those of allowed ones may read the answer', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t, { config: 'allowed_origins: ["https://app.example"]' });
+  const ask = (origin, method = 'GET') => fetch(`${hub.http}/health`, { method, headers: origin === undefined ? {} : { origin } });
+  const foreign = await ask('https://evil.example');
+  assert.deepEqual([foreign.status, foreign.headers.get('access-control-allow-origin')], [403, null]);
+  assert.equal((await ask('https://evil.example', 'OPTIONS')).status, 403);
+  const allowed = await ask('https://app.example');
+  assert.deepEqual([allowed.status, allowed.headers.get('access-control-allow-origin'), allowed.headers.get('vary')], [200, 'https://app.example', 'origin']);
+  const asked = await ask('https://app.example', 'OPTIONS');
+  assert.deepEqual([asked.status, asked.headers.get('access-control-allow-methods'), asked.headers.get('access-control-allow-origin')],
+    [204, 'GET, HEAD', 'https://app.example']);
+  assert.match(asked.headers.get('access-control-allow-headers'), /authorization.*idempotency-key/);
+  assert.equal((await ask(hub.http)).status, 200);
+  assert.equal((await ask()).headers.get('access-control-allow-origin'), null);
+  await hub.endsWell();
+});
