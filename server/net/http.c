@@ -8,7 +8,8 @@
 enum {
     BODY_SECONDS = 10,
     BODY_BYTES_PER_SECOND = 16 << 10, /* and that much longer */
-    SPARED_BYTES_MAX = 16 << 20       /* of a body that is read to nobody */
+    SPARED_SECONDS = 2,
+    SPARED_BYTES_MAX = 16 << 20 /* of a body that is read to nobody */
 };
 
 static void refuse(struct net *net, struct exchange *exchange, unsigned code, const char *text)
@@ -63,11 +64,15 @@ static struct net_request view(const struct exchange *exchange)
     };
 }
 
-/* Nothing of the body is here yet, and whoever can answer without it does. */
+/* Nothing of the body is here yet, and whoever can answer without it does; then the connection
+ * closes, since the body may not come, or not end. */
 static void look_at_head(struct net *net, struct exchange *exchange)
 {
     const struct net_page *page = find_page(net, exchange);
     struct net_request shown = view(exchange);
+    bool closes = exchange->closes;
+    bool harmless = asks_to_read(exchange) || method_is(exchange, "OPTIONS");
+    exchange->closes = closes || !harmless || exchange->head.body_bytes > 0;
     if (page != NULL && !asks_to_read(exchange)) {
         net_answer_problem(net, exchange->id, 405, "only " HTTP_METHODS " are answered here",
                            &(struct net_header){"allow", HTTP_METHODS});
@@ -86,6 +91,7 @@ static void look_at_head(struct net *net, struct exchange *exchange)
     if (!exchange->answered && exchange->head.body_bytes > net->config.request_bytes) {
         refuse(net, exchange, 413, "the body is longer than the hub takes (limits.request_bytes)");
     }
+    exchange->closes = exchange->answered ? exchange->closes : closes;
 }
 
 static bool read_head(struct net *net, struct exchange *exchange, struct bytes text)
@@ -162,12 +168,11 @@ static int spare(struct net *net, struct exchange *exchange)
 {
     if (exchange->head.body_bytes == 0 || exchange->head.body_bytes > SPARED_BYTES_MAX ||
         head_value(&exchange->head, "expect").length > 0) {
-        exchange->closes = exchange->closes || exchange->head.body_bytes > 0;
         return exchange_write(net, exchange);
     }
-    exchange->closes = true;
     exchange->stage = EXCHANGE_SPARED;
-    exchange->seconds = BODY_SECONDS;
+    exchange->seconds =
+        SPARED_SECONDS + (unsigned)(exchange->head.body_bytes / BODY_BYTES_PER_SECOND);
     wire_body(exchange->wire, exchange->head.body_bytes);
     return exchange_write(net, exchange);
 }
