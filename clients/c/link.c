@@ -332,6 +332,10 @@ static void on_opened(void *context)
     hello.hello.version = PROTOCOL_VERSION;
     hello.hello.agent = (struct bytes){(const uint8_t *)agent, sizeof agent - 1};
     link->connecting = false;
+    if (link->options.correlation != NULL) {
+        const char *correlation = link->options.correlation;
+        hello.hello.correlation = (struct bytes){(const uint8_t *)correlation, strlen(correlation)};
+    }
     if (link->options.token_file != NULL) {
         link->failed = !read_token(link);
         hello.hello.token = buffer_bytes(&link->token);

@@ -16,6 +16,7 @@ struct link_options {
     struct store *store; /* NULL: memory only; borrowed */
     const char
         *token_file; /* read at each connect, and when the hub wants a fresh one; NULL: none */
+    const char *correlation; /* what the hub's log calls the connection; NULL: what the hub likes */
     /* Told after each packet that changed the document, and of each rejected update. */
     void (*changed)(void *context, struct session *session);
     void (*rejected)(void *context, struct session *session, const struct session_news *news);

@@ -15,7 +15,7 @@ enum { EXIT_USAGE = 2, TIMEOUT_MS = 10000 };
 
 static const char usage[] =
     "usage: syncline [--hub ws://HOST:PORT] [--ca-file FILE] [--token-file FILE] [--store FILE]\n"
-    "                [--offline] [--timeout SECONDS] COMMAND\n"
+    "                [--offline] [--timeout SECONDS] [--correlation ID] COMMAND\n"
     "\n"
     "  get NAME [FIELD]               the document, or one field, as a line of JSON\n"
     "  increment NAME FIELD [N]       count up, by 1 or N\n"
@@ -306,6 +306,7 @@ struct arguments {
     const char *hub;
     const char *ca_file;
     const char *token_file;
+    const char *correlation;
     struct token_wish token;
     const char *store;
     const char *timeout;
@@ -396,6 +397,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"ca-file", required_argument, NULL, 'C'},
         {"store", required_argument, NULL, 's'},
         {"timeout", required_argument, NULL, 't'},
+        {"correlation", required_argument, NULL, 'r'},
         {"count", required_argument, NULL, 'c'},
         {"offline", no_argument, NULL, 'o'},
         {"help", no_argument, NULL, '?'},
@@ -436,6 +438,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
             break;
         case 'o':
             arguments->offline = true;
+            break;
+        case 'r':
+            arguments->correlation = optarg;
             break;
         case 'k':
             arguments->token_file = optarg;
@@ -515,6 +520,7 @@ int main(int count, char **values)
                                    .ca_file = arguments.ca_file,
                                    .store = app.store,
                                    .token_file = arguments.token_file,
+                                   .correlation = arguments.correlation,
                                    .changed = on_changed,
                                    .rejected = on_rejected,
                                    .context = &app};

@@ -210,7 +210,7 @@ void connection_refuse(struct hub *hub, struct connection *connection, int64_t i
     char text_of[HUB_CORRELATION_BYTES];
     struct buffer details = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
     struct writer writer = writer_to(&details);
-    struct bytes correlation = connection_correlation(hub, connection, text_of);
+    struct bytes correlation = correlation_told(hub, connection, text_of);
     write_map(&writer, (size_t)(retry_ms != 0) + (correlation.length > 0));
     if (retry_ms != 0) {
         write_text(&writer, "retry_ms");

@@ -39,7 +39,7 @@ static void write_details(struct writer *writer, const struct hub *hub, const st
                           const struct rejection *rejection)
 {
     char text[HUB_CORRELATION_BYTES];
-    struct bytes correlation = connection_correlation(hub, stream->connection, text);
+    struct bytes correlation = correlation_told(hub, stream->connection, text);
     const struct document *document = stream->document;
     const struct schema_field *field = schema_field_by_number(document->schema, rejection->field);
     const struct protocol_codec *codec = field == NULL ? NULL : field->declared.codec;

@@ -410,6 +410,10 @@ void note_rejected(struct hub *hub, uint64_t connection, struct bytes document, 
 struct bytes connection_correlation(const struct hub *hub, const struct connection *connection,
                                     char text[HUB_CORRELATION_BYTES]);
 
+/* The same for an ERROR or a REJECT: nothing, if it is the hub's own and WELCOME has told it. */
+struct bytes correlation_told(const struct hub *hub, const struct connection *connection,
+                              char text[HUB_CORRELATION_BYTES]);
+
 /* sent.c: how long updates took */
 /* A batch is durable. */
 void batch_arrived(struct hub *hub, const struct batch *batch);

@@ -116,8 +116,17 @@ static bool names_known(const struct stream *stream, struct packet_context conte
 static void refuse(struct hub *hub, struct stream *stream, const struct packet *packet,
                    enum hub_code code, bool whole)
 {
-    static const uint8_t details[] = {0x80};
-    static const uint8_t of_replica[] = {0x81, 0xa7, 'r', 'e', 'p', 'l', 'i', 'c', 'a', 0xc3};
+    uint8_t bytes[32 + HUB_CORRELATION_BYTES];
+    char told[HUB_CORRELATION_BYTES];
+    struct buffer details = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
+    struct writer writer = writer_to(&details);
+    struct bytes correlation = correlation_told(hub, stream->connection, told);
+    write_map(&writer, (size_t)whole + (correlation.length > 0));
+    if (whole) {
+        write_text(&writer, "replica");
+        write_bool(&writer, true);
+    }
+    write_correlation(&writer, correlation);
     const char *name = hub_code_name(code);
     const char *text = hub_code_text(code);
     struct packet answer = {.kind = PACKET_REJECT, .id = stream->id};
@@ -126,8 +135,7 @@ static void refuse(struct hub *hub, struct stream *stream, const struct packet *
         .seq = packet->update.last,
         .code = {(const uint8_t *)name, strlen(name)},
         .text = {(const uint8_t *)text, strlen(text)},
-        .details = whole ? (struct bytes){of_replica, sizeof of_replica}
-                         : (struct bytes){details, sizeof details},
+        .details = buffer_bytes(&details),
     };
     connection_answer(hub, stream->connection, &answer);
     stream->connection->rejected++;

@@ -39,6 +39,11 @@ export type ConnectOptions = {
   token?: TokenOption;
   /** A name for this client, told to the hub, which does not use it yet. */
   client?: string;
+  /**
+   * What the hub's log calls this client's connections, and the details of what it refuses: 1 to 64 visible ASCII characters, such as the id
+   * of a request. Tabs that share a connection have the one of the tab that has made it.
+   */
+  correlation?: string;
   /** With it documents can be edited before the first connection, once `ready`; of the hub's fields, by name, with their types. */
   schema?: SchemaOption;
   /**
@@ -107,7 +112,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   const connection = createConnection({
     dial: () => share?.dial() ?? ownSocket(),
     hangUp: () => share?.hangUp(),
-    token: options.token, client: options.client, random, now,
+    token: options.token, client: options.client, correlation: options.correlation, random, now,
   }, {
     status: (status) => events.emit('status', status),
     welcome: onWelcome,

@@ -18,6 +18,7 @@ export type ConnectionOptions = {
   hangUp: () => void;
   token: TokenOption | undefined;
   client: string | undefined;
+  correlation: string | undefined;
   random: () => number;
   now: () => number;
 };
@@ -248,6 +249,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
   function hello(text: string | undefined): void {
     send({
       type: 'HELLO', id: 0, version: 1, agent: 'syncline-js/0.1', token: text, client: options.client,
+      correlation: options.correlation,
     });
   }
 

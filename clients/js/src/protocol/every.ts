@@ -25,8 +25,8 @@ function contentValues({ fields, transfer, bytes }: Packet & { type: 'SNAPSHOT' 
 function wholeBodyOf(packet: Packet): unknown[] {
   switch (packet.type) {
     case 'WELCOME': {
-      const { hub, journal, schema, limits, ping_ms, resume_ms, durability } = packet;
-      return [{ hub, journal, schema, limits, ping_ms, resume_ms, durability }];
+      const { hub, journal, schema, limits, ping_ms, resume_ms, durability, correlation } = packet;
+      return [defined({ hub, journal, schema, limits, ping_ms, resume_ms, durability, correlation })];
     }
     case 'OPENED': {
       const { fields, rights, position, ledger } = packet;
@@ -110,10 +110,15 @@ function asOpen(id: number, list: readonly Value[]): Packet {
 function readAny(name: Name, id: number, list: readonly Value[]): Packet {
   switch (name) {
     case 'HELLO': {
-      const { token, client, agent } = asMap(list[1]);
+      const { token, client, agent, correlation } = asMap(list[1]);
       return defined({
         type: name, id, version: asUint(list[0]), token: optional(token), client: optional(client), agent: optional(agent),
+        correlation: optional(correlation),
       }) as Packet;
+    }
+    case 'WELCOME': {
+      const { limits, correlation } = asMap(list[0]);
+      return defined({ ...read(name, id, list), limits: asMap(limits), correlation: optional(correlation) }) as Packet;
     }
     case 'OPEN': return asOpen(id, list);
     case 'DELTA':

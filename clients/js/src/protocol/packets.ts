@@ -15,14 +15,20 @@ export type Context = {
   journal?: Uint8Array;
 };
 export type FieldDeclaration = Declaration & { number: number; name: string };
+/** So many in so many milliseconds. */
+export type Rate = readonly [amount: number, per_ms: number];
+/** A client that only edits needs neither the rates nor the id: `every.ts` reads them. */
 export type Welcome = {
   hub: string; journal: Uint8Array; schema: Uint8Array;
-  limits: { message_bytes: number; streams: number; replicas: number };
-  ping_ms: number; resume_ms: number; durability: string;
+  limits: {
+    message_bytes: number; streams: number; replicas: number;
+    updates?: Rate; bytes?: Rate; principal_updates?: Rate; principal_bytes?: Rate; principal_streams?: number;
+  };
+  ping_ms: number; resume_ms: number; durability: string; correlation?: string;
 };
 
 export type Packet =
-  | { type: 'HELLO'; id: 0; version: number; token?: string; client?: string; agent?: string }
+  | { type: 'HELLO'; id: 0; version: number; token?: string; client?: string; agent?: string; correlation?: string }
   | ({ type: 'WELCOME'; id: 0 } & Welcome)
   | { type: 'AUTH'; id: number; token: string }
   | { type: 'OPEN'; id: number; name: string; replicas: readonly Replica[];
@@ -134,7 +140,7 @@ export const layouts: Layouts<Exclude<Packet['type'], 'HELLO' | 'WELCOME' | 'OPE
   CREDIT: { bytes: asUint },
 };
 
-const asWelcome = asMapOf<Welcome>({
+const asWelcome = asMapOf<Omit<Welcome, 'correlation'>>({
   hub: asText, journal: asJournal, schema: asBytes,
   limits: asMapOf({ message_bytes: asUint, streams: asUint, replicas: asUint }),
   ping_ms: asUint, resume_ms: asUint, durability: asText,
@@ -188,8 +194,8 @@ export function defined(map: { [key: string]: unknown }): { [key: string]: unkno
 export function bodyOf(packet: Sent): unknown[] {
   switch (packet.type) {
     case 'HELLO': {
-      const { version, token: text, client, agent } = packet;
-      return [version, defined({ token: text, client, agent })];
+      const { version, token: text, client, agent, correlation } = packet;
+      return [version, defined({ token: text, client, agent, correlation })];
     }
     case 'OPEN': {
       const { name, replicas, cursor, once, presence } = packet;
