@@ -25,7 +25,7 @@ const contextOf = ({ position, seen, journal }) =>
   [position, seen.map(({ replica, seq }) => [replica, seq]), ...(journal === undefined ? [] : [journal])];
 const contentOf = ({ fields, transfer, bytes }) => (fields === null ? [null, transfer, bytes] : [fields]);
 const layouts = {
-  HELLO: ({ version, token, client, agent }) => [version, options({ token, client, agent })],
+  HELLO: ({ version, token, client, agent, correlation }) => [version, options({ token, client, agent, correlation })],
   WELCOME: ({ type, id, ...rest }) => [rest],
   AUTH: ({ token }) => [token],
   OPEN: ({ name, replicas, cursor, once, presence }) => [
