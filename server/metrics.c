@@ -1,5 +1,8 @@
 #include "server/metrics.h"
 
+#include <string.h>
+#include <strings.h>
+
 enum { METRICS_BYTES = 4 << 20 };
 
 typedef void metrics_part(struct metrics *metrics, struct loop *loop);
@@ -16,8 +19,37 @@ bool metrics_write(struct buffer *out, struct loop *loop)
     return !metrics.failed;
 }
 
+/* Whoever reaches the internal address may ask; elsewhere it takes an operator's token. */
+static bool may_ask(const struct loop *loop, const struct net_request *request)
+{
+    static const char scheme[] = "Bearer ";
+    struct token_claims claims = {.subject = ""};
+    struct buffer grants;
+    struct bytes text = request->authorization;
+    if (request->door == NET_INTERNAL) {
+        return true;
+    }
+    if (text.length < sizeof scheme ||
+        strncasecmp((const char *)text.data, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    struct bytes token = {text.data + (sizeof scheme - 1), text.length - (sizeof scheme - 1)};
+    buffer_init(&grants, LIMIT_GRANTS_BYTES);
+    enum token_status status =
+        token_verify(loop->keys, token, clock_read().wall_ms, &claims, &grants);
+    buffer_finish(&grants);
+    return status == TOKEN_OK && claims.admin;
+}
+
 void metrics_answer(struct loop *loop, const struct net_request *request)
 {
+    if (!may_ask(loop, request)) {
+        static const struct net_header wanted = {"www-authenticate", "Bearer"};
+        net_answer_problem(loop->net, request->id, 401,
+                           "metrics are for the internal address, or a token that says admin",
+                           &wanted);
+        return;
+    }
     struct buffer text;
     buffer_init(&text, METRICS_BYTES);
     if (metrics_write(&text, loop)) {

@@ -1,8 +1,13 @@
 /** What `/metrics` tells, taken apart. */
 import assert from 'node:assert/strict';
+import { until } from './support.mjs';
+
+/** A hub that tells them: on an internal address. */
+export const told = (config = '') => ({ config: `internal: 127.0.0.1:0\n${config}` });
 
 export async function scrape(hub) {
-  const answer = await fetch(`${hub.metrics ?? hub.http}/metrics`);
+  await until(() => hub.internal, 'the internal address');
+  const answer = await fetch(`${hub.internal}/metrics`);
   assert.equal(answer.status, 200);
   const text = await answer.text();
   const samples = new Map();

@@ -12,7 +12,7 @@ import { connect } from 'syncline';
 import { mintReplica } from 'syncline/internal/uuid';
 import { encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
-import { metricNames, scrape, value } from './metrics.mjs';
+import { metricNames, scrape, told, value } from './metrics.mjs';
 import { hello, frame, hubFor, Peer } from './socket.mjs';
 import { startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
@@ -26,7 +26,7 @@ function member(t, hub, options = {}) {
 }
 
 test('what happened is counted', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, told());
   const [writer, reader] = [member(t, hub), member(t, hub)];
   const [ours, theirs] = [writer.open('post/1'), reader.open('post/1')];
   await Promise.all([ours.synced, theirs.synced]);
@@ -61,7 +61,7 @@ test('what happened is counted', { timeout: 60000 }, async (t) => {
 });
 
 test('buckets of a histogram add up', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, told());
   const client = member(t, hub);
   const doc = client.open('post/1');
   await doc.synced;
@@ -84,7 +84,7 @@ test('buckets of a histogram add up', { timeout: 60000 }, async (t) => {
 });
 
 test('errors, refused updates, closes, tokens and bounds are counted by name', { timeout: 60000 }, async (t) => {
-  const { hub, issue } = await startHubWithKeys(t, { config: 'limits: {streams: 1, principal_connections: 1, message_bytes: 16 KiB}' });
+  const { hub, issue } = await startHubWithKeys(t, told('limits: {streams: 1, principal_connections: 1, message_bytes: 16 KiB}'));
   const ann = member(t, hub, { token: issue() });
   await ann.open('post/1').synced;
   const refused = [];
@@ -115,7 +115,7 @@ test('errors, refused updates, closes, tokens and bounds are counted by name', {
 });
 
 test('a counter out of bounds counts as refused by its code', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t, { schemas: 'shop: {stock: {type: bounded-counter, min: 0, max: 5}}' });
+  const hub = await startHub(t, { ...told(), schemas: 'shop: {stock: {type: bounded-counter, min: 0, max: 5}}' });
   const socket = new WebSocket(hub.url, 'syncline.v1');
   t.after(() => socket.terminate());
   await once(socket, 'open');
@@ -131,7 +131,7 @@ test('a counter out of bounds counts as refused by its code', { timeout: 60000 }
 const steady = (samples) => [...samples].filter(([key]) => !/^process_|disk_free|handshakes/.test(key));
 
 test('reading does not change what is read', { timeout: 30000 }, async (t) => {
-  const hub = await hubFor(t);
+  const hub = await hubFor(t, told());
   const [first, second] = [await scrape(hub), await scrape(hub)];
   assert.deepEqual(steady(second.samples), steady(first.samples));
   const peer = await new Peer(hub).upgraded();
@@ -141,8 +141,21 @@ test('reading does not change what is read', { timeout: 30000 }, async (t) => {
   await hub.endsWell();
 });
 
+test('the public address tells them to operators only', { timeout: 30000 }, async (t) => {
+  const { hub, issue } = await startHubWithKeys(t);
+  const ask = async (token) => {
+    const answer = await fetch(`${hub.http}/metrics`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+    return [answer.status, (await answer.text()).includes('syncline_connections')];
+  };
+  assert.deepEqual(await ask(), [401, false]);
+  assert.deepEqual(await ask('no.such.token'), [401, false]);
+  assert.deepEqual(await ask(issue()), [401, false], 'not an operator');
+  assert.deepEqual(await ask(issue({ admin: true, life: -60 })), [401, false], 'not any more');
+  assert.deepEqual(await ask(issue({ admin: true })), [200, true]);
+});
+
 test('every metric is documented, and every documented one is there', { timeout: 30000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, told());
   const { text } = await scrape(hub);
   const documented = metricNames(readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8'));
   const families = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
@@ -151,7 +164,7 @@ test('every metric is documented, and every documented one is there', { timeout:
 });
 
 test('every bound that is counted is documented', { timeout: 30000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, told());
   const { samples } = await scrape(hub);
   const config = readFileSync(new URL('../../docs/config.md', import.meta.url), 'utf8');
   const limits = [...samples.keys()].flatMap((key) => /^syncline_limit_hits_total\{limit="(\w+)"\}/.exec(key)?.[1] ?? []);
@@ -160,7 +173,7 @@ test('every bound that is counted is documented', { timeout: 30000 }, async (t) 
 });
 
 test('promtool finds nothing to say', { timeout: 30000 }, async (t) => {
-  const hub = await startHub(t);
+  const hub = await startHub(t, told());
   const { text } = await scrape(hub);
   const said = await new Promise((resolve) => {
     const child = execFile('promtool', ['check', 'metrics'], (error, stdout, stderr) =>

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { connect } from 'syncline';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
-import { scrape, value } from './metrics.mjs';
+import { scrape, told, value } from './metrics.mjs';
 import { startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 
@@ -46,7 +46,7 @@ async function floodFor(hub, tokens, until_) {
 }
 
 test('a principal has one rate for all its connections, and WELCOME tells it', { timeout: 60000 }, async (t) => {
-  const { hub, issue } = await startHubWithKeys(t, { config: 'limits: {principal_updates: 200/s, principal_bytes: 1 MiB/s}' });
+  const { hub, issue } = await startHubWithKeys(t, told('limits: {principal_updates: 200/s, principal_bytes: 1 MiB/s}'));
   const [ann, bob] = [issue({ sub: 'ann' }), issue({ sub: 'bob' })];
   const senders = await floodFor(hub, [ann, ann, ann, bob], ([, , , last]) => last.pongs > 800);
   const ofAnn = senders[0].pongs + senders[1].pongs + senders[2].pongs;
@@ -61,7 +61,7 @@ test('a principal has one rate for all its connections, and WELCOME tells it', {
 });
 
 test("the hub's rate is shared by principals, however many connections one has", { timeout: 60000 }, async (t) => {
-  const { hub, issue } = await startHubWithKeys(t, { config: 'limits: {hub_updates: 400/s}' });
+  const { hub, issue } = await startHubWithKeys(t, told('limits: {hub_updates: 400/s}'));
   const [ann, bob] = [issue({ sub: 'ann' }), issue({ sub: 'bob' })];
   const senders = await floodFor(hub, [ann, ann, ann, ann, bob], (all) => all[4].pongs > 1000);
   const ofAnn = senders.slice(0, 4).reduce((sum, { pongs }) => sum + pongs, 0);
@@ -70,7 +70,7 @@ test("the hub's rate is shared by principals, however many connections one has",
 });
 
 test('who is slowed down loses no edit', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t, { config: 'limits: {updates: 50/s, bytes: 8 KiB/s, hub_bytes: 16 KiB/s}' });
+  const hub = await startHub(t, told('limits: {updates: 50/s, bytes: 8 KiB/s, hub_bytes: 16 KiB/s}'));
   const client = connect(hub.url, { schema: { post: { likes: 'g-counter' } } });
   t.after(() => client.close());
   const docs = Array.from({ length: 150 }, (_, i) => client.open(`post/${i}`));
