@@ -102,11 +102,18 @@ Test(config, every_key_arrives)
               "  memory: 2GiB\n"
               "  updates: 0\n"
               "  bytes: 1 MiB/s\n"
+              "  principal_updates: 6000/m\n"
+              "  principal_bytes: 64 KiB/s\n"
+              "  principal_connections: 4\n"
+              "  principal_streams: 5\n"
+              "  hub_updates: 7/h\n"
+              "  hub_bytes: 1GiB/h\n"
               "  handshakes: 16\n"
               "  buffers: 2 MiB\n"
               "document_idle: 5m\n"
               "replica_ttl: 30d\n"
               "ping: 12h\n"
+              "log: {format: json, level: warning}\n"
               "schemas: {post: {likes: g-counter}}\n");
     cr_expect(eq(str, config.listen.host, "::1"));
     cr_expect(eq(u16, config.listen.port, 80));
@@ -125,6 +132,16 @@ Test(config, every_key_arrives)
     cr_expect(eq(sz, config.hub.memory_limit, (size_t)2 << 30));
     cr_expect(eq(u64, config.hub.connection_rates.updates.amount, 0));
     cr_expect(eq(u64, config.hub.connection_rates.bytes.amount, 1 << 20));
+    cr_expect(eq(u64, config.hub.principal_rates.updates.amount, 6000));
+    cr_expect(eq(u64, config.hub.principal_rates.updates.per_ms, 60000));
+    cr_expect(eq(u64, config.hub.principal_rates.bytes.amount, 65536));
+    cr_expect(eq(u64, config.hub.principal_rates.bytes.per_ms, 1000));
+    cr_expect(eq(sz, config.hub.principal_connections, 4));
+    cr_expect(eq(sz, config.hub.principal_streams, 5));
+    cr_expect(eq(u64, config.hub.hub_rates.updates.per_ms, 3600000));
+    cr_expect(eq(u64, config.hub.hub_rates.bytes.amount, 1 << 30));
+    cr_expect(eq(int, config.log.level, LEVEL_WARNING));
+    cr_expect(eq(int, config.log.format, FORMAT_JSON));
     cr_expect(eq(sz, config.handshakes_max, 16));
     cr_expect(eq(sz, config.hub.buffer_bytes, 2 << 20));
     cr_expect(eq(u64, config.hub.idle_ms, 300000));

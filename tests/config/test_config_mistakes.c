@@ -41,6 +41,34 @@ Test(mistakes, keys_come_once)
     check_mistakes(REQUIRED "[a]: 1\n", "f:3:2: a list as a key; expected a name\n");
 }
 
+#define RATE "a rate, such as 100/s or 6000/m, or 0 for none"
+#define BYTES_RATE "a rate, such as 64 KiB/s or 100 MiB/h, or 0 for none"
+
+Test(mistakes, rates_have_a_period)
+{
+    static const char *const bad[] = {"100",  "100/", "/s",   "100/d",    "100 /",
+                                      "-1/s", "0/s",  "1/ss", "64 KiB/s", "99999999999999/s"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[128];
+        char expected[256];
+        (void)snprintf(text, sizeof text, REQUIRED "limits:\n  updates: %s\n", bad[i]);
+        (void)snprintf(expected, sizeof expected, "f:4:12: \"%s\"; expected " RATE "\n", bad[i]);
+        check_mistakes(text, expected);
+    }
+    check_mistakes(REQUIRED "limits:\n  hub_bytes: 64 KB/s\n",
+                   "f:4:14: \"64 KB/s\"; expected " BYTES_RATE "\n");
+    check_mistakes(REQUIRED "limits:\n  updates:\n", "f:4:3: nothing; expected " RATE "\n");
+}
+
+Test(mistakes, a_log_has_levels_and_formats)
+{
+    check_mistakes(REQUIRED "log: {level: loud}\n",
+                   "f:3:14: \"loud\"; expected debug, info, warning or error\n");
+    check_mistakes(REQUIRED "log: {format: xml}\n", "f:3:15: \"xml\"; expected text or json\n");
+    check_mistakes(REQUIRED "log: json\n",
+                   "f:3:6: \"json\"; expected keys and values, such as \"format: json\"\n");
+}
+
 Test(mistakes, sizes_have_units_of_1024_or_none)
 {
     check_mistakes(REQUIRED "limits:\n  message_bytes: 64 KB\n",
