@@ -1,8 +1,9 @@
 /*
  * The name, a register of which the last set wins by its clock: one of those that nobody had seen
  * who set it again. Who has a set from the hub has a later clock, whatever the device's own says;
- * so has who made it, while no restore takes away what that one came after. What waits in a store
- * that was copied may be too far ahead of the copy's clock to be heeded.
+ * so has who made it, while no restore takes away what that one came after, and no move brings the
+ * edits of two under one replica. What waits in a store that was copied may be too far ahead of the
+ * copy's clock to be heeded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ static bool is_later(const struct history *history, const struct history_edit *l
                      const struct history_edit *edit)
 {
     return edit->position <= history_resolve(history, &later->journal, later->cursor) ||
-           (history->journals == 0 && history_same(&edit->replica, &later->replica) &&
-            edit->seq < later->seq);
+           (history->journals == 0 && !history->foreign &&
+            history_same(&edit->replica, &later->replica) && edit->seq < later->seq);
 }
 
 static bool is_set_again(const struct history *history, const struct history_edit *edit)
