@@ -180,20 +180,26 @@ static const struct outbox *box_of(const struct session *session, const struct r
     return NULL;
 }
 
+static bool has_named(const struct outbox *box, uint64_t last)
+{
+    bool named = false;
+    for (size_t i = 0; i < box->length; i++) {
+        named = named || (box->deltas[i].last == last && !box->deltas[i].rejected);
+    }
+    return named;
+}
+
 /* Its user is told of the updates that the REJECT takes of what waits: the one that it names, and,
- * if the replica is another's, all that are behind it. */
+ * if the replica is another's, all of them. */
 static size_t report_rejected(struct device *device, const struct packet_reject *reject)
 {
     const struct replica_id *replica = named(device, &reject->replica);
     const struct outbox *box = box_of(&device->session, replica);
-    bool begun = false;
     size_t reported = 0;
-    for (size_t i = 0; box != NULL && i < box->length; i++) {
+    for (size_t i = 0; box != NULL && has_named(box, reject->seq) && i < box->length; i++) {
         const struct delta *delta = &box->deltas[i];
-        bool is_named = delta->last == reject->seq && !delta->rejected;
-        bool waits = delta->last > box->acked && !delta->rejected;
-        begun = begun || is_named;
-        if (is_of_replica(reject) ? begun && waits : is_named) {
+        bool taken = is_of_replica(reject) ? delta->last > box->acked : delta->last == reject->seq;
+        if (taken && !delta->rejected) {
             report(device, replica, delta->first, delta->last);
             reported++;
         }
