@@ -6,6 +6,7 @@
 
 #include "server/config.h"
 #include "server/config_values.h"
+#include "server/data.h"
 #include "server/serve.h"
 
 enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
@@ -13,16 +14,19 @@ enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
 static const char usage[] =
     "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE]\n"
     "       synclined check --config FILE\n"
+    "       synclined restore --from BACKUP (--config FILE | --data FILE)\n"
     "       synclined --help | --version\n"
     "\n"
     "serve   runs the hub until SIGTERM or SIGINT\n"
-    "check   reads the configuration and reports every mistake in it\n";
+    "check   reads the configuration and reports every mistake in it\n"
+    "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n";
 
 struct arguments {
     const char *command;
     const char *config;
     const char *listen;
     const char *data;
+    const char *from;
 };
 
 static int complain(const char *text)
@@ -35,9 +39,13 @@ static int complain(const char *text)
 static int read_arguments(int count, char **values, struct arguments *arguments)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
-        {"data", required_argument, NULL, 'd'},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {0},
+        {"config", required_argument, NULL, 'c'},
+        {"listen", required_argument, NULL, 'l'},
+        {"data", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {"from", required_argument, NULL, 'f'},
+        {0},
     };
     int option;
     while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
@@ -51,6 +59,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         case 'd':
             arguments->data = optarg;
             break;
+        case 'f':
+            arguments->from = optarg;
+            break;
         case 'h':
             (void)fputs(usage, stdout);
             return EXIT_SUCCESS;
@@ -63,7 +74,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         }
     }
     if (optind + 1 != count) {
-        return complain("name one command: serve or check");
+        return complain("name one command");
     }
     arguments->command = values[optind];
     return -1;
@@ -101,12 +112,25 @@ static int run(const struct arguments *arguments)
         code = EXIT_SUCCESS;
     } else if (!override(&config, arguments)) {
         code = complain("--listen takes a numeric address and a port, such as 127.0.0.1:7962");
+    } else if (strcmp(arguments->command, "restore") == 0) {
+        code = data_restore(arguments->from, config.data);
     } else {
         code = serve(&config);
     }
     buffer_finish(&mistakes);
     config_finish(&config);
     return code;
+}
+
+static bool is_command(const char *name)
+{
+    static const char *const names[] = {"serve", "check", "restore"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int main(int count, char **values)
@@ -116,8 +140,15 @@ int main(int count, char **values)
     if (code >= 0) {
         return code;
     }
-    if (strcmp(arguments.command, "serve") != 0 && strcmp(arguments.command, "check") != 0) {
+    if (!is_command(arguments.command)) {
         return complain("there is no such command");
+    }
+    bool restores = strcmp(arguments.command, "restore") == 0;
+    if (restores && arguments.from == NULL) {
+        return complain("--from BACKUP is missing");
+    }
+    if (restores && arguments.config == NULL && arguments.data != NULL) {
+        return data_restore(arguments.from, arguments.data);
     }
     if (arguments.config == NULL) {
         return complain("--config FILE is missing");

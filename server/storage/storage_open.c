@@ -286,3 +286,15 @@ bool storage_replay(struct storage *storage, journal_visit *visit, void *context
     }
     return rc == SQLITE_OK;
 }
+
+struct storage *storage_lock(const char *path, char error[STORAGE_ERROR_BYTES])
+{
+    struct storage *storage = create(path, false);
+    if (storage == NULL || storage->path == NULL) {
+        (void)snprintf(error, STORAGE_ERROR_BYTES, "%.200s: out of memory", path);
+    } else if (lock_file(storage, error)) {
+        return storage;
+    }
+    (void)storage_close(storage);
+    return NULL;
+}

@@ -60,6 +60,12 @@ void *storage_read_loop(void *context);
 /* Whether there is something to write; the caller holds the mutex. */
 bool storage_take_work(struct storage *storage);
 
+/* Nothing but the file's lock, until `storage_close`. NULL: `error` holds a sentence. */
+struct storage *storage_lock(const char *path, char error[STORAGE_ERROR_BYTES]);
+
+/* SQLite's own check of the whole file. False: `error` holds what it found first. */
+bool storage_check_pages(sqlite3 *database, const char *path, char error[STORAGE_ERROR_BYTES]);
+
 /* Makes requests completions, and wakes the caller. */
 void storage_finish_requests(struct storage *storage, struct request_queue *requests);
 

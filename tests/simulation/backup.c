@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
+#include "server/storage/restore.h"
+
 enum { PATH_BYTES = 80 };
 
 static bool copy_file(const struct host *host, const char *copy)
@@ -43,36 +45,24 @@ bool backup_make(const struct host *host, struct buffer *backup)
     return made;
 }
 
-/*
- * The hub has no command that says of a file that it is a backup (docs/storage.md). What it does
- * know is a file whose last commits may be missing: it then gives the journal a new id, from the
- * point that is left, which is what such a command would do.
- */
-static void mark(struct host *host)
-{
-    sqlite3 *database = NULL;
-    int rc = sqlite3_open(host->path, &database);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(database,
-                          "UPDATE meta SET value = 0 WHERE key = 'clean';"
-                          "UPDATE meta SET value = 1 WHERE key = 'relaxed';"
-                          "UPDATE meta SET value = zeroblob(36) WHERE key = 'boot'",
-                          NULL, NULL, NULL);
-    }
-    if (rc != SQLITE_OK) {
-        host_violation(host, "a backup cannot be marked: %s", sqlite3_errmsg(database));
-    }
-    (void)sqlite3_close(database);
-}
-
+/* What `synclined restore` does, but for the names of files, which this disk does not have. */
 void backup_restore(struct host *host, const struct buffer *backup)
 {
     static const char *const besides[] = {"-wal", "-shm", "-journal"};
-    char beside[PATH_BYTES];
+    char path[PATH_BYTES];
+    char error[STORAGE_ERROR_BYTES];
+    struct storage_restored restored;
+    (void)snprintf(path, sizeof path, "%s-restoring", host->path);
+    disk_put(path, buffer_bytes(backup));
+    if (!storage_adopt(path, host->path, &restored, error)) {
+        host_violation(host, "a backup cannot be restored: %s", error);
+        return;
+    }
     for (size_t i = 0; i < sizeof besides / sizeof *besides; i++) {
+        char beside[PATH_BYTES + 8];
         (void)snprintf(beside, sizeof beside, "%s%s", host->path, besides[i]);
         disk_remove(beside);
     }
-    disk_put(host->path, buffer_bytes(backup));
-    mark(host);
+    disk_put(host->path, disk_content(path));
+    disk_remove(path);
 }
