@@ -75,6 +75,15 @@ static void write_one(struct writer *writer, const struct row *row, struct bytes
     write_bin(writer, value);
 }
 
+static void write_copy(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 4);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->position);
+    write_uint(writer, row->index);
+    write_bin(writer, row->detail);
+}
+
 void row_write(struct writer *writer, const struct row *row)
 {
     switch (row->kind) {
@@ -102,6 +111,9 @@ void row_write(struct writer *writer, const struct row *row)
         return;
     case ROW_WALKED:
         write_one(writer, row, row->key);
+        return;
+    case ROW_COPY:
+        write_copy(writer, row);
         return;
     }
 }
@@ -167,6 +179,11 @@ static void read_fields(struct reader *reader, struct row *row)
         return;
     case ROW_WALKED:
         row->key = read_bin(reader, LIMIT_ROW_WALK_BYTES);
+        return;
+    case ROW_COPY:
+        row->position = read_uint(reader);
+        row->index = read_uint(reader);
+        row->detail = read_blob(reader);
         return;
     }
     reader_fail(reader, PROTOCOL_MALFORMED);

@@ -24,7 +24,9 @@ enum row_kind {
                    */
     ROW_RETIRED,  /* replica: its REPLICA row leaves */
     ROW_SILENT,   /* replica: one that was found */
-    ROW_WALKED    /* key: where the walk goes on; empty: it is at its end */
+    ROW_WALKED,   /* key: where the walk goes on; empty: it is at its end */
+    ROW_COPY      /* position, index, detail: of a copy of the whole file, the position up to which
+                     it goes, its length, and some of its bytes */
 };
 
 struct row {
@@ -64,8 +66,12 @@ enum row_request_kind {
                     rows of name and position, and a WALKED row; a bounded step */
     ROWS_REJECTED, /* before, limit: refused updates below that number, the latest stored first,
                       each as a DOCUMENT row of its name and a REJECTED row without the update */
-    ROWS_WRITERS   /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
+    ROWS_WRITERS,  /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
                       their details, latest first */
+    ROWS_COPY_BEGIN, /* makes a copy of the whole file, one at a time, and answers with a COPY row
+                        without bytes */
+    ROWS_COPY_PIECE, /* before, limit: its bytes from that offset, at most so many, in a COPY row */
+    ROWS_COPY_END    /* it is not needed any more; no rows */
 };
 
 struct row_request {

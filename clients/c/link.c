@@ -19,10 +19,11 @@ struct member {
 };
 
 struct asking {
-    const char *method; /* NULL: nothing is asked */
-    void (*answered)(void *context, struct bytes value);
-    void *context;
-    int64_t id; /* of the CALL on this connection */
+    struct link_call call; /* `method` NULL: nothing is asked */
+    int64_t id;            /* of the CALL on this connection */
+    int64_t transfer;      /* of its answer; 0: none */
+    uint64_t left;         /* of its bytes, that are to come */
+    uint64_t ungranted;    /* taken since the last CREDIT */
 };
 
 struct link {
@@ -109,11 +110,12 @@ static void open_member(struct link *link, struct member *member)
 static void call(struct link *link)
 {
     static const uint8_t no_parameters = 0xc0;
+    const struct link_call *asked = &link->asking.call;
     struct writer writer = writer_to(&link->out);
     struct packet packet = {.kind = PACKET_CALL, .id = ++link->last_id};
-    packet.call.name =
-        (struct bytes){(const uint8_t *)link->asking.method, strlen(link->asking.method)};
-    packet.call.value = (struct bytes){&no_parameters, 1};
+    packet.call.name = (struct bytes){(const uint8_t *)asked->method, strlen(asked->method)};
+    packet.call.value =
+        asked->parameters.length > 0 ? asked->parameters : (struct bytes){&no_parameters, 1};
     link->asking.id = packet.id;
     packet_write(&writer, &packet);
     flush(link, &writer);
@@ -130,7 +132,7 @@ static void on_welcome(struct link *link, const struct packet *packet)
         member->resend_ms = 0;
         open_member(link, member);
     }
-    if (link->asking.method != NULL) {
+    if (link->asking.call.method != NULL) {
         call(link);
     }
 }
@@ -232,13 +234,110 @@ static void pong(struct link *link, uint64_t token)
     flush(link, &writer);
 }
 
+static void explain_error(struct link *link, const struct packet *packet)
+{
+    char code[SESSION_TEXT_BYTES];
+    char text[SESSION_TEXT_BYTES];
+    (void)snprintf(code, sizeof code, "%.*s", (int)packet->error.code.length,
+                   (const char *)packet->error.code.data);
+    (void)snprintf(text, sizeof text, "%.*s", (int)packet->error.text.length,
+                   (const char *)packet->error.text.data);
+    explain(link, code, text);
+}
+
+/* --- the answer to a call --- */
+
+static bool is_asked(const struct link *link, int64_t id)
+{
+    return link->asking.call.method != NULL && id == link->asking.id;
+}
+
+static bool name_is(struct bytes name, const char *text)
+{
+    return name.length == strlen(text) && memcmp(name.data, text, name.length) == 0;
+}
+
+/* An answer that is a map may name a transfer, and how long it is. */
+static void find_transfer(struct asking *asking, struct bytes value)
+{
+    struct reader reader = reader_of(value);
+    if (asking->call.taken == NULL || reader_peek(&reader) != READER_MAP) {
+        return;
+    }
+    size_t length = read_map(&reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct reader key = reader_of(read_raw(&reader));
+        struct reader item = reader_of(read_raw(&reader));
+        struct bytes name = read_string(&key, LIMIT_TEXT_BYTES);
+        if (name_is(name, "transfer")) {
+            asking->transfer = read_int(&item);
+        } else if (name_is(name, "bytes")) {
+            asking->left = read_uint(&item);
+        }
+    }
+}
+
 static void on_result(struct link *link, const struct packet *packet)
 {
-    struct asking asked = link->asking;
-    if (asked.method != NULL && packet->id == asked.id) {
-        link->asking.method = NULL;
-        asked.answered(asked.context, packet->call.value);
+    struct link_call asked = link->asking.call;
+    if (!is_asked(link, packet->id) || link->asking.transfer != 0) {
+        return;
     }
+    find_transfer(&link->asking, packet->call.value);
+    if (link->asking.transfer == 0) {
+        link->asking.call.method = NULL;
+    }
+    asked.answered(asked.context, packet->call.value);
+}
+
+static void grant(struct link *link, uint64_t bytes)
+{
+    struct asking *asking = &link->asking;
+    asking->ungranted += bytes;
+    if (asking->ungranted < LIMIT_TRANSFER_WINDOW / 2) {
+        return;
+    }
+    struct writer writer = writer_to(&link->out);
+    struct packet credit = {.kind = PACKET_CREDIT, .id = asking->transfer};
+    credit.number.value = asking->ungranted;
+    asking->ungranted = 0;
+    packet_write(&writer, &credit);
+    flush(link, &writer);
+}
+
+static void on_chunk(struct link *link, const struct packet *packet)
+{
+    struct asking *asking = &link->asking;
+    size_t length = packet->chunk.bytes.length;
+    if (length > asking->left) {
+        give_up(link, "the hub sends more than it has said", "");
+        return;
+    }
+    asking->left -= length;
+    if (!asking->call.taken(asking->call.context, packet->chunk.bytes)) {
+        give_up(link, "what the hub sends cannot be kept", "");
+        return;
+    }
+    grant(link, length);
+}
+
+static void on_end(struct link *link, const struct packet *packet)
+{
+    struct asking asked = link->asking;
+    link->asking = (struct asking){.transfer = 0};
+    asked.call.ended(asked.call.context, packet->number.value == 0 && asked.left == 0);
+}
+
+/* False: the packet is not of the transfer that is asked for. */
+static bool on_transfer(struct link *link, const struct packet *packet)
+{
+    bool ours = link->asking.transfer != 0 && packet->id == link->asking.transfer;
+    if (ours && packet->kind == PACKET_CHUNK) {
+        on_chunk(link, packet);
+    } else if (ours && packet->kind == PACKET_END) {
+        on_end(link, packet);
+    }
+    return ours;
 }
 
 /* False: the file cannot be read, and `why` says so. */
@@ -271,13 +370,7 @@ static void on_event(struct link *link, const struct packet *packet)
 /* On id 0: the hub ends the connection. Before the welcome it would do so again. */
 static void on_refused(struct link *link, const struct packet *packet)
 {
-    char code[SESSION_TEXT_BYTES];
-    char text[SESSION_TEXT_BYTES];
-    (void)snprintf(code, sizeof code, "%.*s", (int)packet->error.code.length,
-                   (const char *)packet->error.code.data);
-    (void)snprintf(text, sizeof text, "%.*s", (int)packet->error.text.length,
-                   (const char *)packet->error.text.data);
-    explain(link, code, text);
+    explain_error(link, packet);
     link->failed = !link->welcomed;
 }
 
@@ -301,6 +394,11 @@ static void on_packet(struct link *link, const struct packet *packet)
     default:
         if (packet->kind == PACKET_ERROR && packet->id == 0) {
             on_refused(link, packet);
+        } else if (packet->kind == PACKET_ERROR && is_asked(link, packet->id)) {
+            explain_error(link, packet);
+            link->failed = true;
+        } else if (on_transfer(link, packet)) {
+            return;
         } else if (packet_kind_text(packet->kind) != NULL) {
             on_document(link, packet);
         }
@@ -355,6 +453,9 @@ static void on_closed(void *context, const char *reason)
     }
     if (link->welcomed && now - link->welcomed_ms >= STEADY_MS) {
         link->backoff_ms = BACKOFF_MS; /* a hub that welcomes and then drops is met more rarely */
+    }
+    if (link->asking.transfer != 0) {
+        give_up(link, "the connection was lost within the answer", reason);
     }
     link->connecting = false;
     link->welcomed = false;
@@ -475,11 +576,21 @@ bool link_save(struct link *link, struct session *session)
 void link_ask(struct link *link, const char *method,
               void (*answered)(void *context, struct bytes value), void *context)
 {
-    link->asking = (struct asking){.method = method, .answered = answered, .context = context};
-    if (method != NULL && link->welcomed) {
+    link_call(link,
+              &(struct link_call){.method = method, .answered = answered, .context = context});
+}
+
+void link_call(struct link *link, const struct link_call *asked)
+{
+    link->asking = (struct asking){.call = *asked};
+    if (asked->method != NULL && link->welcomed) {
         call(link);
     }
 }
+
+bool link_is_up(const struct link *link) { return link->welcomed; }
+
+bool link_failed(const struct link *link) { return link->failed; }
 
 static void retry_members(struct link *link)
 {

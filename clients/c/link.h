@@ -41,6 +41,30 @@ CRDT_CHECKED bool link_save(struct link *link, struct session *session);
 void link_ask(struct link *link, const char *method,
               void (*answered)(void *context, struct bytes value), void *context);
 
+/* A call with all that may come of it. Functions that are NULL are not told. */
+struct link_call {
+    const char *method;      /* lives as long as the call */
+    struct bytes parameters; /* raw msgpack, borrowed as long as the call; empty: nil */
+    void (*answered)(void *context, struct bytes value);
+    /* If the value names a transfer: its bytes, and whether they were all (true), or the hub gave
+     * up. `taken` answers false where they cannot be kept: the link ends. */
+    bool (*taken)(void *context, struct bytes bytes);
+    void (*ended)(void *context, bool complete);
+    void *context;
+};
+
+/*
+ * The same as `link_ask`, in full. A refusal ends the link, with the hub's sentence as the reason.
+ * So does a connection that is lost within a transfer; before it, the call is made again.
+ */
+void link_call(struct link *link, const struct link_call *call);
+
+/* Whether the hub is there: it has welcomed the link, and the connection stands. */
+bool link_is_up(const struct link *link);
+
+/* Whether trying again would not help. */
+bool link_failed(const struct link *link);
+
 /* Runs until `done` says so. False: the time is up, or the hub ended it; `*why` is a sentence. */
 CRDT_CHECKED bool link_run(struct link *link, bool (*done)(void *context), void *context,
                            uint64_t timeout_ms, const char **why);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clients/c/data.h"
 #include "clients/c/edits.h"
 #include "clients/c/generate.h"
 #include "clients/c/link.h"
@@ -34,6 +35,7 @@ static const char usage[] =
     "  generate typescript [--config FILE] [--output FILE]\n"
     "                                 types for the JavaScript client, from the schemas of a\n"
     "                                 configuration, or of the hub\n"
+    "  backup FILE                    a copy of the hub's data file, while it runs\n"
     "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"
     "                                 a token for trials, signed with the hub's secret; RIGHTS\n"
     "                                 such as \"post/*:read,write cart/{sub}:read\"\n"
@@ -332,6 +334,9 @@ static int run(struct app *app, const struct arguments *arguments)
         const struct generate_options options = {words[1], arguments->config, arguments->output,
                                                  app->timeout_ms};
         return generate(app->link, &options);
+    }
+    if (data_is_command(command)) {
+        return data_run(app->link, &(struct data_options){words, count, app->timeout_ms});
     }
     if (strcmp(command, "sync") == 0) {
         return sync_all(app, words + 1, count - 1);

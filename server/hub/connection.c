@@ -100,6 +100,7 @@ void answers_drop(struct hub *hub, struct connection *connection)
 void connection_destroy(struct hub *hub, struct connection *connection)
 {
     close_streams(hub, connection);
+    downloads_drop(hub, connection->id);
     hub->paused_count -= connection->paused != 0;
     connection_untouch(hub, connection);
     table_remove(&hub->connections, hash_of(connection->id), connection);
@@ -131,6 +132,7 @@ void connection_close(struct hub *hub, struct connection *connection, uint16_t c
     }
     connection->closing = true;
     close_streams(hub, connection);
+    downloads_drop(hub, connection->id);
     connection_untouch(hub, connection);
     answers_drop(hub, connection); /* it may take its time to go */
     refuse(hub, connection->id, code, text);
@@ -291,7 +293,9 @@ static void dispatch(struct hub *hub, struct connection *connection, const struc
         presence_received(hub, connection, packet);
         return;
     case PACKET_CREDIT:
-        stream_credit(hub, connection, packet->id, packet->number.value);
+        if (!download_credit(hub, connection->id, packet->id, packet->number.value)) {
+            stream_credit(hub, connection, packet->id, packet->number.value);
+        }
         return;
     case PACKET_CLOSE:
         stream_closed_by_client(hub, connection, packet->id);

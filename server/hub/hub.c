@@ -128,6 +128,7 @@ void hub_destroy(struct hub *hub)
     }
     operator_requests_finish(hub);
     values_finish(hub);
+    downloads_finish(hub);
     free(hub->refusals);
     while (hub->connections.length > 0) {
         connection_destroy(hub, hub->connections.places[0].item);
@@ -268,6 +269,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     if (event->kind == EVENT_TICK) {
         held_pump(hub);
     }
+    downloads_sweep(hub);
     replay_pump(hub);
     retire_pump(hub);
     expire_pump(hub);

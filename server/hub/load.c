@@ -125,6 +125,7 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
     case ROW_RETIRED:
     case ROW_SILENT:
     case ROW_WALKED:
+    case ROW_COPY:
         return;
     }
 }
@@ -256,7 +257,7 @@ void load_done(struct hub *hub, uint64_t request, struct bytes rows)
     struct reader reader = reader_of(rows);
     struct row row = {0};
     if (retire_loaded(hub, request, rows) || operator_loaded(hub, request, rows) ||
-        !take_load(hub, request, &load)) {
+        download_loaded(hub, request, rows) || !take_load(hub, request, &load)) {
         return;
     }
     hub->counters.loads++;
@@ -288,7 +289,7 @@ void load_failed(struct hub *hub, uint64_t request)
 {
     struct load load;
     if (!retire_load_failed(hub, request) && !operator_load_failed(hub, request) &&
-        take_load(hub, request, &load)) {
+        !download_load_failed(hub, request) && take_load(hub, request, &load)) {
         hub->counters.loads_failed++;
         give_up(hub, &load);
     }

@@ -11,6 +11,7 @@
 
 static const struct operator_method methods[] = {
     {.name = "stats", .run = operator_stats},
+    {.name = "backup", .run = operator_backup},
     {.name = "connections",
      .parameters = {{"after", OPERATOR_NUMBER, false, 0, ID_MAX,
                      "after is a connection's id, as `next` of the page before gives it."},

@@ -72,6 +72,7 @@ void operator_connection(const struct operator_call *call);
 void operator_documents(const struct operator_call *call);
 void operator_document(const struct operator_call *call);
 void operator_rejected(const struct operator_call *call);
+void operator_backup(const struct operator_call *call);
 
 /*
  * A call that waits for rows from the database. What memory knows is gathered when the rows are

@@ -24,6 +24,7 @@
 
 struct connection;
 struct document;
+struct download;
 struct operator_request;
 struct values_request;
 struct refusals;
@@ -362,6 +363,7 @@ struct hub {
     size_t operator_request_count;
     struct values_request *values_requests;
     size_t values_request_count;
+    struct download *downloads;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -504,6 +506,17 @@ bool values_call(struct hub *hub, struct connection *connection, const struct pa
 /* That load has ended, well or not. */
 void values_loaded(struct hub *hub, uint64_t load);
 void values_finish(struct hub *hub);
+
+/* download.c */
+/* False: the request is another's. */
+bool download_loaded(struct hub *hub, uint64_t request, struct bytes rows);
+bool download_load_failed(struct hub *hub, uint64_t request);
+/* False: the transfer is a stream's. */
+bool download_credit(struct hub *hub, uint64_t connection, int64_t transfer, uint64_t bytes);
+void downloads_drop(struct hub *hub, uint64_t connection);
+/* Frees those that have ended. */
+void downloads_sweep(struct hub *hub);
+void downloads_finish(struct hub *hub);
 
 /* Notes a refused update. */
 void operator_refused(struct hub *hub, const struct document *document,

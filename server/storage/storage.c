@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "server/storage/backup.h"
 #include "server/storage/storage_state.h"
 
 /* --- completions --- */
@@ -159,6 +160,7 @@ bool storage_close(struct storage *storage)
     if (storage->lock >= 0) {
         (void)close(storage->lock);
     }
+    backup_close(storage->backup);
     request_queue_finish(&storage->work.appends);
     request_queue_finish(&storage->work.claims);
     request_destroy(storage->work.store);

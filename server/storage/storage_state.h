@@ -32,6 +32,7 @@ struct storage {
     struct storage_ancestor *ancestors;
     int lock;                 /* file descriptor; -1: none */
     struct storage_work work; /* the writer's */
+    struct backup *backup;    /* the reader's: the copy that is made or read; NULL: none */
 
     void (*wake)(void *context);
     void *wake_context;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/storage/backup.h"
 #include "server/storage/storage_state.h"
 
 /* A step of a store ends with a document: at the latest with the one that passes the bytes, some
@@ -253,6 +254,88 @@ static void run_load(struct storage *storage, struct request *load)
     database_rollback(storage->reader);
 }
 
+/* --- a copy of the file --- */
+
+static void drop_copy(struct storage *storage)
+{
+    backup_close(storage->backup);
+    storage->backup = NULL;
+}
+
+static void fail_copy(struct storage *storage, struct request *load, int rc)
+{
+    char reason[DATABASE_REASON_BYTES];
+    backup_reason(storage->backup, rc, reason);
+    load->completion.kind = STORAGE_LOAD_FAILED;
+    (void)snprintf(load->completion.text, sizeof load->completion.text,
+                   "%.200s: no copy of the file can be made: %s", storage->path, reason);
+    drop_copy(storage);
+}
+
+static void answer_copy(struct storage *storage, struct request *load, uint64_t offset,
+                        uint64_t limit)
+{
+    struct buffer rows;
+    buffer_init(&rows, LIMIT_BODY_BYTES);
+    struct writer writer = writer_to(&rows);
+    int rc = storage->backup == NULL ? SQLITE_MISUSE
+                                     : backup_read(storage->backup, offset, limit, &writer);
+    if (rc != SQLITE_OK || writer.status != PROTOCOL_OK) {
+        buffer_finish(&rows);
+        fail_copy(storage, load, rc == SQLITE_OK ? SQLITE_NOMEM : rc);
+        return;
+    }
+    load->completion.kind = STORAGE_LOADED;
+    load->completion.bytes = buffer_bytes(&rows);
+}
+
+static bool is_stopping(struct storage *storage)
+{
+    (void)pthread_mutex_lock(&storage->mutex);
+    bool stopping = storage->stopping;
+    (void)pthread_mutex_unlock(&storage->mutex);
+    return stopping;
+}
+
+/* False: there is more to be copied, and the request goes behind those that wait. */
+static bool make_copy(struct storage *storage, struct request *load)
+{
+    int rc = is_stopping(storage) ? SQLITE_INTERRUPT : SQLITE_OK;
+    if (rc == SQLITE_OK && storage->backup == NULL) {
+        rc = backup_open(&storage->backup, storage->path);
+    }
+    rc = rc == SQLITE_OK ? backup_step(storage->backup) : rc;
+    if (rc == SQLITE_OK) {
+        return false;
+    }
+    if (rc == SQLITE_DONE) {
+        answer_copy(storage, load, 0, 0);
+    } else {
+        fail_copy(storage, load, rc);
+    }
+    return true;
+}
+
+/* False: it is to be served again, behind those that wait. */
+static bool serve(struct storage *storage, struct request *load)
+{
+    struct row_request request;
+    struct reader reader = reader_of(buffer_bytes(&load->bytes));
+    bool read = row_request_read(&reader, &request);
+    if (read && request.kind == ROWS_COPY_BEGIN) {
+        return make_copy(storage, load);
+    }
+    if (read && request.kind == ROWS_COPY_PIECE) {
+        answer_copy(storage, load, request.before, request.limit);
+    } else if (read && request.kind == ROWS_COPY_END) {
+        drop_copy(storage);
+        load->completion.kind = STORAGE_LOADED;
+    } else {
+        run_load(storage, load);
+    }
+    return true;
+}
+
 bool storage_read_one(struct storage *storage)
 {
     struct request_queue finished = {0};
@@ -262,7 +345,12 @@ bool storage_read_one(struct storage *storage)
     if (load == NULL) {
         return false;
     }
-    run_load(storage, load);
+    if (!serve(storage, load)) {
+        (void)pthread_mutex_lock(&storage->mutex);
+        request_push(&storage->loads, load);
+        (void)pthread_mutex_unlock(&storage->mutex);
+        return true;
+    }
     request_push(&finished, load);
     storage_finish_requests(storage, &finished);
     return true;

@@ -224,6 +224,7 @@ static int store_row(struct tables *tables, const struct row *row)
         return drop_replica(tables, row);
     case ROW_SILENT:
     case ROW_WALKED:
+    case ROW_COPY:
         return SQLITE_MISMATCH;
     }
     return SQLITE_MISMATCH;

@@ -1,0 +1,143 @@
+#include "clients/c/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/c/data_call.h"
+
+static const struct {
+    const char *name;
+    int (*run)(struct link *link, const struct data_options *options);
+} commands[] = {
+    {"backup", data_backup},
+};
+
+bool data_is_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int data_run(struct link *link, const struct data_options *options)
+{
+    size_t i = 0;
+    while (strcmp(options->words[0], commands[i].name) != 0) {
+        i++;
+    }
+    return commands[i].run(link, options);
+}
+
+int data_fail(int code, const char *what, const char *detail)
+{
+    (void)fprintf(stderr, "syncline: %s%s%s\n", what, detail[0] == '\0' ? "" : ": ", detail);
+    return code;
+}
+
+/* --- a call --- */
+
+struct asked {
+    const struct data_call *call;
+    bool answered;
+    bool complete;
+    bool ended;
+    bool failed;
+    uint64_t heard; /* how often something came */
+};
+
+static void on_answer(void *context, struct bytes value)
+{
+    struct asked *asked = context;
+    buffer_clear(asked->call->answer);
+    asked->answered = true;
+    asked->failed = buffer_append(asked->call->answer, value.data, value.length) != PROTOCOL_OK;
+    asked->heard++;
+}
+
+static bool on_taken(void *context, struct bytes bytes)
+{
+    struct asked *asked = context;
+    asked->heard++;
+    return asked->call->taken(asked->call->context, bytes);
+}
+
+static void on_ended(void *context, bool complete)
+{
+    struct asked *asked = context;
+    asked->ended = true;
+    asked->complete = complete;
+}
+
+static bool is_done(void *context)
+{
+    const struct asked *asked = context;
+    bool transfers = asked->call->taken != NULL;
+    return asked->failed || (asked->answered && (!transfers || asked->ended));
+}
+
+/* As long as something comes, or the hub is there and has much to do. */
+static bool wait(struct link *link, struct asked *asked, const char **why)
+{
+    const struct data_call *call = asked->call;
+    uint64_t heard;
+    do {
+        heard = asked->heard;
+        if (link_run(link, is_done, asked, call->timeout_ms, why)) {
+            return true;
+        }
+    } while (asked->heard > heard || (call->waits && link_is_up(link) && !link_failed(link)));
+    return false;
+}
+
+int data_ask(struct link *link, const struct data_call *call)
+{
+    static const uint8_t empty_map = 0x80;
+    struct asked asked = {.call = call};
+    bool given = call->parameters.length > 0;
+    const char *why = "";
+    link_call(link, &(struct link_call){.method = call->method,
+                                        .parameters = given ? call->parameters
+                                                            : (struct bytes){&empty_map, 1},
+                                        .answered = on_answer,
+                                        .taken = call->taken == NULL ? NULL : on_taken,
+                                        .ended = on_ended,
+                                        .context = &asked});
+    bool done = wait(link, &asked, &why);
+    link_ask(link, NULL, NULL, NULL);
+    if (!done) {
+        return data_fail(EXIT_FAILURE, why, "");
+    }
+    if (asked.failed) {
+        return data_fail(EXIT_FAILURE, "out of memory", "");
+    }
+    if (call->taken != NULL && !asked.complete) {
+        return data_fail(EXIT_FAILURE, "the hub gave up in the middle", "its log says why");
+    }
+    return EXIT_SUCCESS;
+}
+
+struct bytes data_pair(struct bytes map, const char *name)
+{
+    struct reader reader = reader_of(map);
+    size_t length = read_map(&reader, LIMIT_OBJECTS);
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct reader key = reader_of(read_raw(&reader));
+        struct bytes value = read_raw(&reader);
+        struct bytes found = read_string(&key, LIMIT_TEXT_BYTES);
+        if (reader_ok(&key) && found.length == strlen(name) &&
+            memcmp(found.data, name, found.length) == 0) {
+            return value;
+        }
+    }
+    return (struct bytes){0};
+}
+
+uint64_t data_number(struct bytes map, const char *name)
+{
+    struct reader reader = reader_of(data_pair(map, name));
+    return read_uint(&reader);
+}
