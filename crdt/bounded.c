@@ -216,6 +216,18 @@ static enum crdt_status join(struct crdt_field *field, const struct crdt_field *
     return crdt_pncounter.join(field, state, join);
 }
 
+static enum crdt_status grow(struct crdt_field *field, int64_t amount, uint64_t position)
+{
+    const struct crdt_bounded *bounded = (const struct crdt_bounded *)field;
+    int64_t total = 0;
+    if (__builtin_add_overflow(bounded->counter.total, amount, &total)) {
+        return CRDT_OVERFLOW;
+    }
+    bool falls = amount < 0 && total - bounded->min < bounded->reserved;
+    bool rises = amount > 0 && total > bounded->max;
+    return falls || rises ? CRDT_OUT_OF_BOUNDS : crdt_counter_grow(field, amount, position);
+}
+
 static uint64_t due_ms(const struct crdt_field *field)
 {
     const struct crdt_bounded *bounded = (const struct crdt_bounded *)field;
@@ -253,6 +265,8 @@ const struct crdt_type crdt_bounded = {
     .claim = claim,
     .check_join = check_join,
     .join = join,
+    .total = crdt_counter_total,
+    .grow = grow,
     .due_ms = due_ms,
     .expire = expire,
 };

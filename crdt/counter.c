@@ -186,13 +186,33 @@ static enum crdt_status counter_join(struct crdt_field *field, const struct crdt
     return CRDT_OK;
 }
 
+int64_t crdt_counter_total(const struct crdt_field *field)
+{
+    return ((const struct crdt_counter *)field)->total;
+}
+
+enum crdt_status crdt_counter_grow(struct crdt_field *field, int64_t amount, uint64_t position)
+{
+    struct crdt_counter *counter = (struct crdt_counter *)field;
+    int64_t total = 0;
+    if (__builtin_add_overflow(counter->total, amount, &total) || !total_fits(total)) {
+        return CRDT_OVERFLOW;
+    }
+    if (position != 0 && amount != 0) {
+        counter->total = total;
+        counter->field.position = position;
+    }
+    return CRDT_OK;
+}
+
 #define COUNTER_TYPE(type_name)                                                                    \
     {                                                                                              \
         .name = type_name, .create = counter_create, .destroy = counter_destroy,                   \
         .copy = counter_copy, .memory = counter_memory, .change_create = change_create,            \
         .change_destroy = change_destroy, .gather = change_gather, .check = counter_check,         \
         .apply = counter_apply, .spend = counter_spend, .claim = counter_claim,                    \
-        .check_join = counter_check_join, .join = counter_join,                                    \
+        .check_join = counter_check_join, .join = counter_join, .total = crdt_counter_total,       \
+        .grow = crdt_counter_grow,                                                                 \
     }
 
 const struct crdt_type crdt_gcounter = COUNTER_TYPE("g-counter");

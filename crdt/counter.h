@@ -44,6 +44,11 @@ bool crdt_entry_fits(struct crdt_entry entry);
 int64_t crdt_entry_growth(struct crdt_entry entry, struct crdt_entry claimed);
 void crdt_entry_raise(struct crdt_entry *entry, struct crdt_entry claimed);
 
+/* `total` and `grow` of the types that count. */
+int64_t crdt_counter_total(const struct crdt_field *field);
+CRDT_CHECKED enum crdt_status crdt_counter_grow(struct crdt_field *field, int64_t amount,
+                                                uint64_t position);
+
 /* The total that a join would lead to. CRDT_OVERFLOW: it does not fit. */
 CRDT_CHECKED enum crdt_status crdt_counter_joined(const struct crdt_field *field,
                                                   const struct crdt_field *state,

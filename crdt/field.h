@@ -117,6 +117,12 @@ struct crdt_type {
     enum crdt_status (*join)(struct crdt_field *field, const struct crdt_field *state,
                              const struct crdt_join *join);
 
+    /* * Of a type that counts with entries: what its value is, and that it grows by `amount`,
+     * whoever counted it. Position 0: only whether it may. CRDT_OVERFLOW, CRDT_OUT_OF_BOUNDS:
+     * unchanged. */
+    int64_t (*total)(const struct crdt_field *field);
+    enum crdt_status (*grow)(struct crdt_field *field, int64_t amount, uint64_t position);
+
     /* * Forgets the oldest removals beyond `removals_max` and raises the horizon. */
     void (*trim)(struct crdt_field *field, size_t removals_max);
 

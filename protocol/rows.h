@@ -68,6 +68,7 @@ enum row_request_kind {
                       each as a DOCUMENT row of its name and a REJECTED row without the update */
     ROWS_WRITERS,  /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
                       their details, latest first */
+    ROWS_LEDGER,   /* name: all its REPLICA rows */
     ROWS_COPY_BEGIN, /* makes a copy of the whole file, one at a time, and answers with a COPY row
                         without bytes */
     ROWS_COPY_PIECE, /* before, limit: its bytes from that offset, at most so many, in a COPY row */

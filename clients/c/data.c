@@ -11,6 +11,8 @@ static const struct {
     int (*run)(struct link *link, const struct data_options *options);
 } commands[] = {
     {"backup", data_backup},
+    {"export", data_export},
+    {"import", data_import},
 };
 
 bool data_is_command(const char *name)
@@ -54,6 +56,9 @@ static void on_answer(void *context, struct bytes value)
     struct asked *asked = context;
     buffer_clear(asked->call->answer);
     asked->answered = true;
+    struct reader reader = reader_of(value);
+    asked->ended = reader_peek(&reader) == READER_NIL; /* nothing is there: no transfer comes */
+    asked->complete = asked->ended;
     asked->failed = buffer_append(asked->call->answer, value.data, value.length) != PROTOCOL_OK;
     asked->heard++;
 }

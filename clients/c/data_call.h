@@ -28,5 +28,7 @@ struct bytes data_pair(struct bytes map, const char *name);
 uint64_t data_number(struct bytes map, const char *name);
 
 int data_backup(struct link *link, const struct data_options *options);
+int data_export(struct link *link, const struct data_options *options);
+int data_import(struct link *link, const struct data_options *options);
 
 #endif

@@ -57,7 +57,7 @@ struct link_call {
  * The same as `link_ask`, in full. A refusal ends the link, with the hub's sentence as the reason.
  * So does a connection that is lost within a transfer; before it, the call is made again.
  */
-void link_call(struct link *link, const struct link_call *call);
+void link_call(struct link *link, const struct link_call *asked);
 
 /* Whether the hub is there: it has welcomed the link, and the connection stands. */
 bool link_is_up(const struct link *link);

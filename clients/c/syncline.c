@@ -36,6 +36,8 @@ static const char usage[] =
     "                                 types for the JavaScript client, from the schemas of a\n"
     "                                 configuration, or of the hub\n"
     "  backup FILE                    a copy of the hub's data file, while it runs\n"
+    "  export [PATTERN...]            documents with their full states, as lines of JSON\n"
+    "  import                         joins what `export` wrote, from standard input\n"
     "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"
     "                                 a token for trials, signed with the hub's secret; RIGHTS\n"
     "                                 such as \"post/*:read,write cart/{sub}:read\"\n"

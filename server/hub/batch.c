@@ -215,6 +215,7 @@ static void refuse(struct hub *hub, struct batch *batch)
         struct batch_origin *origin = &batch->origins[i];
         if (origin->row == NULL) {
             expire_refused(hub, origin->document);
+            jobs_refused(hub, origin->document);
             continue;
         }
         origin->row->submitted = origin->row->seq;
@@ -283,7 +284,8 @@ bool record_read(struct reader *reader, struct record *record)
     reader_skip(reader, more);
     if ((record->verdict == CODE_NONE && verdict.length > 0) ||
         (record->kind != PACKET_DELTA && record->kind != PACKET_STATE &&
-         record->kind != RECORD_RETIRE && record->kind != RECORD_EXPIRE)) {
+         record->kind != RECORD_RETIRE && record->kind != RECORD_EXPIRE &&
+         record->kind != RECORD_IMPORT)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return reader_ok(reader);

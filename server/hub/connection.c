@@ -107,6 +107,7 @@ void connection_destroy(struct hub *hub, struct connection *connection)
     roster_remove(&hub->roster, connection->id);
     table_finish(&connection->stream_table);
     answers_drop(hub, connection);
+    buffer_finish(&connection->upload);
     free(connection->greeting);
     principal_leave(hub, connection);
     connection_token_finish(&connection->token);

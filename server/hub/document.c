@@ -270,6 +270,19 @@ void documents_evict(struct hub *hub)
     }
 }
 
+void document_load_ledger(struct hub *hub, struct document *document, size_t *loads)
+{
+    struct row_request request = {.kind = ROWS_LEDGER, .name = document_name(document)};
+    (void)document_load(hub, document, NULL, 0, loads);
+    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
+    size_t start;
+    struct writer out = effect_begin(hub, &start);
+    row_request_write(&out, &request);
+    effect_end(hub, &out, start, effect);
+    struct load *load = load_ask(hub, document, false, loads);
+    effect->request = load == NULL ? 0 : load->request;
+}
+
 struct load *document_load(struct hub *hub, struct document *document,
                            const struct replica_id *replicas, size_t length, size_t *loads)
 {

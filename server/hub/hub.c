@@ -128,6 +128,7 @@ void hub_destroy(struct hub *hub)
     }
     operator_requests_finish(hub);
     values_finish(hub);
+    jobs_finish(hub);
     downloads_finish(hub);
     free(hub->refusals);
     while (hub->connections.length > 0) {
@@ -269,6 +270,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     if (event->kind == EVENT_TICK) {
         held_pump(hub);
     }
+    jobs_pump(hub);
     downloads_sweep(hub);
     replay_pump(hub);
     retire_pump(hub);

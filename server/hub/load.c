@@ -218,6 +218,7 @@ static void give_up(struct hub *hub, const struct load *load)
         return;
     }
     document_pin(load->document);
+    jobs_unloaded(hub, load->document, load->loads);
     end_streams(hub, load);
     if (load->rows) {
         document_clear(hub, load->document);

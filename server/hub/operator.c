@@ -38,6 +38,18 @@ static const struct operator_method methods[] = {
                      "name is a document's name: schema/key, at most 256 bytes."}},
      .parameter_count = 1,
      .run = operator_document},
+    {.name = "export",
+     .parameters = {{"name", OPERATOR_TEXT, true, 1, LIMIT_DOCUMENT_NAME_BYTES,
+                     "name is a document's name: schema/key, at most 256 bytes."}},
+     .parameter_count = 1,
+     .run = operator_export},
+    {.name = "import",
+     .parameters = {{"bytes", OPERATOR_BYTES, true, 1, LIMIT_MESSAGE_BYTES,
+                     "bytes are a part of what `export` gave."},
+                    {"more", OPERATOR_NUMBER, false, 0, 1,
+                     "more is 1 if another part follows, else 0."}},
+     .parameter_count = 2,
+     .run = operator_import},
     {.name = "rejected",
      .parameters = {{"after", OPERATOR_NUMBER, false, 0, ID_MAX,
                      "after is a refused update's id, as `next` of the page before gives it."},
@@ -146,6 +158,8 @@ static bool read_value(struct bytes raw, const struct operator_parameter *parame
     *value = (struct operator_value){.given = true};
     if (parameter->type == OPERATOR_NUMBER) {
         value->number = read_uint(&reader);
+    } else if (parameter->type == OPERATOR_BYTES) {
+        value->text = read_bin(&reader, (size_t)parameter->max);
     } else {
         value->text = read_string(&reader, (size_t)parameter->max);
     }

@@ -9,7 +9,7 @@
 
 #include "server/hub/state.h"
 
-enum operator_type { OPERATOR_NUMBER, OPERATOR_TEXT };
+enum operator_type { OPERATOR_NUMBER, OPERATOR_TEXT, OPERATOR_BYTES };
 
 /* What a method takes; a parameter that is nil is not given. */
 struct operator_parameter {
@@ -26,7 +26,7 @@ enum { OPERATOR_PARAMETERS = 3, OPERATOR_LISTED = 100 };
 struct operator_value {
     bool given;
     uint64_t number;
-    struct bytes text; /* borrowed from the packet */
+    struct bytes text; /* or bytes; borrowed from the packet */
 };
 
 /* A call on its way; `values` in the order of the method's parameters. */
@@ -73,6 +73,8 @@ void operator_documents(const struct operator_call *call);
 void operator_document(const struct operator_call *call);
 void operator_rejected(const struct operator_call *call);
 void operator_backup(const struct operator_call *call);
+void operator_export(const struct operator_call *call);
+void operator_import(const struct operator_call *call);
 
 /*
  * A call that waits for rows from the database. What memory knows is gathered when the rows are

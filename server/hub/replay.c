@@ -108,8 +108,12 @@ typedef void each_document(struct hub *hub, struct document *document, const str
 static void pin_and_load(struct hub *hub, struct document *document, const struct record *record)
 {
     struct replica_id replicas[LIMIT_NAMED_REPLICAS + 1];
-    size_t length = replicas_of(record, replicas);
     document_pin(document);
+    if (record->kind == RECORD_IMPORT) {
+        document_load_ledger(hub, document, &hub->replay_loads);
+        return;
+    }
+    size_t length = replicas_of(record, replicas);
     (void)document_load(hub, document, replicas, length, &hub->replay_loads);
 }
 

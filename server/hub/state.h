@@ -25,6 +25,7 @@
 struct connection;
 struct document;
 struct download;
+struct job;
 struct operator_request;
 struct values_request;
 struct refusals;
@@ -242,6 +243,7 @@ struct connection {
     uint64_t rejected; /* REJECTs that it was sent */
     uint64_t bytes_in; /* of whole messages */
     uint64_t bytes_out;
+    struct buffer upload; /* the parts of an import that have come */
     struct buffer
         answers; /* packets that no state can tell again: WELCOME, RESULT, ERROR, CLOSE, PONG */
 };
@@ -364,6 +366,7 @@ struct hub {
     struct values_request *values_requests;
     size_t values_request_count;
     struct download *downloads;
+    struct job *jobs;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -619,6 +622,10 @@ void documents_evict(struct hub *hub);
 struct load *document_load(struct hub *hub, struct document *document,
                            const struct replica_id *replicas, size_t length, size_t *loads);
 
+/* Asks for the document's rows, unless it has them, and for those of all its replicas, which stay
+ * as long as this waits. */
+void document_load_ledger(struct hub *hub, struct document *document, size_t *loads);
+
 /* ledger.c */
 struct ledger_row *ledger_find(const struct document *document, const struct replica_id *replica);
 /* Forgets a row that nobody holds. */
@@ -643,7 +650,7 @@ void ledger_bind(struct hub *hub, struct ledger_row *row, struct bytes principal
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
-enum { RECORD_RETIRE = 128, RECORD_EXPIRE }; /* beyond the packets' kinds */
+enum { RECORD_RETIRE = 128, RECORD_EXPIRE, RECORD_IMPORT }; /* beyond the packets' kinds */
 
 struct record {
     uint64_t kind; /* PACKET_DELTA, PACKET_STATE, or one of the hub's own */
@@ -701,6 +708,20 @@ void retire_merge(struct hub *hub, struct document *document, const struct recor
                   uint64_t position);
 /* Whether the ledger has forgotten the replica, or may have. */
 bool replica_is_retired(const struct document *document, const struct ledger_row *row);
+
+/* import.c */
+void import_merge(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position, uint64_t at_ms);
+
+/* job.c: operators' calls that work on a document */
+void jobs_pump(struct hub *hub);
+/* Something of the document could not be loaded, for who counts his loads there. */
+void jobs_unloaded(struct hub *hub, const struct document *document, const size_t *loads);
+/* Its record is merged: `result` is the value of the answer, raw. */
+void jobs_merged(struct hub *hub, const struct document *document, struct bytes result);
+/* The journal has not taken it. */
+void jobs_refused(struct hub *hub, const struct document *document);
+void jobs_finish(struct hub *hub);
 
 /* expire.c */
 void expire_pump(struct hub *hub);

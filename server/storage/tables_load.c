@@ -159,6 +159,19 @@ static int load_replicas(struct tables *tables, struct row_request *request, str
     return rc == SQLITE_OK && !reader_ok(&request->left) ? SQLITE_MISMATCH : rc;
 }
 
+static bool take_ledger(sqlite3_stmt *statement, struct row *row)
+{
+    struct bytes replica = {0};
+    return take_replica(statement, row) && column_take_bytes(statement, 6, &replica) &&
+           replica_id_from_bytes(replica, &row->replica);
+}
+
+static int load_ledger(struct tables *tables, struct writer *writer)
+{
+    bind_uint(tables->get_ledger, 1, (uint64_t)tables->document);
+    return load_all(tables, "replicas", tables->get_ledger, take_ledger, (struct row){0}, writer);
+}
+
 int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
 {
     struct reader reader = reader_of(bytes);
@@ -185,6 +198,9 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
     int rc = load_document(tables, request.document || writers, &writer);
     if (rc != SQLITE_OK || tables->document == 0) {
         return rc;
+    }
+    if (request.kind == ROWS_LEDGER) {
+        return load_ledger(tables, &writer);
     }
     if (writers) {
         return load_writers(tables, &request, &writer);

@@ -45,7 +45,9 @@
     X(get_removals, "SELECT field, key, position FROM removals WHERE document = ?1 "               \
                     "ORDER BY position")                                                           \
     X(get_replica, "SELECT number, seq, position, at, detail, principal FROM replicas "            \
-                   "WHERE document = ?1 AND replica = ?2")
+                   "WHERE document = ?1 AND replica = ?2")                                         \
+    X(get_ledger, "SELECT number, seq, position, at, detail, principal, replica FROM replicas "    \
+                  "WHERE document = ?1")
 
 struct tables {
 #define X(name, sql) sqlite3_stmt *name;

@@ -1,0 +1,176 @@
+#include "server/hub/job.h"
+
+#include <stdlib.h>
+
+enum { JOBS_MAX = 16, BUSY_RETRY_MS = 1000 };
+
+static size_t count_of(const struct hub *hub)
+{
+    size_t count = 0;
+    for (const struct job *at = hub->jobs; at != NULL; at = at->next) {
+        count++;
+    }
+    return count;
+}
+
+/* NULL: refused. */
+static struct document *take_document(const struct operator_call *call, struct bytes name)
+{
+    struct hub *hub = call->hub;
+    struct bytes schema;
+    struct bytes key;
+    if (!document_name_valid(name, &schema, &key)) {
+        operator_refuse(hub, call->connection, call->id, CODE_BAD_PARAMETERS,
+                        hub_code_text(CODE_BAD_NAME));
+        return NULL;
+    }
+    if (schema_find(hub->config.schemas, schema) == NULL) {
+        operator_refuse(hub, call->connection, call->id, CODE_UNKNOWN_SCHEMA,
+                        hub_code_text(CODE_UNKNOWN_SCHEMA));
+        return NULL;
+    }
+    if (!documents_make_room(hub) || count_of(hub) >= JOBS_MAX) {
+        connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
+        return NULL;
+    }
+    return document_take(hub, name);
+}
+
+struct job *job_begin(const struct operator_call *call, struct bytes name,
+                      void (*ready)(struct hub *hub, struct job *job))
+{
+    struct hub *hub = call->hub;
+    struct document *document = take_document(call, name);
+    if (document == NULL) {
+        return NULL;
+    }
+    struct job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return NULL;
+    }
+    *job = (struct job){.next = hub->jobs,
+                        .connection = call->connection->id,
+                        .call = call->id,
+                        .document = document,
+                        .ready = ready};
+    buffer_init(&job->body, LIMIT_BODY_BYTES);
+    hub->jobs = job;
+    document_pin(document);
+    document_load_ledger(hub, document, &job->loads);
+    document->loads++; /* its replicas' rows stay, also when they are here */
+    return job;
+}
+
+void job_done(struct job *job) { job->done = true; }
+
+void job_answer(struct hub *hub, struct job *job, struct bytes value)
+{
+    struct connection *connection = connection_find(hub, job->connection);
+    struct packet packet = {.kind = PACKET_RESULT, .id = job->call};
+    packet.call.value = value;
+    job_done(job);
+    if (connection != NULL) {
+        connection_answer(hub, connection, &packet);
+    }
+}
+
+void job_refuse(struct hub *hub, struct job *job, enum hub_code code, const char *text)
+{
+    struct connection *connection = connection_find(hub, job->connection);
+    job_done(job);
+    if (connection != NULL) {
+        operator_refuse(hub, connection, job->call, code, text);
+    }
+}
+
+void job_submit(struct hub *hub, struct job *job, const struct record *record)
+{
+    static const char text[] = "The hub cannot write now: try again when it can.";
+    if (hub->draining || hub->read_only) {
+        job_refuse(hub, job, CODE_READ_ONLY, text);
+    } else if (!batch_add(hub, job->document, record)) {
+        job_refuse(hub, job, CODE_BUSY, "The hub has no memory for this now: try again.");
+    } else {
+        job->submitted = true;
+    }
+}
+
+/* The first one that waits: records are merged in the order in which they came. */
+static struct job *submitted_of(const struct hub *hub, const struct document *document)
+{
+    struct job *found = NULL;
+    for (struct job *at = hub->jobs; at != NULL; at = at->next) {
+        found = at->document == document && at->submitted && !at->done ? at : found;
+    }
+    return found;
+}
+
+void jobs_merged(struct hub *hub, const struct document *document, struct bytes result)
+{
+    struct job *job = submitted_of(hub, document);
+    if (job != NULL) {
+        job_answer(hub, job, result);
+    }
+}
+
+void jobs_refused(struct hub *hub, const struct document *document)
+{
+    struct job *job = submitted_of(hub, document);
+    if (job != NULL) {
+        job_refuse(hub, job, CODE_READ_ONLY, hub_code_text(CODE_READ_ONLY));
+    }
+}
+
+void jobs_unloaded(struct hub *hub, const struct document *document, const size_t *loads)
+{
+    for (struct job *at = hub->jobs; at != NULL; at = at->next) {
+        at->failed = at->failed || (at->document == document && &at->loads == loads);
+    }
+}
+
+static void finish(struct hub *hub, struct job **at)
+{
+    struct job *job = *at;
+    *at = job->next;
+    job->document->loads--;
+    ledger_evict(hub, job->document);
+    document_unpin(hub, job->document);
+    buffer_finish(&job->body);
+    free(job);
+}
+
+static void run(struct hub *hub, struct job *job)
+{
+    if (job->loads > 0 || job->submitted || job->done) {
+        return;
+    }
+    if (job->document->ready && !job->failed) {
+        job->ready(hub, job);
+    } else {
+        job_refuse(hub, job, CODE_UNAVAILABLE, hub_code_text(CODE_UNAVAILABLE));
+    }
+}
+
+void jobs_pump(struct hub *hub)
+{
+    struct job **at = &hub->jobs;
+    while (*at != NULL) {
+        run(hub, *at);
+        if ((*at)->done && (*at)->loads == 0) {
+            finish(hub, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
+void jobs_finish(struct hub *hub)
+{
+    while (hub->jobs != NULL) {
+        struct job *job = hub->jobs;
+        hub->jobs = job->next;
+        buffer_finish(&job->body);
+        free(job);
+    }
+}

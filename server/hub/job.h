@@ -1,0 +1,38 @@
+/*
+ * Job: an operator's call that works on one document: its rows and all of its replicas' are loaded
+ * first, and stay until the job has ended; then it answers, or submits a record to the journal and
+ * answers when that is merged.
+ */
+#ifndef HUB_JOB_H
+#define HUB_JOB_H
+
+#include "server/hub/operator.h"
+
+struct job {
+    struct job *next;
+    uint64_t connection; /* it may be gone by then */
+    int64_t call;
+    struct document *document; /* pinned */
+    size_t loads;
+    bool submitted;
+    bool done;
+    bool failed;        /* something could not be loaded */
+    struct buffer body; /* what the call brought */
+    /* All is loaded. Ends with `job_answer`, `job_refuse`, `job_submit` or `job_done`. */
+    void (*ready)(struct hub *hub, struct job *job);
+};
+
+/* Begins one for the document of that name, which is made if there is none. NULL: refused. */
+struct job *job_begin(const struct operator_call *call, struct bytes name,
+                      void (*ready)(struct hub *hub, struct job *job));
+
+/* Its record goes into the journal; `jobs_merged` ends it. */
+void job_submit(struct hub *hub, struct job *job, const struct record *record);
+
+/* RESULT with a raw value. */
+void job_answer(struct hub *hub, struct job *job, struct bytes value);
+void job_refuse(struct hub *hub, struct job *job, enum hub_code code, const char *text);
+/* It has been answered otherwise. */
+void job_done(struct job *job);
+
+#endif

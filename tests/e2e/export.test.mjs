@@ -1,0 +1,178 @@
+/**
+ * Goal:   what `syncline export` writes is all of a document: imported into an empty hub it shows the same, for every type; imported
+ *         twice, or where it came from, it changes nothing; imported into a hub that has gone on it joins, and counts nothing twice.
+ * Method: random edits of fields of every type, also in maps, through a real hub; a second hub that declares the fields in another
+ *         order, so that their numbers differ. Views are compared as SQL shows them, and as clients do. A failure names its seed;
+ *         SEED=n runs it alone.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { connect } from 'syncline';
+import { declarationOf } from 'syncline/internal/protocol/declarations';
+import { callOf } from '../clients/oracle.mjs';
+import { callEdit, generator } from '../clients/replicas.mjs';
+import { run, sql, startHub } from './support.mjs';
+
+const map = (of) => ({ type: 'map', of });
+const bounded = { type: 'bounded-counter', min: -500, max: 500 };
+const options = {
+  grow: 'g-counter', count: 'pn-counter', seats: bounded, grown: 'g-set', twice: '2p-set', tags: 'or-set', on: 'flag',
+  off: { type: 'flag', wins: 'disable' }, values: 'mv-register', last: 'lww-register', counts: map('pn-counter'), limits: map(bounded),
+  words: map('or-set'), flags: map('flag'), notes: map('mv-register'), names: map('lww-register'), deep: map(map('or-set')),
+  deeper: map(map(map('pn-counter'))),
+};
+const yaml = (option) => (typeof option === 'string' ? option
+  : `{${Object.entries(option).map(([key, value]) => `${key}: ${key === 'of' ? yaml(value) : value}`).join(', ')}}`);
+const schemaOf = (names) => `all:\n${names.map((name) => `    ${name}: ${yaml(options[name])}`).join('\n')}`;
+const names = Object.keys(options);
+
+const syncline = async (hub, input, ...words) => {
+  const { code, stdout, stderr } = await run('syncline', ['--hub', hub.url, ...words], { input });
+  assert.equal(code, 0, stderr);
+  return stdout;
+};
+const exportOf = (hub, ...patterns) => syncline(hub, undefined, 'export', ...patterns);
+const importInto = (hub, lines) => syncline(hub, lines, 'import');
+
+function open(t, hub, name) {
+  const client = connect(hub.url);
+  t.after(() => client.close());
+  return client.open(name);
+}
+
+function edit(document, random) {
+  const name = names[random(names.length)];
+  try {
+    const [op, ...args] = callOf(random, declarationOf(options[name]));
+    callEdit(document.field(name), op, args);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // beyond a bound
+  }
+}
+
+async function editAll(documents, random, rounds = 40) {
+  await Promise.all(documents.map(({ ready }) => ready));
+  for (let i = 0; i < rounds; i++) {
+    edit(documents[random(documents.length)], random);
+    if (i % 7 === 0) await Promise.all(documents.map(({ saved }) => saved));
+  }
+  await Promise.all(documents.map(({ saved }) => saved));
+}
+
+/** What both surfaces show, by name. */
+async function views(hub, name) {
+  const shown = JSON.parse(await syncline(hub, undefined, 'get', name));
+  await hub.stop();
+  const [row] = await sql(hub.data, `SELECT ${names.map((field) => `"${field}"`).join(', ')} FROM "all" WHERE key = '${name.slice(4)}'`);
+  await hub.start();
+  return { shown: Object.fromEntries(names.map((field) => [field, shown[field]])), row };
+}
+
+const seeds = process.env.SEED === undefined ? [1, 2, 3, 4] : [Number(process.env.SEED)];
+for (const seed of seeds) {
+  test(`an export holds every type, and joins, seed ${seed}`, { timeout: 120000 }, async (t) => {
+    const random = generator(seed);
+    const a = await startHub(t, { schemas: schemaOf(names) });
+    const b = await startHub(t, { schemas: schemaOf([...names].reverse()) });
+    await editAll([open(t, a, 'all/1'), open(t, a, 'all/1')], random, 120);
+    await editAll([open(t, a, 'all/2')], random);
+    const lines = await exportOf(a);
+    assert.equal(lines.trimEnd().split('\n').length, 2);
+    const first = await views(a, 'all/1');
+    assert.deepEqual(JSON.parse(lines.split('\n')[0]).values, first.shown);
+
+    assert.equal(await importInto(b, lines), '2 changed, 0 as they were, 0 refused\n');
+    for (const name of ['all/1', 'all/2']) assert.deepEqual(await views(b, name), await views(a, name));
+    assert.equal(await importInto(b, lines), '0 changed, 2 as they were, 0 refused\n');
+    assert.equal(await importInto(a, lines), '0 changed, 2 as they were, 0 refused\n');
+    assert.deepEqual(await views(a, 'all/1'), first);
+
+    // Both go on, and the later export joins what the second one did meanwhile.
+    await editAll([open(t, a, 'all/1')], random);
+    await editAll([open(t, b, 'all/1')], random);
+    const before = { a: (await views(a, 'all/1')).shown, b: (await views(b, 'all/1')).shown };
+    const later = await exportOf(a, 'all/1');
+    assert.equal(await importInto(b, later), '1 changed, 0 as they were, 0 refused\n');
+    const joined = (await views(b, 'all/1')).shown;
+    for (const field of ['grow', 'count', 'seats']) {
+      assert.equal(joined[field], before.a[field] + before.b[field] - first.shown[field], field);
+    }
+    assert.deepEqual(joined.grown, [...new Set([...before.a.grown, ...before.b.grown])].sort());
+    for (const element of before.a.tags.filter((tag) => before.b.tags.includes(tag))) assert.ok(joined.tags.includes(element));
+    assert.equal(await importInto(b, later), '0 changed, 1 as they were, 0 refused\n');
+    assert.equal(await importInto(b, lines.split('\n')[0]), '0 changed, 1 as they were, 0 refused\n', 'an older one adds nothing');
+    await b.kill();
+    await b.start(); // from the journal
+    assert.deepEqual((await views(b, 'all/1')).shown, joined);
+  });
+}
+
+test('what a client sends again to the hub that imported it counts once', { timeout: 60000 }, async (t) => {
+  const [a, b] = [await startHub(t), await startHub(t)];
+  const store = join(a.dir, 'client');
+  const words = (hub, at) => ['--hub', hub.url, '--store', at];
+  for (const edits of [['increment', 'post/1', 'likes', '5'], ['add', 'post/1', 'tags', 'once']]) {
+    await syncline(a, undefined, '--store', store, '--offline', ...edits).catch(async () => {
+      await syncline(a, undefined, '--store', store, ...edits); // the first needs the schema
+    });
+  }
+  await syncline(a, undefined, '--store', store, '--offline', 'increment', 'post/1', 'likes', '2');
+  const files = readdirSync(a.dir).filter((name) => name.startsWith('client'));
+  for (const name of files) cpSync(join(a.dir, name), join(b.dir, name)); // holds the edit unsent
+  await syncline(a, undefined, '--store', store, 'sync');
+  assert.equal(await importInto(b, await exportOf(a)), '1 changed, 0 as they were, 0 refused\n');
+  assert.deepEqual(JSON.parse(await syncline(b, undefined, 'get', 'post/1')), { likes: 7, stock: 0, tags: ['once'] });
+  assert.equal((await run('syncline', [...words(b, join(b.dir, 'client')), 'sync'])).code, 0);
+  assert.deepEqual(JSON.parse(await syncline(b, undefined, 'get', 'post/1')), { likes: 7, stock: 0, tags: ['once'] });
+});
+
+test('a pattern chooses documents, and a large one travels in parts', { timeout: 60000 }, async (t) => {
+  const [a, b] = [await startHub(t), await startHub(t)];
+  for (const name of ['post/1', 'post/2', 'post/draft-1']) await syncline(a, undefined, 'increment', name, 'likes');
+  const doc = open(t, a, 'post/large');
+  await doc.ready;
+  for (let i = 0; i < 2000; i++) doc.tags.add(`${i} ${'x'.repeat(1000)}`);
+  await doc.saved;
+  const namesOf = (lines) => lines.trimEnd().split('\n').map((line) => JSON.parse(line).document);
+  assert.deepEqual(namesOf(await exportOf(a)), ['post/1', 'post/2', 'post/draft-1', 'post/large']);
+  assert.deepEqual(namesOf(await exportOf(a, 'post/draft-*', 'post/2')), ['post/2', 'post/draft-1']);
+  assert.equal(await exportOf(a, 'nothing/*'), '');
+  const lines = await exportOf(a, 'post/large');
+  assert.ok(lines.length > 2 << 20);
+  assert.equal(await importInto(b, lines), '1 changed, 0 as they were, 0 refused\n');
+  const copy = open(t, b, 'post/large');
+  await copy.synced;
+  assert.deepEqual(copy.tags.value, doc.tags.value);
+});
+
+test('an import that cannot be good changes nothing, and says why', { timeout: 60000 }, async (t) => {
+  const a = await startHub(t);
+  const other = await startHub(t, { schemas: 'post: {likes: pn-counter, stock: pn-counter, tags: {type: or-set, of: string}}' });
+  const closed = await startHub(t, { config: 'console: off' });
+  await syncline(a, undefined, 'add', 'post/1', 'tags', 'x');
+  const lines = await exportOf(a);
+  const { state } = JSON.parse(lines);
+  const refused = async (hub, input, why) => {
+    const { code, stderr } = await run('syncline', ['--hub', hub.url, 'import'], { input });
+    assert.equal(code, 1, input);
+    assert.match(stderr, why);
+    assert.deepEqual(await sql(hub.data, 'SELECT * FROM documents'), []);
+  };
+  await refused(other, lines, /BAD_PARAMETERS: A field of the document is not declared here as it was there/);
+  await refused(closed, lines, /FORBIDDEN/);
+  const empty = await startHub(t);
+  await refused(empty, 'not json\n', /line 1 is no exported document/);
+  await refused(empty, '{"document":"post/1"}\n', /line 1 is no exported document/);
+  await refused(empty, '{"state":"!!!!"}\n', /line 1 is no exported document/);
+  await refused(empty, '\n{"state":"AAAA"}\n', /no export[^]*stopped at line 2/);
+  const bytes = Buffer.from(state, 'base64');
+  for (let at = 0; at < bytes.length; at += 3) { // whatever is broken, the hub stays
+    const broken = Buffer.from(bytes);
+    broken[at] ^= 0xff;
+    await run('syncline', ['--hub', empty.url, 'import'], { input: JSON.stringify({ state: broken.toString('base64') }) });
+  }
+  await refused(await startHub(t), JSON.stringify({ state: bytes.subarray(0, -9).toString('base64') }), /no export/);
+  assert.equal(await empty.stop(), 0);
+});
