@@ -130,6 +130,7 @@ static void read_ledger(struct merge *merge, struct bytes ledger)
 /* Twice the same replica is the same row: the greater seq counts, as in a vector. */
 static void make_vectors(struct merge *merge)
 {
+    assert(merge->length > 0); /* the journal itself, at least */
     qsort(merge->known, merge->length, sizeof *merge->known, by_index);
     merge->source = calloc(merge->length, sizeof *merge->source);
     merge->target = calloc(merge->length, sizeof *merge->target);
@@ -160,7 +161,7 @@ static bool no_index(void *context, uint64_t index, crdt_replica_id *id)
 {
     (void)context;
     (void)index;
-    (void)id;
+    *id = CRDT_REPLICA_NONE;
     return false;
 }
 
@@ -247,15 +248,14 @@ static void count(struct merge *merge)
     }
 }
 
+/* What counts does not come here: its growth is worked out already. */
 static struct crdt_entry *no_entry(void *context, crdt_replica_id replica)
 {
-    static struct crdt_entry none;
-    (void)context;
     (void)replica;
-    return &none;
+    return context;
 }
 
-static struct crdt_join join_of(const struct merge *merge)
+static struct crdt_join join_of(const struct merge *merge, struct crdt_entry *none)
 {
     return (struct crdt_join){
         .source = {.position = merge->record->position,
@@ -266,6 +266,7 @@ static struct crdt_join join_of(const struct merge *merge)
                    .length = merge->length},
         .position = merge->position,
         .entry_of = no_entry,
+        .context = none,
     };
 }
 
@@ -402,7 +403,8 @@ static void tell(const struct merge *merge, enum crdt_status status, bool change
 static void join(struct merge *merge)
 {
     struct document *document = merge->document;
-    struct crdt_join step = join_of(merge);
+    struct crdt_entry none = {0};
+    struct crdt_join step = join_of(merge, &none);
     enum crdt_status status = check(merge, &step);
     if (status == CRDT_NO_MEMORY) {
         hub_fail(merge->hub, HUB_NO_MEMORY);

@@ -195,7 +195,7 @@ static bool accept_none(void *context, uint64_t index, crdt_replica_id *id)
 {
     (void)context;
     (void)index;
-    (void)id;
+    *id = CRDT_REPLICA_NONE;
     return false;
 }
 
