@@ -82,3 +82,13 @@ void codec_write_name(struct writer *writer, crdt_replica_id id, const struct co
         write_uint(writer, id);
     }
 }
+
+void codec_write_dot_name(struct writer *writer, const struct crdt_dot *dot,
+                          const struct codec_names *names)
+{
+    if (names->dot != NULL) {
+        names->dot(names->context, dot);
+    }
+    codec_write_name(writer, dot->replica, names);
+    write_uint(writer, dot->seq);
+}

@@ -25,6 +25,7 @@ struct codec_names {
     size_t *dots_left; /* that entries and keys may still take, all together */
     /* When writing. False: write its index. */
     bool (*name)(void *context, crdt_replica_id id, struct replica_id *replica);
+    void (*dot)(void *context, const struct crdt_dot *dot); /* told of each; NULL: nobody is */
     void *context;
 };
 
@@ -102,6 +103,10 @@ const struct protocol_codec *protocol_codec_at(size_t n);
 /* One replica's name in a full state. */
 crdt_replica_id codec_read_name(struct reader *reader, const struct codec_names *names);
 void codec_write_name(struct writer *writer, crdt_replica_id id, const struct codec_names *names);
+
+/* Replica and seq, without the array around them. */
+void codec_write_dot_name(struct writer *writer, const struct crdt_dot *dot,
+                          const struct codec_names *names);
 
 /* A dot's name and seq. Its position is pending, or, where an index names its replica, one that
  * every hub has seen: the sender has the dot from the hub. */

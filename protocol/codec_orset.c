@@ -130,8 +130,7 @@ static void write_placed_dot(struct writer *writer, const struct crdt_dot *dot, 
 static void write_named_dot(struct writer *writer, const struct crdt_dot *dot, const void *context)
 {
     write_array(writer, 2);
-    codec_write_name(writer, dot->replica, context);
-    write_uint(writer, dot->seq);
+    codec_write_dot_name(writer, dot, context);
 }
 
 static void write_dots(struct writer *writer, const struct crdt_dot *dots, size_t count,

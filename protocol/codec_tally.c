@@ -114,8 +114,7 @@ static void write_state(struct writer *writer, const struct crdt_field *field,
     write_array(writer, tally->length);
     for (size_t i = 0; i < tally->length; i++) {
         write_array(writer, 3);
-        codec_write_name(writer, tally->parts[i].dot.replica, names);
-        write_uint(writer, tally->parts[i].dot.seq);
+        codec_write_dot_name(writer, &tally->parts[i].dot, names);
         write_int(writer, tally->parts[i].amount);
     }
 }

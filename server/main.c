@@ -8,6 +8,7 @@
 #include "server/config_values.h"
 #include "server/data.h"
 #include "server/serve.h"
+#include "server/verify.h"
 
 enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
 
@@ -15,11 +16,13 @@ static const char usage[] =
     "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE]\n"
     "       synclined check --config FILE\n"
     "       synclined restore --from BACKUP (--config FILE | --data FILE)\n"
+    "       synclined verify --config FILE [--data FILE]\n"
     "       synclined --help | --version\n"
     "\n"
     "serve   runs the hub until SIGTERM or SIGINT\n"
     "check   reads the configuration and reports every mistake in it\n"
-    "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n";
+    "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n"
+    "verify  recomputes every document of the data, or of a backup, and tells what differs\n";
 
 struct arguments {
     const char *command;
@@ -114,6 +117,8 @@ static int run(const struct arguments *arguments)
         code = complain("--listen takes a numeric address and a port, such as 127.0.0.1:7962");
     } else if (strcmp(arguments->command, "restore") == 0) {
         code = data_restore(arguments->from, config.data);
+    } else if (strcmp(arguments->command, "verify") == 0) {
+        code = verify(&config);
     } else {
         code = serve(&config);
     }
@@ -124,7 +129,7 @@ static int run(const struct arguments *arguments)
 
 static bool is_command(const char *name)
 {
-    static const char *const names[] = {"serve", "check", "restore"};
+    static const char *const names[] = {"serve", "check", "restore", "verify"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;

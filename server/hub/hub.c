@@ -228,6 +228,9 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_VERIFIED:
         token_verified(hub, event);
         return;
+    case EVENT_REWRITE:
+        rewrite_document(hub, event->bytes);
+        return;
     case EVENT_DRAIN:
         drain(hub);
         return;

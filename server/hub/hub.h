@@ -103,6 +103,8 @@ enum hub_event_kind {
     EVENT_STORE_FAILED,  /* none of them is */
     EVENT_VERIFIED, /* connection, request, verdict; if that is VERDICT_ACCEPTED also bytes: the
                        principal, grants (access.h), expires_ms and admin */
+    EVENT_REWRITE,  /* bytes: a document's name: its rows are loaded, and stored anew, all of them;
+                       for who checks a database */
     EVENT_DRAIN     /* stop: GOAWAY to all, no new connections, store everything */
 };
 

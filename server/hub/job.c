@@ -36,30 +36,41 @@ static struct document *take_document(const struct operator_call *call, struct b
     return document_take(hub, name);
 }
 
-struct job *job_begin(const struct operator_call *call, struct bytes name,
-                      void (*ready)(struct hub *hub, struct job *job))
+static struct job *begin(struct hub *hub, struct document *document,
+                         void (*ready)(struct hub *hub, struct job *job))
 {
-    struct hub *hub = call->hub;
-    struct document *document = take_document(call, name);
-    if (document == NULL) {
-        return NULL;
-    }
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) {
         hub_fail(hub, HUB_NO_MEMORY);
         return NULL;
     }
-    *job = (struct job){.next = hub->jobs,
-                        .connection = call->connection->id,
-                        .call = call->id,
-                        .document = document,
-                        .ready = ready};
+    *job = (struct job){.next = hub->jobs, .document = document, .ready = ready};
     buffer_init(&job->body, LIMIT_BODY_BYTES);
     hub->jobs = job;
     document_pin(document);
     document_load_ledger(hub, document, &job->loads);
     document->loads++; /* its replicas' rows stay, also when they are here */
     return job;
+}
+
+struct job *job_begin(const struct operator_call *call, struct bytes name,
+                      void (*ready)(struct hub *hub, struct job *job))
+{
+    struct document *document = take_document(call, name);
+    struct job *job = document == NULL ? NULL : begin(call->hub, document, ready);
+    if (job != NULL) {
+        job->connection = call->connection->id;
+        job->call = call->id;
+    }
+    return job;
+}
+
+struct job *job_begin_own(struct hub *hub, struct bytes name,
+                          void (*ready)(struct hub *hub, struct job *job))
+{
+    (void)documents_make_room(hub);
+    struct document *document = document_take(hub, name);
+    return document == NULL ? NULL : begin(hub, document, ready);
 }
 
 void job_done(struct job *job) { job->done = true; }

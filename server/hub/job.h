@@ -26,6 +26,10 @@ struct job {
 struct job *job_begin(const struct operator_call *call, struct bytes name,
                       void (*ready)(struct hub *hub, struct job *job));
 
+/* The hub's own, which nobody waits for. NULL: the step has failed. */
+struct job *job_begin_own(struct hub *hub, struct bytes name,
+                          void (*ready)(struct hub *hub, struct job *job));
+
 /* Its record goes into the journal; `jobs_merged` ends it. */
 void job_submit(struct hub *hub, struct job *job, const struct record *record);
 

@@ -709,6 +709,9 @@ void retire_merge(struct hub *hub, struct document *document, const struct recor
 /* Whether the ledger has forgotten the replica, or may have. */
 bool replica_is_retired(const struct document *document, const struct ledger_row *row);
 
+/* rewrite.c */
+void rewrite_document(struct hub *hub, struct bytes name);
+
 /* import.c */
 void import_merge(struct hub *hub, struct document *document, const struct record *record,
                   uint64_t position, uint64_t at_ms);
