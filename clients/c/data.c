@@ -13,6 +13,7 @@ static const struct {
     {"backup", data_backup},
     {"export", data_export},
     {"import", data_import},
+    {"retire", data_retire},
 };
 
 bool data_is_command(const char *name)

@@ -8,6 +8,8 @@ struct data_options {
     char **words; /* the command, and what follows it */
     int count;
     uint64_t timeout_ms; /* how long the hub may be silent */
+    const char *idle;    /* of retire; NULL: not given */
+    bool dry_run;
 };
 
 /* Whether there is such a command. */

@@ -38,6 +38,8 @@ static const char usage[] =
     "  backup FILE                    a copy of the hub's data file, while it runs\n"
     "  export [PATTERN...]            documents with their full states, as lines of JSON\n"
     "  import                         joins what `export` wrote, from standard input\n"
+    "  retire [--idle 30d] [--dry-run]\n"
+    "                                 the hub forgets replicas that were silent for so long\n"
     "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"
     "                                 a token for trials, signed with the hub's secret; RIGHTS\n"
     "                                 such as \"post/*:read,write cart/{sub}:read\"\n"
@@ -317,6 +319,8 @@ struct arguments {
     const char *count;
     const char *config;
     const char *output;
+    const char *idle;
+    bool dry_run;
     bool offline;
     char **words; /* the command and what follows, without options */
     int word_count;
@@ -338,7 +342,8 @@ static int run(struct app *app, const struct arguments *arguments)
         return generate(app->link, &options);
     }
     if (data_is_command(command)) {
-        return data_run(app->link, &(struct data_options){words, count, app->timeout_ms});
+        return data_run(app->link, &(struct data_options){words, count, app->timeout_ms,
+                                                          arguments->idle, arguments->dry_run});
     }
     if (strcmp(command, "sync") == 0) {
         return sync_all(app, words + 1, count - 1);
@@ -417,6 +422,8 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"admin", no_argument, NULL, 'a'},
         {"config", required_argument, NULL, 'f'},
         {"output", required_argument, NULL, 'O'},
+        {"idle", required_argument, NULL, 'i'},
+        {"dry-run", no_argument, NULL, 'n'},
         {0},
     };
     arguments->words = values + 1; /* what is read already makes room */
@@ -442,6 +449,12 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
             break;
         case 'O':
             arguments->output = optarg;
+            break;
+        case 'i':
+            arguments->idle = optarg;
+            break;
+        case 'n':
+            arguments->dry_run = true;
             break;
         case 'o':
             arguments->offline = true;

@@ -74,6 +74,7 @@ void operator_document(const struct operator_call *call);
 void operator_rejected(const struct operator_call *call);
 void operator_backup(const struct operator_call *call);
 void operator_export(const struct operator_call *call);
+void operator_retire(const struct operator_call *call);
 void operator_import(const struct operator_call *call);
 
 /*

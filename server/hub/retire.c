@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "server/hub/state.h"
+#include "server/hub/operator.h"
 
 enum { STEP_WAIT_MS = 1000, WALK_WAIT_MS = 60 * 60 * 1000 };
 
@@ -32,7 +32,10 @@ static void ask(struct hub *hub)
 {
     struct retirement *retirement = &hub->retirement;
     if (retirement->after_length == 0) {
-        retirement->before_ms = hub->now_ms - hub->config.replica_ttl_ms;
+        retirement->asked.walking = retirement->asked.connection != 0;
+        retirement->before_ms =
+            hub->now_ms -
+            (retirement->asked.walking ? retirement->asked.idle_ms : hub->config.replica_ttl_ms);
     }
     struct row_request request = {.kind = ROWS_SILENT,
                                   .silent_before_ms = retirement->before_ms,
@@ -91,10 +94,13 @@ static void load_found(struct found *found)
 {
     struct hub *hub = found->hub;
     size_t length = found->length;
+    struct retire_call *asked = &hub->retirement.asked;
     struct bytes schema;
     struct bytes key;
     found->length = 0;
-    if (length == 0 || !document_name_valid(found->name, &schema, &key) ||
+    asked->found += asked->walking ? length : 0;
+    if (length == 0 || (asked->walking && asked->dry) ||
+        !document_name_valid(found->name, &schema, &key) ||
         schema_find(hub->config.schemas, schema) == NULL || !documents_make_room(hub)) {
         return;
     }
@@ -132,7 +138,18 @@ static void read_found(struct hub *hub, struct reader *reader)
 
 static void wait(struct hub *hub)
 {
+    struct retire_call *asked = &hub->retirement.asked;
     bool more = hub->retirement.after_length > 0;
+    if (asked->walking) {
+        asked->ended = !more;
+        hub->retirement.next_ms = hub->now_ms + (more ? 0 : walk_wait_ms(hub));
+        return;
+    }
+    if (asked->connection != 0) {
+        hub->retirement.after_length = 0; /* whose walk is next, from the beginning */
+        hub->retirement.next_ms = hub->now_ms;
+        return;
+    }
     hub->retirement.next_ms = hub->now_ms + (more ? STEP_WAIT_MS : walk_wait_ms(hub));
 }
 
@@ -161,6 +178,7 @@ bool retire_load_failed(struct hub *hub, uint64_t request)
     }
     hub->retirement.request = 0;
     hub->retirement.after_length = 0;
+    hub->retirement.asked.failed = hub->retirement.asked.walking;
     wait(hub);
     return true;
 }
@@ -191,7 +209,9 @@ static void submit(struct hub *hub, struct document *document, struct record *re
     /* What finds no memory is found again. */
     if (count > 0 && write_packet(hub, before_ms, silent, count)) {
         record->packet = buffer_bytes(&hub->scratch);
-        (void)batch_add(hub, document, record);
+        if (batch_add(hub, document, record)) {
+            hub->retirement.asked.batch = hub->gathering.number;
+        }
     }
 }
 
@@ -213,14 +233,50 @@ static void submit_found(struct hub *hub)
 static bool may_ask(const struct hub *hub)
 {
     return hub->retirement.request == 0 && hub->retirement.records.length == 0 &&
-           hub->replay_first == NULL && !hub->draining && !hub->read_only &&
-           hub->now_ms > hub->config.replica_ttl_ms;
+           !hub->retirement.asked.ended && hub->replay_first == NULL && !hub->draining &&
+           !hub->read_only && hub->now_ms > hub->config.replica_ttl_ms;
+}
+
+/* --- an operator's --- */
+
+bool retire_begin(struct hub *hub, const struct retire_call *asked)
+{
+    if (hub->retirement.asked.connection != 0) {
+        return false;
+    }
+    hub->retirement.asked = *asked;
+    if (hub->retirement.request == 0) {
+        hub->retirement.after_length = 0;
+    }
+    hub->retirement.next_ms = hub->now_ms;
+    return true;
+}
+
+/* What the journal has not taken is not retired, and found again the next time. */
+static void answer(struct hub *hub)
+{
+    struct retire_call *asked = &hub->retirement.asked;
+    struct connection *connection = connection_find(hub, asked->connection);
+    struct writer writer = operator_begin(hub);
+    write_map(&writer, 2);
+    write_pair_uint(&writer, "found", asked->found);
+    write_pair_uint(&writer, "retired", asked->retired);
+    if (connection != NULL && asked->failed) {
+        operator_refuse(hub, connection, asked->call, CODE_UNAVAILABLE,
+                        "The hub could not read its database; its log says why.");
+    } else if (connection != NULL) {
+        operator_answer(hub, connection, asked->call, &writer);
+    }
+    *asked = (struct retire_call){.connection = 0};
 }
 
 void retire_pump(struct hub *hub)
 {
     if (hub->retirement.records.length > 0 && hub->retirement.loads == 0) {
         submit_found(hub);
+    } else if (hub->retirement.asked.ended && hub->retirement.records.length == 0 &&
+               !batch_waits(hub, hub->retirement.asked.batch)) {
+        answer(hub);
     } else if (may_ask(hub) && hub->now_ms >= hub->retirement.next_ms) {
         ask(hub);
     }
@@ -264,6 +320,7 @@ void retire_merge(struct hub *hub, struct document *document, const struct recor
         struct ledger_row *row = ledger_find(document, &replica);
         if (is_silent(row, before_ms)) {
             retire_row(document, row, position);
+            hub->retirement.asked.retired += hub->retirement.asked.walking;
             changed = true;
         }
     }

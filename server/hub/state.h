@@ -282,8 +282,23 @@ struct load {
     size_t *loads;         /* counts what somebody else waits for, or NULL */
 };
 
+/* A walk that an operator has asked for, and who waits for its end. */
+struct retire_call {
+    uint64_t connection; /* 0: there is none */
+    int64_t call;
+    uint64_t idle_ms;
+    bool dry; /* only counts */
+    bool walking;
+    bool ended;     /* its last step was looked at */
+    bool failed;    /* it could not be */
+    uint64_t batch; /* the last one that has a record of its */
+    uint64_t found;
+    uint64_t retired;
+};
+
 /* A walk through all replicas, to find the silent ones. */
 struct retirement {
+    struct retire_call asked;
     uint64_t next_ms;
     uint64_t before_ms; /* silent since */
     uint64_t request;   /* the step under way; 0: none */
@@ -698,6 +713,8 @@ void replay_finish(struct hub *hub);
 
 /* retire.c */
 void retire_pump(struct hub *hub);
+/* Begins a walk at once, for who calls. False: another's is under way. */
+bool retire_begin(struct hub *hub, const struct retire_call *asked);
 uint64_t retire_wake_ms(const struct hub *hub); /* UINT64_MAX: nothing is due by time alone */
 /* False: the request is another's. */
 bool retire_loaded(struct hub *hub, uint64_t request, struct bytes rows);

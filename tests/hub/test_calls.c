@@ -18,7 +18,8 @@ TestSuite(calls, .init = calls_start, .fini = calls_finish);
 Test(calls, only_operators_are_answered)
 {
     static const char *const methods[] = {"stats",    "connections", "connection", "documents",
-                                          "document", "rejected",    "backup",    "export",      "import"};
+                                          "document", "rejected",    "backup",     "export",
+                                          "import",   "retire"};
     calls_finish();
     world_init(&world);
     world_start(&world);
