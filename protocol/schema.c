@@ -85,6 +85,44 @@ const struct schema_field *schema_field_by_name(const struct schema *schema, str
     return NULL;
 }
 
+bool schema_equal(const struct schema *a, const struct schema *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->length != b->length) {
+        return false;
+    }
+    for (size_t i = 0; i < a->length; i++) {
+        const struct schema_field *one = &a->fields[i];
+        const struct schema_field *other = &b->fields[i];
+        if (one->number != other->number || strcmp(one->name, other->name) != 0 ||
+            !declaration_equal(&one->declared, &other->declared)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void schema_adopt(struct schema *schema, struct schema *from)
+{
+    struct schema_field *fields = schema->fields;
+    for (size_t i = 0; i < schema->length; i++) {
+        struct schema_field field = fields[i];
+        struct declaration kept = from->fields[i].declared;
+        fields[i] = from->fields[i];
+        fields[i].declared = field.declared;
+        from->fields[i] = field;
+        from->fields[i].declared = kept;
+    }
+    schema->fields = from->fields;
+    from->fields = fields;
+}
+
+/* By the schema's name too, or all canaries would be the same people. */
+bool schema_offers(const struct schema *schema, struct bytes principal)
+{
+    uint64_t hash = bytes_hash(principal, bytes_hash(bytes_of_text(schema->name), 0));
+    return hash % SCHEMA_SHARE_ALL >= schema->withheld;
+}
+
 static bool is_letter(uint8_t byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');

@@ -16,12 +16,18 @@ struct schema_field {
     struct declaration declared;
     uint32_t number; /* ascending within the schema; not always dense */
     bool guarded;    /* only admins edit it */
+    bool frozen;     /* nobody edits it */
 };
+
+/* Shares of principals are told in hundredths of a percent. */
+enum { SCHEMA_SHARE_ALL = 10000 };
 
 struct schema {
     char name[LIMIT_SCHEMA_NAME_BYTES + 1];
     struct schema_field *fields; /* ascending by number */
     size_t length;
+    bool frozen;       /* none of its fields may be edited */
+    uint32_t withheld; /* from what share of principals; 0: all are offered its documents */
 };
 
 /* `{0}` is empty. Owns its schemas and their fields. */
@@ -42,6 +48,18 @@ struct schema_field *schema_add_field(struct schema *schema, struct bytes name);
 const struct schema *schema_find(const struct schema_set *set, struct bytes name);
 const struct schema_field *schema_field_by_number(const struct schema *schema, uint64_t number);
 const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name);
+
+/* Whether documents of the one are documents of the other as they are: the same name, and the same
+ * fields under the same numbers. What only says who may edit, or see, them does not count. */
+bool schema_equal(const struct schema *a, const struct schema *b);
+
+/* Of a schema that is equal to `from`, takes over the declarations of `from`: what points to them
+ * stays good for as long as `schema` is there. The set of `from` takes its own in exchange. */
+void schema_adopt(struct schema *schema, struct schema *from);
+
+/* Whether the schema's documents are offered to the principal: decided by the two names alone, so
+ * that who has them keeps them while the share grows. */
+bool schema_offers(const struct schema *schema, struct bytes principal);
 
 /* A name of a schema or field: a letter, then letters, digits, `_` and `-`; within the limit. */
 bool schema_name_valid(struct bytes name);

@@ -322,6 +322,8 @@ static void note(struct loop *loop, const struct storage_completion *completion)
         return;
     case STORAGE_LOADED:
     case STORAGE_CLAIMED:
+    case STORAGE_DECLARED:
+    case STORAGE_DECLARE_FAILED:
         return;
     }
 }
@@ -350,7 +352,12 @@ static void on_completed(uv_async_t *async)
     struct loop *loop = async->data;
     struct storage_completion completion;
     while (storage_poll(loop->storage, &completion)) {
-        complete(loop, &completion);
+        if (completion.kind == STORAGE_DECLARED || completion.kind == STORAGE_DECLARE_FAILED) {
+            loop->declared(loop->declared_context, completion.kind == STORAGE_DECLARED,
+                           completion.text);
+        } else {
+            complete(loop, &completion);
+        }
         storage_completion_finish(&completion);
     }
 }

@@ -60,6 +60,9 @@ struct loop {
     bool failed; /* the hub is unfit for use: stop, and start again */
     struct loop_fault appends;
     struct loop_fault stores;
+    /* Told how `storage_declare` has ended. */
+    void (*declared)(void *context, bool declared, const char *text);
+    void *declared_context;
     bool told_fault; /* and not yet that it is over */
 };
 

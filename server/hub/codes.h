@@ -18,6 +18,9 @@
                        "session.")                                                                 \
     X(UNKNOWN_SCHEMA, "No schema of this name is configured on the hub.")                          \
     X(BAD_NAME, "A document's name is schema/key, at most 256 bytes, without control characters.") \
+    X(NOT_OFFERED, "The hub offers documents of this schema to some only, for now.")               \
+    X(SCHEMA_CHANGED, "The hub's schema of this document has changed; open it again.")             \
+    X(FROZEN, "The hub takes no edits of this for now; make the edit again later.")                \
     X(UNKNOWN_STREAM, "No stream with this id is open.")                                           \
     X(ID_IN_USE, "This id was used before on this connection; ids only grow.")                     \
     X(UNKNOWN_REPLICA, "Name the replica in OPEN before sending its updates.")                     \

@@ -53,7 +53,8 @@ void expire_pump(struct hub *hub)
     LIST_FOR_EACH(at, &hub->due_documents)
     {
         struct document *document = CONTAINER(at, struct document, due);
-        if (document->due_ms <= hub->now_ms && !document->expiring && !hub->draining) {
+        if (document->due_ms <= hub->now_ms && !document->expiring && !hub->draining &&
+            !hub->held) {
             submit(hub, document);
         } else if (!document->expiring && document->due_ms < hub->next_due_ms) {
             hub->next_due_ms = document->due_ms;

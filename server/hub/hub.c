@@ -44,8 +44,22 @@ void hub_config_init(struct hub_config *config)
     };
 }
 
-/* Clients compare it to notice that the schemas changed. */
-static bool hash_schemas(const struct schema_set *schemas, uint64_t *hash)
+/* What is only a switch counts where it is not as it comes, so that hubs without switches have the
+ * hash they always had. */
+static void write_switches(struct writer *writer, const struct schema *schema)
+{
+    if (schema->frozen || schema->withheld > 0) {
+        write_bool(writer, schema->frozen);
+        write_uint(writer, schema->withheld);
+    }
+    for (size_t i = 0; i < schema->length; i++) {
+        if (schema->fields[i].frozen) {
+            write_uint(writer, schema->fields[i].number);
+        }
+    }
+}
+
+bool hub_hash_schemas(const struct schema_set *schemas, uint64_t *hash)
 {
     struct buffer bytes;
     buffer_init(&bytes, LIMIT_BODY_BYTES);
@@ -53,6 +67,7 @@ static bool hash_schemas(const struct schema_set *schemas, uint64_t *hash)
     for (size_t i = 0; i < schemas->length; i++) {
         write_text(&writer, schemas->schemas[i].name);
         write_fields(&writer, &schemas->schemas[i]);
+        write_switches(&writer, &schemas->schemas[i]);
     }
     *hash = bytes_hash(buffer_bytes(&bytes), 0);
     buffer_finish(&bytes);
@@ -86,7 +101,7 @@ struct hub *hub_create(const struct hub_config *config)
         return NULL;
     }
     hub->effects = calloc(EFFECTS_MIN, sizeof *hub->effects);
-    if (hub->effects == NULL || !hash_schemas(config->schemas, &hub->schema_hash)) {
+    if (hub->effects == NULL || !hub_hash_schemas(config->schemas, &hub->schema_hash)) {
         free(hub->effects);
         free(hub->ancestors);
         free(hub);
@@ -179,7 +194,7 @@ static void drain(struct hub *hub)
 {
     if (!hub->draining) {
         hub->draining = true;
-        store_drain(hub);
+        store_soon(hub);
         connections_drain(hub);
     }
 }
@@ -231,6 +246,15 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_REWRITE:
         rewrite_document(hub, event->bytes);
         return;
+    case EVENT_HOLD:
+        hub_hold(hub);
+        return;
+    case EVENT_RELEASE:
+        hub->held = false;
+        return;
+    case EVENT_RECONFIGURE:
+        hub_reconfigure(hub, event->config);
+        return;
     case EVENT_DRAIN:
         drain(hub);
         return;
@@ -247,7 +271,7 @@ static uint64_t next_wake(const struct hub *hub)
     }
     wake_ms = earliest(wake_ms, retire_wake_ms(hub));
     wake_ms = earliest(wake_ms, documents_wake_ms(hub));
-    if (!hub->read_only && !hub->draining && hub->replay_first == NULL) {
+    if (!hub->read_only && !hub->draining && !hub->held && hub->replay_first == NULL) {
         wake_ms = earliest(wake_ms, hub->next_due_ms);
     }
     if (hub->read_only && !hub->appending) {
@@ -308,6 +332,7 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .read_only = hub->read_only,
         .draining = hub->draining,
         .drained = hub->draining && idle,
+        .settled = hub_settled(hub),
         .replaying = hub->replay_first != NULL,
     };
 }

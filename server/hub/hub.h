@@ -48,9 +48,10 @@ struct hub_ancestor {
     uint64_t position; /* the restore point */
 };
 
-/* Everything is copied but `schemas`, which must outlive the hub. */
+/* Everything is copied but `schemas`, which must outlive the hub, or the step that replaces them.
+ */
 struct hub_config {
-    const struct schema_set *schemas;
+    struct schema_set *schemas;
     struct journal_id journal;
     const struct hub_ancestor *ancestors;
     size_t ancestor_count;
@@ -105,7 +106,14 @@ enum hub_event_kind {
                        principal, grants (access.h), expires_ms and admin */
     EVENT_REWRITE,  /* bytes: a document's name: its rows are loaded, and stored anew, all of them;
                        for who checks a database */
-    EVENT_DRAIN     /* stop: GOAWAY to all, no new connections, store everything */
+    EVENT_HOLD,     /* schemas are about to change: take no updates, open nothing, store everything;
+                       until RELEASE or RECONFIGURE */
+    EVENT_RELEASE,  /* they do not change after all */
+    EVENT_RECONFIGURE, /* config: takes effect at once, but for journal, ancestors, position, seed,
+                          relaxed and tokens. Its schemas have numbers; unless they are equal to
+                          those before (schema_equal), the hub is held and has settled. What they
+                          declare as before they get from those before, which may go then */
+    EVENT_DRAIN        /* stop: GOAWAY to all, no new connections, store everything */
 };
 
 enum hub_verdict {
@@ -128,6 +136,7 @@ struct hub_event {
     uint64_t expires_ms; /* UINT64_MAX: never */
     bool admin;          /* an operator, with all rights to all documents */
     bool inside;         /* it came in where operators do */
+    const struct hub_config *config;
 };
 
 enum hub_effect_kind {
@@ -202,6 +211,7 @@ struct hub_stats {
     bool read_only;
     bool draining;
     bool drained;   /* after DRAIN: everything is stored, nothing is under way */
+    bool settled;   /* after HOLD: the same, and nothing is being loaded */
     bool replaying; /* batches of the tail are not merged yet */
 };
 

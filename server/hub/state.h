@@ -385,6 +385,7 @@ struct hub {
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
+    bool held; /* until the schemas have changed */
 
     struct hub_effect *effects;
     size_t effect_count;
@@ -572,6 +573,15 @@ bool token_owns(const struct hub *hub, const struct connection *connection,
 bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
                  uint64_t *resolved);
 
+/* Clients compare it to notice that the schemas changed. False: no memory. */
+bool hub_hash_schemas(const struct schema_set *schemas, uint64_t *hash);
+
+/* reconfigure.c */
+void hub_hold(struct hub *hub);
+bool hub_settled(const struct hub *hub);
+void hub_reconfigure(struct hub *hub, const struct hub_config *config);
+bool schema_is_offered(const struct connection *connection, const struct schema *schema);
+
 /* stream.c */
 /* The document that OPEN names, made if it is not in memory, for a connection that may have it
  * open; NULL: answered. */
@@ -753,7 +763,7 @@ void expire_merge(struct hub *hub, struct document *document, const struct recor
                   uint64_t position);
 
 /* store.c */
-void store_drain(struct hub *hub);
+void store_soon(struct hub *hub);
 void store_pump(struct hub *hub);
 void store_done(struct hub *hub);
 void store_failed(struct hub *hub);

@@ -4,7 +4,7 @@
 
 #include "server/hub/state.h"
 
-enum { READ_ONLY_RETRY_MS = 1000, BUSY_RETRY_MS = 1000 };
+enum { READ_ONLY_RETRY_MS = 1000, HELD_RETRY_MS = 100, BUSY_RETRY_MS = 1000 };
 
 struct verdict {
     enum hub_code code;
@@ -86,6 +86,9 @@ static struct verdict judge(struct hub *hub, struct stream *stream, const struct
             return (struct verdict){CODE_FORBIDDEN, (uint32_t)number};
         }
         previous = number;
+        if (stream->document->schema->frozen || field->frozen) {
+            return (struct verdict){CODE_FROZEN, (uint32_t)number};
+        }
         struct trial trial = try_field(hub, read_raw(&reader), field, packet->kind, &names);
         if (trial.status != PROTOCOL_OK) {
             return verdict_of(trial.status, (uint32_t)number);
@@ -247,6 +250,10 @@ void update_received(struct hub *hub, struct connection *connection, const struc
         return;
     }
     if (answer_early(hub, stream, replica, packet)) {
+        return;
+    }
+    if (hub->held) {
+        connection_error(hub, connection, packet->id, CODE_READ_ONLY, HELD_RETRY_MS);
         return;
     }
     if (hub->draining || (hub->read_only && hub->now_ms < hub->retry_ms)) {

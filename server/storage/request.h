@@ -13,6 +13,7 @@ struct request {
     struct request *next;
     struct buffer bytes; /* what is asked; freed once it is served */
     uint64_t at_ms;
+    struct schema_set *schemas; /* to be declared; borrowed */
     struct storage_completion completion;
 };
 

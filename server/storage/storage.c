@@ -93,6 +93,17 @@ bool storage_claim(struct storage *storage, uint64_t number, struct bytes bytes)
     return true;
 }
 
+bool storage_declare(struct storage *storage, struct schema_set *schemas)
+{
+    struct request *request = request_create((struct bytes){(const uint8_t *)"", 0});
+    if (request == NULL) {
+        return false;
+    }
+    request->schemas = schemas;
+    ask(storage, &storage->declares, &storage->writer_wanted, request);
+    return true;
+}
+
 void storage_trim(struct storage *storage, uint64_t position)
 {
     (void)pthread_mutex_lock(&storage->mutex);
@@ -164,10 +175,12 @@ bool storage_close(struct storage *storage)
     request_queue_finish(&storage->work.appends);
     request_queue_finish(&storage->work.claims);
     request_destroy(storage->work.store);
+    request_destroy(storage->work.declare);
     request_queue_finish(&storage->appends);
     request_queue_finish(&storage->stores);
     request_queue_finish(&storage->claims);
     request_queue_finish(&storage->loads);
+    request_queue_finish(&storage->declares);
     request_queue_finish(&storage->done);
     free(storage->ancestors);
     free(storage->path);

@@ -43,7 +43,9 @@ enum storage_completion_kind {
     STORAGE_LOADED,        /* request, bytes: the rows, none for a document that is not there */
     STORAGE_LOAD_FAILED,   /* request, text */
     STORAGE_CLAIMED,       /* request, bytes: verdict and replica (keys.h), durable */
-    STORAGE_CLAIM_FAILED   /* request, text */
+    STORAGE_CLAIM_FAILED,  /* request, text */
+    STORAGE_DECLARED,      /* the schemas have their numbers */
+    STORAGE_DECLARE_FAILED /* text; the file is as it was */
 };
 
 /* What became of a claimed Idempotency-Key. */
@@ -111,6 +113,13 @@ void storage_trim(struct storage *storage, uint64_t position);
 
 /* Claims an Idempotency-Key (keys.h); those that wait together by one commit. */
 CRDT_CHECKED bool storage_claim(struct storage *storage, uint64_t request, struct bytes bytes);
+
+/*
+ * Other schemas for the open file, as `storage_open` takes them; `schemas` is the storage's until
+ * the answer, and of no use when that is a failure. All that was appended must have been stored:
+ * the journal is emptied. One at a time, and no append, store or trim until it is answered.
+ */
+CRDT_CHECKED bool storage_declare(struct storage *storage, struct schema_set *schemas);
 
 /* Takes one completion; false: none waits. */
 bool storage_poll(struct storage *storage, struct storage_completion *completion);

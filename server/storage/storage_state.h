@@ -17,6 +17,7 @@ struct storage_work {
     struct reader rows; /* of the store, that are not written yet */
     uint64_t trim;
     bool trim_next; /* a store and a trim take turns */
+    struct request *declare;
 };
 
 struct storage {
@@ -48,6 +49,7 @@ struct storage {
     struct request_queue stores;
     struct request_queue claims;
     struct request_queue loads;
+    struct request_queue declares;
     struct request_queue done;
     uint64_t trim; /* 0: nothing to trim */
     bool stopping;
@@ -66,6 +68,9 @@ struct storage *storage_lock(const char *path, char error[STORAGE_ERROR_BYTES]);
 
 /* SQLite's own check of the whole file. False: `error` holds what it found first. */
 bool storage_check_pages(sqlite3 *database, const char *path, char error[STORAGE_ERROR_BYTES]);
+
+/* storage_declare.c: serves the request. */
+void storage_run_declare(struct storage *storage, struct request *request);
 
 /* Makes requests completions, and wakes the caller. */
 void storage_finish_requests(struct storage *storage, struct request_queue *requests);

@@ -43,8 +43,11 @@ bool storage_take_work(struct storage *storage)
         work->trim = storage->trim;
     }
     storage->trim = 0;
+    if (work->declare == NULL) {
+        work->declare = request_pop(&storage->declares);
+    }
     return work->appends.first != NULL || work->claims.first != NULL || work->store != NULL ||
-           work->trim != 0;
+           work->trim != 0 || work->declare != NULL;
 }
 
 static int begin(struct storage *storage)
@@ -205,6 +208,9 @@ static void run_step(struct storage *storage, struct storage_work *work)
         run_trim(storage, work);
     } else if (work->store != NULL) {
         run_store(storage, work);
+    } else if (work->declare != NULL) {
+        storage_run_declare(storage, work->declare);
+        work->declare = NULL;
     }
 }
 

@@ -195,7 +195,9 @@ static enum hub_event_kind event_of(enum storage_completion_kind kind)
         return EVENT_LOAD_FAILED;
     case STORAGE_CLAIMED:
     case STORAGE_CLAIM_FAILED:
-        break; /* nobody here claims a key */
+    case STORAGE_DECLARED:
+    case STORAGE_DECLARE_FAILED:
+        break; /* nobody has asked */
     }
     abort();
 }

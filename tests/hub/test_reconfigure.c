@@ -1,0 +1,256 @@
+/*
+ * Goal:   another configuration takes effect as a whole: nothing is judged by one schema and merged
+ *         by another, and what documents hold survives that their fields come and go.
+ * Method: packets in, transcripts out, as in test_hub.c; the test is who gives the fields their
+ *         numbers.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/world.h"
+
+static struct world world;
+static struct world next; /* for its schemas and configuration */
+static struct world last; /* the same, once more */
+
+static void start(void)
+{
+    world_init(&world);
+    world_start(&world);
+    world_init(&next);
+    world_init(&last);
+    next.config.streams_max = 7;
+}
+
+static void finish(void)
+{
+    world_finish(&world);
+    world_finish(&next);
+    world_finish(&last);
+}
+
+TestSuite(reconfigure, .init = start, .fini = finish);
+
+static void open_post(uint64_t connection, int id, unsigned replica)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
+                   world_replica(replica));
+    world_send(&world, connection, text);
+}
+
+static void expect(uint64_t connection, const char *transcript)
+{
+    cr_assert(
+        eq(str, (char *)(uintptr_t)world_read(&world, connection), (char *)(uintptr_t)transcript));
+}
+
+static void skip(uint64_t connection) { (void)world_read(&world, connection); }
+
+static bool settled(void)
+{
+    struct hub_stats stats;
+    hub_stats(world.hub, &stats);
+    return stats.settled;
+}
+
+static void hold(void) { world_event(&world, (struct hub_event){.kind = EVENT_HOLD}); }
+
+static void reconfigure_as(struct world *other)
+{
+    world_event(&world, (struct hub_event){.kind = EVENT_RECONFIGURE, .config = &other->config});
+    world.config.schemas = &other->schemas;
+}
+
+static void reconfigure(void) { reconfigure_as(&next); }
+
+static void expect_all(uint64_t connection, const char *first, const char *second)
+{
+    const char *transcript = world_read(&world, connection);
+    const char *found = strstr(transcript, first);
+    cr_expect(found != NULL && strstr(found, second) != NULL, "%s", transcript);
+}
+
+/* The schema `post` with less. */
+static void declare_less(void)
+{
+    schema_set_finish(&next.schemas);
+    world_declare(&next, "post", "likes", "g-counter", "{}");
+}
+
+#define FIELDS                                                                                     \
+    "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \
+    "[2,\"tags\",\"or-set\",{\"of\":\"string\"}]]"
+
+#define MORE                                                                                       \
+    "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \
+    "[2,\"tags\",\"or-set\",{\"of\":\"string\"}],[3,\"open\",\"flag\",{\"wins\":\"enable\"}]]"
+
+Test(reconfigure, without_other_schemas_nobody_is_disturbed)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    reconfigure();
+    expect(1, "");
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":3}]\n");
+    schema_set_finish(&world.schemas); /* nothing of it is needed any more */
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":4,\"2\":[false,[\"a\"],[]]}]");
+    expect(1, "[\"ACK\",1,null,2,2,0]\n"
+              "[\"UPDATE\",1,1,2,{\"0\":4,\"2\":[[[[0,2,2]],[\"a\"]]]}]\n");
+    world_event(&world, (struct hub_event){.kind = EVENT_CONNECTED, .connection = 2});
+    world_send(&world, 2, "[\"HELLO\",0,1,{}]");
+    expect_all(2, "[\"WELCOME\",0,", "\"streams\":7");
+}
+
+Test(reconfigure, a_field_that_is_added_is_there_when_the_document_opens_again)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    skip(1);
+    world_declare(&next, "post", "open", "flag", "{}");
+    hold();
+    cr_assert(settled());
+    reconfigure();
+    expect_all(1, "[\"CLOSE\",1,\"SCHEMA_CHANGED\",", "[\"EVENT\",-1,\"schema\",{\"schema\":");
+    open_post(1, 2, 1);
+    expect(1, "[\"OPENED\",2," MORE ",3,1,[[0,1]]]\n"
+              "[\"SNAPSHOT\",2,1,{\"0\":3,\"1\":0,\"2\":[],\"3\":[]}]\n");
+}
+
+Test(reconfigure, nothing_is_taken_while_the_hub_is_held_and_what_was_taken_is_stored)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":2}]"); /* in the next batch */
+    hold();
+    world_send(&world, 1, "[\"DELTA\",1,null,3,3,[0,[]],{\"0\":3}]");
+    const char *transcript = world_read(&world, 1);
+    cr_expect(strstr(transcript, "[\"ERROR\",1,\"READ_ONLY\",") == transcript, "%s", transcript);
+    open_post(1, 2, 2);
+    transcript = world_read(&world, 1);
+    cr_expect(strstr(transcript, "[\"ERROR\",2,\"BUSY\",") == transcript, "%s", transcript);
+    cr_expect(not(settled()));
+    cr_assert(world_commit(&world));
+    cr_expect(not(settled()));
+    cr_assert(world_commit(&world));
+    cr_expect(not(settled()));
+    while (world_store(&world)) {
+    }
+    cr_expect(settled());
+    cr_expect(eq(u64, world.trimmed, 2));
+}
+
+Test(reconfigure, what_is_held_up_goes_on_when_nothing_changes_after_all)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    hold();
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    expect_all(1, "[\"ERROR\",1,\"READ_ONLY\",", "\"retry_ms\":100");
+    world_event(&world, (struct hub_event){.kind = EVENT_RELEASE});
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":3}]\n");
+}
+
+Test(reconfigure, a_field_that_comes_back_has_what_it_had)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    declare_less();
+    hold();
+    reconfigure();
+    skip(1);
+    open_post(1, 2, 1);
+    expect(1, "[\"OPENED\",2,[[0,\"likes\",\"g-counter\",{}]],3,1,[[0,1]]]\n"
+              "[\"SNAPSHOT\",2,1,{\"0\":3}]\n");
+    world_send(&world, 1, "[\"DELTA\",2,null,2,2,[1,[]],{\"2\":[false,[\"b\"],[]]}]");
+    expect_all(1, "[\"REJECT\",2,null,2,\"UNKNOWN_FIELD\",", "[\"ACK\",2,null,2,2,0]");
+    hold();
+    reconfigure_as(&last);
+    skip(1);
+    open_post(1, 3, 1);
+    expect_all(1, "[\"OPENED\",3," FIELDS ",3,2,[[0,2]]]\n",
+               "[\"SNAPSHOT\",3,2,{\"0\":3,\"1\":0,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
+}
+
+Test(reconfigure, a_schema_that_is_taken_out_ends_its_streams)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    schema_set_finish(&next.schemas);
+    world_declare(&next, "page", "title", "lww-register", "{}");
+    hold();
+    reconfigure();
+    expect_all(1, "[\"CLOSE\",1,\"UNKNOWN_SCHEMA\",", "[\"EVENT\",-1,\"schema\",");
+    open_post(1, 2, 1);
+    expect_all(1, "[\"ERROR\",2,\"UNKNOWN_SCHEMA\",", "\n");
+}
+
+Test(reconfigure, what_is_frozen_takes_no_edits_and_the_rest_does)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    next.schemas.schemas[0].fields[0].frozen = true;
+    reconfigure();
+    world.manual = true;
+    expect_all(1, "[\"EVENT\",-1,\"schema\",", "\n");
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"1\":[1,0]}]");
+    cr_assert(world_commit(&world));
+    expect_all(1, "[\"REJECT\",1,null,1,\"FROZEN\",", "[\"ACK\",1,null,1,1,0]");
+    world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"1\":[2,0]}]");
+    cr_assert(world_commit(&world));
+    expect_all(1, "[\"ACK\",1,null,2,2,0]", "{\"1\":1}");
+    /* The refusal is in the journal: it stands, whatever thaws before a crash. */
+    next.schemas.schemas[0].fields[0].frozen = false;
+    world.manual = false;
+    world_crash(&world);
+    world_connect(&world, 2);
+    open_post(2, 1, 1);
+    expect_all(2, "[[0,2]]]\n", "[\"SNAPSHOT\",1,2,{\"0\":0,\"1\":1,\"2\":[]}]\n");
+}
+
+Test(reconfigure, nobody_is_offered_what_is_withheld_from_all)
+{
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    skip(1);
+    next.schemas.schemas[0].withheld = SCHEMA_SHARE_ALL;
+    reconfigure();
+    expect_all(1, "[\"CLOSE\",1,\"NOT_OFFERED\",", "[\"EVENT\",-1,\"schema\",");
+    open_post(1, 2, 1);
+    expect_all(1, "[\"ERROR\",2,\"NOT_OFFERED\",", "\n");
+}
+
+Test(reconfigure, a_share_grows_without_leaving_anybody_out)
+{
+    struct schema schema = {.name = "post"};
+    size_t before = 0;
+    bool offered[1000] = {false};
+    for (uint32_t share = 0; share <= SCHEMA_SHARE_ALL; share += SCHEMA_SHARE_ALL / 10) {
+        size_t count = 0;
+        schema.withheld = SCHEMA_SHARE_ALL - share;
+        for (size_t i = 0; i < sizeof offered; i++) {
+            char name[16];
+            int length = snprintf(name, sizeof name, "user-%zu", i);
+            bool now = schema_offers(&schema, (struct bytes){(uint8_t *)name, (size_t)length});
+            cr_expect(now || !offered[i], "%s at %u", name, share);
+            offered[i] = now;
+            count += now;
+        }
+        cr_expect(count + 60 > share / 10 && count < share / 10 + 60, "%zu at %u", count, share);
+        before = count;
+    }
+    cr_expect(eq(sz, before, sizeof offered));
+}
