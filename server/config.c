@@ -11,6 +11,7 @@
 #include "server/config_log.h"
 #include "server/config_net.h"
 #include "server/config_rates.h"
+#include "server/config_switches.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
 
@@ -205,6 +206,14 @@ static void read_schemas(struct yaml_value value, const struct yaml_key *key, vo
     schema_file_read(value, member(target, key));
 }
 
+/* Behind all others: it names what they declare. */
+static void read_switches(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)value;
+    (void)key;
+    (void)target;
+}
+
 #define HUB(name) offsetof(struct config, hub.name)
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -262,12 +271,19 @@ static const struct yaml_key keys[] = {
     {"tokens", read_tokens, 0, NULL, 0, 0},
     {"api", read_api, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
+    {"switches", read_switches, 0, NULL, 0, 0},
 };
 
 static void read_root(struct yaml_value root, void *target)
 {
     yaml_read_keys(root, keys, COUNT_OF(keys), "keys and values, such as \"data: syncline.db\"",
                    target);
+    bool mapping = root.node != NULL && fy_node_is_mapping(root.node);
+    struct fy_node *switches =
+        mapping ? fy_node_mapping_lookup_by_string(root.node, "switches", FY_NT) : NULL;
+    if (switches != NULL) {
+        config_parse_switches(yaml_inner(root, switches), target);
+    }
 }
 
 static void set_defaults(struct config *config)

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config.h"
-#include "server/config_values.h"
+#include "server/arguments.h"
 #include "server/data.h"
 #include "server/serve.h"
 #include "server/verify.h"
@@ -19,18 +18,10 @@ static const char usage[] =
     "       synclined verify --config FILE [--data FILE]\n"
     "       synclined --help | --version\n"
     "\n"
-    "serve   runs the hub until SIGTERM or SIGINT\n"
+    "serve   runs the hub until SIGTERM or SIGINT; SIGHUP reads the configuration again\n"
     "check   reads the configuration and reports every mistake in it\n"
     "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n"
     "verify  recomputes every document of the data, or of a backup, and tells what differs\n";
-
-struct arguments {
-    const char *command;
-    const char *config;
-    const char *listen;
-    const char *data;
-    const char *from;
-};
 
 static int complain(const char *text)
 {
@@ -83,29 +74,13 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
     return -1;
 }
 
-static bool override(struct config *config, const struct arguments *arguments)
-{
-    if (arguments->data != NULL) {
-        free(config->data);
-        config->data = strdup(arguments->data);
-        if (config->data == NULL) {
-            return false;
-        }
-    }
-    if (arguments->listen != NULL) {
-        struct bytes text = {(const uint8_t *)arguments->listen, strlen(arguments->listen)};
-        return config_address_parse(text, &config->listen);
-    }
-    return true;
-}
-
 static int run(const struct arguments *arguments)
 {
     struct config config = {0};
     struct buffer mistakes;
     int code = EXIT_USAGE;
     buffer_init(&mistakes, MISTAKES_BYTES);
-    if (!config_read(arguments->config, &config, &mistakes)) {
+    if (!arguments_read_config(arguments, &config, &mistakes)) {
         (void)fwrite(mistakes.data, 1, mistakes.length, stderr);
     } else if (strcmp(arguments->command, "check") == 0) {
         if (config.net.warning[0] != '\0') {
@@ -113,14 +88,12 @@ static int run(const struct arguments *arguments)
         }
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
-    } else if (!override(&config, arguments)) {
-        code = complain("--listen takes a numeric address and a port, such as 127.0.0.1:7962");
     } else if (strcmp(arguments->command, "restore") == 0) {
         code = data_restore(arguments->from, config.data);
     } else if (strcmp(arguments->command, "verify") == 0) {
         code = verify(&config);
     } else {
-        code = serve(&config);
+        code = serve(arguments, &config);
     }
     buffer_finish(&mistakes);
     config_finish(&config);

@@ -11,6 +11,7 @@
 #include "server/http_api.h"
 #include "server/log.h"
 #include "server/loop.h"
+#include "server/reload.h"
 #include "server/routes.h"
 
 enum { DRAIN_MS = 10000, DRAIN_CHECK_MS = 20 };
@@ -19,11 +20,14 @@ struct server {
     struct loop loop;
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    uv_signal_t hang_up;
+    struct reload reload;
     uv_timer_t drain;
     struct net_page pages[ASSETS_MAX];
     size_t page_count;
     uint64_t drain_left_ms;
     bool draining;
+    bool wants_reload; /* asked for before there was anything to change */
 };
 
 static void on_drain(uv_timer_t *timer)
@@ -52,6 +56,7 @@ static void on_signal(uv_signal_t *signal, int number)
     }
     log_info("drain signal=%d", number);
     server->draining = true;
+    reload_stop(&server->reload);
     server->drain_left_ms = DRAIN_MS;
     if (server->loop.net != NULL) {
         net_stop_listening(server->loop.net);
@@ -61,28 +66,51 @@ static void on_signal(uv_signal_t *signal, int number)
     (void)uv_timer_start(&server->drain, on_drain, 0, DRAIN_CHECK_MS);
 }
 
-static bool init(struct server *server)
+static void on_hang_up(uv_signal_t *signal, int number)
 {
-    *server = (struct server){0};
+    struct server *server = signal->data;
+    (void)number;
+    if (server->loop.net == NULL) {
+        server->wants_reload = true;
+    } else if (!server->draining) {
+        reload_ask(&server->reload);
+    }
+}
+
+static void on_reloaded(void *context, bool applied)
+{
+    (void)context;
+    (void)applied;
+}
+
+static bool init(struct server *server, const struct arguments *arguments, struct config *config)
+{
+    *server = (struct server){.reload = {.ended = on_reloaded, .context = server}};
     if (!loop_init(&server->loop)) {
         return false;
     }
     uv_loop_t *uv = &server->loop.uv;
     bool good = uv_signal_init(uv, &server->terminate) == 0 &&
                 uv_signal_init(uv, &server->interrupt) == 0 &&
-                uv_timer_init(uv, &server->drain) == 0;
+                uv_signal_init(uv, &server->hang_up) == 0 &&
+                uv_timer_init(uv, &server->drain) == 0 &&
+                reload_init(&server->reload, &server->loop, arguments, config);
     server->terminate.data = server;
     server->interrupt.data = server;
+    server->hang_up.data = server;
     server->drain.data = server;
     return good && uv_signal_start(&server->terminate, on_signal, SIGTERM) == 0 &&
-           uv_signal_start(&server->interrupt, on_signal, SIGINT) == 0;
+           uv_signal_start(&server->interrupt, on_signal, SIGINT) == 0 &&
+           uv_signal_start(&server->hang_up, on_hang_up, SIGHUP) == 0;
 }
 
 static void close_all(struct server *server)
 {
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
+    uv_close((uv_handle_t *)&server->hang_up, NULL);
     uv_close((uv_handle_t *)&server->drain, NULL);
+    reload_close(&server->reload);
     net_close(server->loop.net);
     loop_close(&server->loop);
     while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
@@ -91,6 +119,7 @@ static void close_all(struct server *server)
     api_destroy(server->loop.api);
     storage_close(server->loop.storage);
     hub_destroy(server->loop.hub);
+    reload_finish(&server->reload);
     if (uv_loop_close(&server->loop.uv) != 0) {
         log_warning("handles were left open");
     }
@@ -225,14 +254,14 @@ static bool listen_for_clients(struct server *server, const struct config *confi
     return true;
 }
 
-int serve(struct config *config)
+int serve(const struct arguments *arguments, struct config *config)
 {
     log_configure(&config->log);
     struct server server;
     char error[STORAGE_ERROR_BYTES];
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk like any other */
-    if (!init(&server)) {
+    if (!init(&server, arguments, config)) {
         log_error("no event loop to be had");
         return 1;
     }
@@ -243,6 +272,9 @@ int serve(struct config *config)
     }
     good = good && open_hub(&server, config) && replay(&server) &&
            (server.draining || listen_for_clients(&server, config));
+    if (good && !server.draining && server.wants_reload) {
+        reload_ask(&server.reload);
+    }
     if (good && !server.draining) {
         (void)uv_run(&server.loop.uv, UV_RUN_DEFAULT);
     }

@@ -2,12 +2,13 @@
 #ifndef SERVE_H
 #define SERVE_H
 
-#include "server/config.h"
+#include "server/arguments.h"
 
 /*
- * Runs until SIGTERM or SIGINT, and answers the process's exit code. Prints `listening on
- * http://...` to stdout once clients can connect; everything else goes to the log on stderr.
+ * Runs until SIGTERM or SIGINT, reads the configuration again at SIGHUP, and answers the process's
+ * exit code. Prints `listening on http://...` to stdout once clients can connect; everything else
+ * goes to the log on stderr.
  */
-int serve(struct config *config);
+int serve(const struct arguments *arguments, struct config *config);
 
 #endif

@@ -164,6 +164,8 @@ static void on_closed_stream(struct link *link, struct member *member,
     if (strcmp(news->code, "REPLICA_IN_USE") == 0) {
         member->session.replica = mint();
         open_member(link, member);
+    } else if (strcmp(news->code, "SCHEMA_CHANGED") == 0) {
+        open_member(link, member);
     } else {
         give_up(link, news->code, news->text);
     }

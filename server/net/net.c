@@ -367,6 +367,18 @@ static bool open_listeners(struct net *net, char *error, size_t size)
     return true;
 }
 
+/* Or none that is long would pass. */
+static void bound_buffers(struct net *net)
+{
+    struct net_config *config = &net->config;
+    size_t longest = config->message_bytes > config->request_bytes ? config->message_bytes
+                                                                   : config->request_bytes;
+    if (config->buffer_bytes < longest) {
+        config->buffer_bytes = longest;
+    }
+    net->gatherings.most = config->buffer_bytes;
+}
+
 bool net_open(struct net **out, const struct net_config *config, char *error, size_t size)
 {
     *out = NULL;
@@ -376,12 +388,7 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     net->config = *config;
-    size_t longest = config->message_bytes > config->request_bytes ? config->message_bytes
-                                                                   : config->request_bytes;
-    if (net->config.buffer_bytes < longest) {
-        net->config.buffer_bytes = longest; /* or none that is long would pass */
-    }
-    net->gatherings.most = net->config.buffer_bytes;
+    bound_buffers(net);
     net->handshakes.most = config->handshakes_max;
     net->listener.socket = -1;
     net->internal.socket = -1;
@@ -405,6 +412,18 @@ bool net_open(struct net **out, const struct net_config *config, char *error, si
         return false;
     }
     return open_listeners(net, error, size);
+}
+
+void net_reconfigure(struct net *net, const struct net_settings *settings)
+{
+    net->config.message_bytes = settings->message_bytes;
+    net->config.request_bytes = settings->request_bytes;
+    net->config.buffer_bytes = settings->buffer_bytes;
+    net->config.origins = settings->origins;
+    net->config.origin_count = settings->origin_count;
+    net->config.tls = settings->tls;
+    net->tls.files = settings->tls;
+    bound_buffers(net);
 }
 
 int net_port(const struct net *net) { return listener_port(&net->listener); }

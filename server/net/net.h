@@ -134,6 +134,19 @@ struct net_stats {
 
 void net_stats(const struct net *net, struct net_stats *stats);
 
+/* What may change while it runs; origins and files' names are borrowed until the next change. Who
+ * has given other files reads them by `net_reload_tls`. */
+struct net_settings {
+    size_t message_bytes;
+    size_t request_bytes;
+    size_t buffer_bytes;
+    const char *const *origins;
+    size_t origin_count;
+    struct certificate_files tls;
+};
+
+void net_reconfigure(struct net *net, const struct net_settings *settings);
+
 /* Nobody else may connect; the port is free again. */
 void net_stop_listening(struct net *net);
 

@@ -80,6 +80,8 @@ export type ClientCore = {
 };
 
 const OPEN_RETRY_MS = 1000;
+/** The hub has ended a stream for a reason that is gone when it is opened again. */
+const AT_ONCE = new Set(['REPLICA_IN_USE', 'SCHEMA_CHANGED']);
 const NAME_BYTES = 256;
 
 /** Of each hub its own; a token in the address is none of its name. */
@@ -117,6 +119,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     status: (status) => events.emit('status', status),
     welcome: onWelcome,
     lost: onLost,
+    schema: onSchema,
     packet: onPacket,
     read: wantFlush,
     error: report,
@@ -180,7 +183,10 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   /** One wait for each document: the last thing the hub said counts, and nothing once the connection is gone. */
   function later(ms: number, handle: DocumentHandle, act: () => void): void {
     clearTimeout(waits.get(handle));
-    waits.set(handle, setTimeout(act, ms));
+    waits.set(handle, setTimeout(() => {
+      waits.delete(handle);
+      act();
+    }, ms));
   }
 
   function waitNoMore(handle: DocumentHandle): void {
@@ -223,8 +229,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       renew(id, handle);
     } else if (news.closed !== undefined) {
       streams.delete(id);
-      later(news.closed.code === 'REPLICA_IN_USE' ? 0 : OPEN_RETRY_MS, handle,
-        () => openStream(handle));
+      later(AT_ONCE.has(news.closed.code) ? 0 : OPEN_RETRY_MS, handle, () => openStream(handle));
     } else if (news.error?.retryMs !== undefined) {
       const { retryMs } = news.error;
       if (handle.session.stream() === null) {
@@ -258,6 +263,13 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       openStream(handle);
     }
     keeper?.flushSoon();
+  }
+
+  /** What could not be opened may be there now. */
+  function onSchema(): void {
+    for (const handle of handles.values()) {
+      if (handle.session.stream() === null && !waits.has(handle)) openStream(handle);
+    }
   }
 
   function onLost(): void {

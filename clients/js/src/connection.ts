@@ -29,6 +29,8 @@ export type ConnectionEvents = {
   welcome(welcome: Welcome): void;
   /** Its ids mean nothing any more. */
   lost(): void;
+  /** The hub declares other schemas than before. */
+  schema(): void;
   /** One that belongs to a stream or transfer. */
   packet(packet: Packet): void;
   /** A message was read whole: it is time to answer. */
@@ -167,6 +169,7 @@ export function createConnection(options: ConnectionOptions, events: ConnectionE
       case 'PING': return send({ type: 'PONG', id: 0, token: packet.token });
       case 'EVENT':
         if (packet.name === 'goaway') onGoaway(packet.data);
+        if (packet.name === 'schema') events.schema();
         if (packet.name === 'token') renewal.begin();
         return;
       case 'ERROR':

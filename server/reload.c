@@ -1,0 +1,244 @@
+#include "server/reload.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config_fixed.h"
+#include "server/log.h"
+
+enum { MISTAKES_BYTES = 64 << 10, SETTLE_MS = 10000, SETTLE_CHECK_MS = 5 };
+
+static void drop_next(struct reload *reload)
+{
+    if (reload->next != NULL) {
+        config_finish(reload->next);
+        free(reload->next);
+        reload->next = NULL;
+    }
+}
+
+static void end(struct reload *reload, bool applied)
+{
+    drop_next(reload);
+    reload->ended(reload->context, applied);
+    if (reload->again) {
+        reload->again = false;
+        reload_ask(reload);
+    }
+}
+
+static void refuse(struct reload *reload, const char *reason)
+{
+    log_error("reload-refused reason=\"%s\" (nothing has changed)", reason);
+    end(reload, false);
+}
+
+/* One line of the log for each. */
+static void log_mistakes(struct buffer *mistakes)
+{
+    const char *line = (const char *)mistakes->data;
+    const char *stop = line + mistakes->length;
+    while (line < stop) {
+        const char *feed = memchr(line, '\n', (size_t)(stop - line));
+        int length = (int)((feed == NULL ? stop : feed) - line);
+        log_error("reload-mistake %.*s", length, line);
+        line += length + 1;
+    }
+}
+
+/* --- what is to change --- */
+
+static bool take_number(struct schema_field *field, const struct schema *now)
+{
+    struct bytes name = {(const uint8_t *)field->name, strlen(field->name)};
+    const struct schema_field *known = schema_field_by_name(now, name);
+    if (known == NULL || !declaration_equal(&known->declared, &field->declared)) {
+        return false;
+    }
+    field->number = known->number;
+    return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = ((const struct schema_field *)a)->number;
+    uint32_t right = ((const struct schema_field *)b)->number;
+    return (left > right) - (left < right);
+}
+
+/* Whether the documents stay as they are: the fields then have the numbers they had. */
+static bool are_same(struct schema_set *next, const struct schema_set *now)
+{
+    if (next->length != now->length) {
+        return false;
+    }
+    for (size_t i = 0; i < next->length; i++) {
+        struct schema *schema = &next->schemas[i];
+        struct bytes name = {(const uint8_t *)schema->name, strlen(schema->name)};
+        const struct schema *known = schema_find(now, name);
+        if (known == NULL || known->length != schema->length) {
+            return false;
+        }
+        for (size_t k = 0; k < schema->length; k++) {
+            if (!take_number(&schema->fields[k], known)) {
+                return false;
+            }
+        }
+        qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);
+    }
+    return true;
+}
+
+/* --- taking effect --- */
+
+/* It could be read a moment ago. */
+static void show_certificate(struct net *net)
+{
+    char error[256];
+    if (!net_reload_tls(net, error, sizeof error)) {
+        log_error("certificate-failed reason=\"%s\" (the old one stays)", error);
+    }
+}
+
+static void apply(struct reload *reload)
+{
+    struct loop *loop = reload->loop;
+    struct config *before = reload->config;
+    struct config *next = reload->next;
+    struct hub_config hub = next->hub;
+    hub.schemas = &next->schemas;
+    hub.operators = config_allows_console(next);
+    hub.operators_inside = config_allows_console_inside(next);
+    struct hub_event event = {.kind = EVENT_RECONFIGURE, .config = &hub};
+    reload->next = NULL;
+    reload->config = next;
+    loop->keys = &next->keys;
+    net_reconfigure(loop->net, &(struct net_settings){
+                                   .message_bytes = next->hub.message_bytes,
+                                   .request_bytes = next->request_bytes,
+                                   .buffer_bytes = next->hub.buffer_bytes,
+                                   .origins = (const char *const *)next->allowed_origins,
+                                   .origin_count = next->allowed_origin_count,
+                                   .tls = {next->net.certificate.name, next->net.key.name},
+                               });
+    show_certificate(loop->net);
+    loop_step(loop, &event);
+    config_finish(before);
+    if (before != reload->first) {
+        free(before);
+    }
+    log_info("reloaded");
+    end(reload, true);
+}
+
+static void release(struct reload *reload, const char *reason)
+{
+    struct hub_event event = {.kind = EVENT_RELEASE};
+    loop_step(reload->loop, &event);
+    refuse(reload, reason);
+}
+
+static void on_declared(void *context, bool declared, const char *text)
+{
+    struct reload *reload = context;
+    reload->declaring = false;
+    if (!declared) {
+        release(reload, text);
+    } else {
+        apply(reload);
+    }
+}
+
+static void on_settling(uv_timer_t *timer)
+{
+    struct reload *reload = timer->data;
+    struct hub_stats stats;
+    hub_stats(reload->loop->hub, &stats);
+    if (!stats.settled && reload->left_ms >= SETTLE_CHECK_MS) {
+        reload->left_ms -= SETTLE_CHECK_MS;
+        return;
+    }
+    (void)uv_timer_stop(timer);
+    if (!stats.settled) {
+        release(reload, "the hub could not store what it has in time: is its disk failing?");
+        return;
+    }
+    reload->declaring = storage_declare(reload->loop->storage, &reload->next->schemas);
+    if (!reload->declaring) {
+        release(reload, "out of memory");
+    }
+}
+
+static void change_schemas(struct reload *reload)
+{
+    struct hub_event event = {.kind = EVENT_HOLD};
+    loop_step(reload->loop, &event);
+    reload->left_ms = SETTLE_MS;
+    (void)uv_timer_start(&reload->timer, on_settling, 0, SETTLE_CHECK_MS);
+}
+
+/* --- asking --- */
+
+static bool read_next(struct reload *reload)
+{
+    struct buffer mistakes;
+    buffer_init(&mistakes, MISTAKES_BYTES);
+    bool good =
+        arguments_read_config(reload->arguments, reload->next, &mistakes) &&
+        config_check_fixed(reload->config, reload->next, reload->arguments->config, &mistakes);
+    log_mistakes(&mistakes);
+    buffer_finish(&mistakes);
+    return good;
+}
+
+void reload_ask(struct reload *reload)
+{
+    if (reload->next != NULL) {
+        reload->again = true;
+        return;
+    }
+    reload->next = calloc(1, sizeof *reload->next);
+    if (reload->next == NULL) {
+        refuse(reload, "out of memory");
+    } else if (!read_next(reload)) {
+        refuse(reload, "the configuration has mistakes");
+    } else if (are_same(&reload->next->schemas, &reload->config->schemas)) {
+        apply(reload);
+    } else {
+        change_schemas(reload);
+    }
+}
+
+bool reload_init(struct reload *reload, struct loop *loop, const struct arguments *arguments,
+                 struct config *config)
+{
+    reload->loop = loop;
+    reload->arguments = arguments;
+    reload->config = config;
+    reload->first = config;
+    reload->timer.data = reload;
+    loop->declared = on_declared;
+    loop->declared_context = reload;
+    return uv_timer_init(&loop->uv, &reload->timer) == 0;
+}
+
+void reload_stop(struct reload *reload)
+{
+    (void)uv_timer_stop(&reload->timer);
+    reload->again = false;
+    if (!reload->declaring) {
+        drop_next(reload);
+    }
+}
+
+void reload_close(struct reload *reload) { uv_close((uv_handle_t *)&reload->timer, NULL); }
+
+void reload_finish(struct reload *reload)
+{
+    drop_next(reload);
+    if (reload->config != reload->first) {
+        config_finish(reload->config);
+        free(reload->config);
+    }
+}

@@ -1,0 +1,43 @@
+/*
+ * Reload: the configuration is read again and takes effect as a whole, or not at all. What is wrong
+ * with it is logged, and the hub goes on with what it has.
+ *
+ * Other schemas take a moment, in which the hub takes no updates (server/hub/reconfigure.c); all
+ * else takes effect at once.
+ */
+#ifndef SERVER_RELOAD_H
+#define SERVER_RELOAD_H
+
+#include "server/arguments.h"
+#include "server/loop.h"
+
+struct reload {
+    struct loop *loop;
+    const struct arguments *arguments;
+    struct config *config; /* what the hub runs with */
+    struct config *next;   /* what it is to run with; NULL: nothing is under way */
+    struct config *first;  /* the caller's; those behind it are the reload's own */
+    uv_timer_t timer;      /* until the hub has settled */
+    uint64_t left_ms;
+    bool declaring; /* the storage has `next` */
+    bool again;     /* asked for while another was under way */
+    /* Told when a reload ends, with what became of it. */
+    void (*ended)(void *context, bool applied);
+    void *context;
+};
+
+/* `reload` has `ended` and `context` set. False: there is no timer to be had. */
+CRDT_CHECKED bool reload_init(struct reload *reload, struct loop *loop,
+                              const struct arguments *arguments, struct config *config);
+
+/* Reads the file. One that is under way ends first, and then the file is read once more. */
+void reload_ask(struct reload *reload);
+
+/* Gives up: the hub stops. */
+void reload_stop(struct reload *reload);
+
+/* Closes the timer, then, once the loop has run and the hub and the storage are gone, frees. */
+void reload_close(struct reload *reload);
+void reload_finish(struct reload *reload);
+
+#endif
