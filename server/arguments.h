@@ -4,6 +4,7 @@
 #define SERVER_ARGUMENTS_H
 
 #include "server/config.h"
+#include "server/inherit.h"
 
 struct arguments {
     const char *command;
@@ -11,7 +12,8 @@ struct arguments {
     const char *listen; /* in place of the configuration's; NULL: not given */
     const char *data;
     const char *from; /* of `restore` */
-    bool take_over; /* from the hub that has the database now */
+    struct inherited inherited; /* where the service manager listens for it */
+    bool take_over;             /* from the hub that has the database now */
 };
 
 /* `config_read` of the file, with what the command line changes. */

@@ -219,6 +219,7 @@ static void read_switches(struct yaml_value value, const struct yaml_key *key, v
 enum { KIB = 1 << 10, MIB = 1 << 20 };
 #define GIB ((uint64_t)1 << 30)
 #define SECOND ((uint64_t)1000)
+#define HOUR (60 * 60 * SECOND)
 #define DAY (24 * 60 * 60 * SECOND)
 
 /* The least message is one that a HELLO with the longest token fits into. */
@@ -268,6 +269,7 @@ static const struct yaml_key keys[] = {
     {"replica_ttl", read_time, HUB(replica_ttl_ms), NULL, SECOND, 3650 * DAY},
     {"ping", read_time, HUB(ping_ms), NULL, SECOND, DAY},
     {"log", read_log, offsetof(struct config, log), NULL, 0, 0},
+    {"drain", read_time, offsetof(struct config, drain_ms), NULL, 0, HOUR},
     {"tokens", read_tokens, 0, NULL, 0, 0},
     {"api", read_api, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
@@ -292,7 +294,8 @@ static void set_defaults(struct config *config)
                               .handshakes_max = 1000,
                               .requests_max = 1000,
                               .request_bytes = MIB,
-                              .log = {LEVEL_INFO, FORMAT_TEXT}};
+                              .log = {LEVEL_INFO, FORMAT_TEXT},
+                              .drain_ms = 10 * SECOND};
     hub_config_init(&config->hub);
     config_api_defaults(&config->api);
 }

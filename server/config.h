@@ -65,6 +65,7 @@ struct config {
     size_t request_bytes; /* the body of one */
     struct log_config log;
     struct config_api api;
+    uint64_t drain_ms;             /* how long the end may take */
     struct token_keys keys;        /* `config_parse` leaves their material empty */
     struct config_source *sources; /* of each key */
     struct schema_set schemas;     /* fields without numbers: the storage gives them */

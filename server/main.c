@@ -12,13 +12,14 @@
 enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
 
 static const char usage[] =
-    "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE]\n"
+    "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE] [--take-over]\n"
     "       synclined check --config FILE\n"
     "       synclined restore --from BACKUP (--config FILE | --data FILE)\n"
     "       synclined verify --config FILE [--data FILE]\n"
     "       synclined --help | --version\n"
     "\n"
-    "serve   runs the hub until SIGTERM or SIGINT; SIGHUP reads the configuration again\n"
+    "serve   runs the hub until SIGTERM or SIGINT; SIGHUP reads the configuration again;\n"
+    "        --take-over: in the place of the hub that has the database now, if there is one\n"
     "check   reads the configuration and reports every mistake in it\n"
     "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n"
     "verify  recomputes every document of the data, or of a backup, and tells what differs\n";
@@ -39,6 +40,7 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {"from", required_argument, NULL, 'f'},
+        {"take-over", no_argument, NULL, 't'},
         {0},
     };
     int option;
@@ -55,6 +57,9 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
             break;
         case 'f':
             arguments->from = optarg;
+            break;
+        case 't':
+            arguments->take_over = true;
             break;
         case 'h':
             (void)fputs(usage, stdout);
@@ -74,11 +79,28 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
     return -1;
 }
 
-static int run(const struct arguments *arguments)
+/* What the service manager listens on counts, whatever `listen` says. */
+static bool inherit(struct arguments *arguments)
+{
+    char error[256];
+    if (!inherit_from_environment(&arguments->inherited, error, sizeof error)) {
+        (void)fprintf(stderr, "synclined: %s\n", error);
+        return false;
+    }
+    if (arguments->inherited.socket != 0) {
+        arguments->listen = arguments->inherited.address;
+    }
+    return true;
+}
+
+static int run(struct arguments *arguments)
 {
     struct config config = {0};
     struct buffer mistakes;
     int code = EXIT_USAGE;
+    if (strcmp(arguments->command, "serve") == 0 && !inherit(arguments)) {
+        return EXIT_USAGE;
+    }
     buffer_init(&mistakes, MISTAKES_BYTES);
     if (!arguments_read_config(arguments, &config, &mistakes)) {
         (void)fwrite(mistakes.data, 1, mistakes.length, stderr);

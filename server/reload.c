@@ -198,6 +198,7 @@ void reload_ask(struct reload *reload)
         reload->again = true;
         return;
     }
+    reload->begun(reload->context);
     reload->next = calloc(1, sizeof *reload->next);
     if (reload->next == NULL) {
         refuse(reload, "out of memory");
@@ -238,7 +239,9 @@ void reload_finish(struct reload *reload)
 {
     drop_next(reload);
     if (reload->config != reload->first) {
-        config_finish(reload->config);
+        config_finish(reload->first);
+        *reload->first = *reload->config;
         free(reload->config);
+        reload->config = reload->first;
     }
 }

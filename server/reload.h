@@ -16,17 +16,18 @@ struct reload {
     const struct arguments *arguments;
     struct config *config; /* what the hub runs with */
     struct config *next;   /* what it is to run with; NULL: nothing is under way */
-    struct config *first;  /* the caller's; those behind it are the reload's own */
+    struct config *first;  /* the caller's, which has what the hub runs with in the end */
     uv_timer_t timer;      /* until the hub has settled */
     uint64_t left_ms;
     bool declaring; /* the storage has `next` */
     bool again;     /* asked for while another was under way */
-    /* Told when a reload ends, with what became of it. */
+    /* Told when a reload begins, and how it has ended. */
+    void (*begun)(void *context);
     void (*ended)(void *context, bool applied);
     void *context;
 };
 
-/* `reload` has `ended` and `context` set. False: there is no timer to be had. */
+/* `reload` has `begun`, `ended` and `context` set. False: there is no timer to be had. */
 CRDT_CHECKED bool reload_init(struct reload *reload, struct loop *loop,
                               const struct arguments *arguments, struct config *config);
 

@@ -1,20 +1,26 @@
 #include "server/serve.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "server/assets.h"
 #include "server/config_values.h"
+#include "server/handover.h"
 #include "server/http_api.h"
 #include "server/log.h"
 #include "server/loop.h"
+#include "server/notify.h"
 #include "server/reload.h"
 #include "server/routes.h"
+#include "server/stop.h"
 
-enum { DRAIN_MS = 10000, DRAIN_CHECK_MS = 20 };
+/* What the end may take beside storing, before a service manager takes it for stuck. */
+enum { STOPPING_MS = 10000 };
 
 struct server {
     struct loop loop;
@@ -22,48 +28,32 @@ struct server {
     uv_signal_t interrupt;
     uv_signal_t hang_up;
     struct reload reload;
-    uv_timer_t drain;
+    struct stop stop;
+    struct notify notify;
+    struct handover handover;
     struct net_page pages[ASSETS_MAX];
     size_t page_count;
-    uint64_t drain_left_ms;
-    bool draining;
+    int listen_socket; /* that listens already; 0: none */
     bool wants_reload; /* asked for before there was anything to change */
+    bool ends;         /* by a signal: not for another hub's sake */
+    char where[128];   /* for people: where clients find it */
 };
-
-static void on_drain(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-    struct hub_stats stats;
-    hub_stats(server->loop.hub, &stats);
-    bool late = server->drain_left_ms < DRAIN_CHECK_MS;
-    if (late) {
-        log_warning("drain-late (the journal holds what the tables lack)");
-    }
-    if (stats.drained || late || server->loop.failed) {
-        uv_stop(&server->loop.uv);
-        return;
-    }
-    server->drain_left_ms -= DRAIN_CHECK_MS;
-}
 
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
-    if (server->draining) {
+    uint64_t drain_ms = server->reload.config->drain_ms;
+    server->ends = true;
+    if (server->stop.begun) {
         log_warning("hurry signal=%d", number);
-        uv_stop(&server->loop.uv);
+        stop_hurry(&server->stop);
         return;
     }
     log_info("drain signal=%d", number);
-    server->draining = true;
+    notify_say(&server->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=storing",
+               (drain_ms + STOPPING_MS) * 1000);
     reload_stop(&server->reload);
-    server->drain_left_ms = DRAIN_MS;
-    if (server->loop.net != NULL) {
-        net_stop_listening(server->loop.net);
-    }
-    struct hub_event event = {.kind = EVENT_DRAIN};
-    loop_step(&server->loop, &event);
-    (void)uv_timer_start(&server->drain, on_drain, 0, DRAIN_CHECK_MS);
+    stop_begin(&server->stop, drain_ms, false);
 }
 
 static void on_hang_up(uv_signal_t *signal, int number)
@@ -72,45 +62,78 @@ static void on_hang_up(uv_signal_t *signal, int number)
     (void)number;
     if (server->loop.net == NULL) {
         server->wants_reload = true;
-    } else if (!server->draining) {
+    } else if (!server->stop.begun) {
         reload_ask(&server->reload);
     }
 }
 
-static void on_reloaded(void *context, bool applied)
+static void on_reload_begun(void *context)
 {
-    (void)context;
-    (void)applied;
+    const struct server *server = context;
+    notify_reloading(&server->notify);
+}
+
+static void on_reload_ended(void *context, bool applied)
+{
+    const struct server *server = context;
+    char status[256];
+    (void)snprintf(status, sizeof status, "%s%s", server->where,
+                   applied ? "" : "; the last reload was refused, the log says why");
+    notify_ready(&server->notify, status);
+}
+
+static void on_take_over(void *context)
+{
+    struct server *server = context;
+    if (!server->stop.begun) {
+        log_info("drain for=another-hub");
+        reload_stop(&server->reload);
+        stop_begin(&server->stop, server->reload.config->drain_ms, true);
+    }
 }
 
 static bool init(struct server *server, const struct arguments *arguments, struct config *config)
 {
-    *server = (struct server){.reload = {.ended = on_reloaded, .context = server}};
+    *server = (struct server){
+        .reload = {.begun = on_reload_begun, .ended = on_reload_ended, .context = server},
+        .handover = {.begin = on_take_over, .context = server},
+    };
     if (!loop_init(&server->loop)) {
         return false;
     }
     uv_loop_t *uv = &server->loop.uv;
     bool good = uv_signal_init(uv, &server->terminate) == 0 &&
                 uv_signal_init(uv, &server->interrupt) == 0 &&
-                uv_signal_init(uv, &server->hang_up) == 0 &&
-                uv_timer_init(uv, &server->drain) == 0 &&
+                uv_signal_init(uv, &server->hang_up) == 0 && notify_init(&server->notify, uv) &&
+                stop_init(&server->stop, &server->loop) &&
                 reload_init(&server->reload, &server->loop, arguments, config);
     server->terminate.data = server;
     server->interrupt.data = server;
     server->hang_up.data = server;
-    server->drain.data = server;
     return good && uv_signal_start(&server->terminate, on_signal, SIGTERM) == 0 &&
            uv_signal_start(&server->interrupt, on_signal, SIGINT) == 0 &&
            uv_signal_start(&server->hang_up, on_hang_up, SIGHUP) == 0;
 }
 
+/* What listens goes on listening for who takes over, or for this hub if that one does not. */
+static int keep_listening(const struct server *server)
+{
+    if (!server->handover.begun || server->loop.net == NULL) {
+        return 0;
+    }
+    int kept = fcntl(net_listening_socket(server->loop.net), F_DUPFD_CLOEXEC, 3);
+    return kept < 0 ? 0 : kept;
+}
+
 static void close_all(struct server *server)
 {
+    handover_close(&server->handover);
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
     uv_close((uv_handle_t *)&server->hang_up, NULL);
-    uv_close((uv_handle_t *)&server->drain, NULL);
+    stop_close(&server->stop);
     reload_close(&server->reload);
+    notify_close(&server->notify);
     net_close(server->loop.net);
     loop_close(&server->loop);
     while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
@@ -177,7 +200,7 @@ static bool replay(struct server *server)
         return false;
     }
     hub_stats(server->loop.hub, &stats);
-    while (stats.replaying && !server->loop.failed && !server->draining) {
+    while (stats.replaying && !server->loop.failed && !server->stop.begun) {
         (void)uv_run(&server->loop.uv, UV_RUN_ONCE);
         hub_stats(server->loop.hub, &stats);
     }
@@ -195,11 +218,17 @@ static void on_tls_reloaded(void *context, const char *error)
     }
 }
 
-static void print_listening(const char *what, const char *scheme, const char *host, int port)
+/* What starts hubs reads the first line. */
+static void announce(const struct server *server, const struct config *config)
 {
-    bool six = strchr(host, ':') != NULL;
-    (void)printf("%slistening on %s://%s%s%s:%d/\n", what, scheme, six ? "[" : "", host,
-                 six ? "]" : "", port);
+    const struct config_address *internal = config_internal(config);
+    (void)puts(server->where);
+    if (internal != NULL) {
+        bool six = strchr(internal->host, ':') != NULL;
+        (void)printf("internally listening on http://%s%s%s:%d/\n", six ? "[" : "", internal->host,
+                     six ? "]" : "", net_internal_port(server->loop.net));
+    }
+    (void)fflush(stdout);
 }
 
 static bool listen_for_clients(struct server *server, const struct config *config)
@@ -212,6 +241,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .loop = &server->loop.uv,
         .address = config->listen.host,
         .port = config->listen.port,
+        .listen_socket = server->listen_socket,
         .loopback = config_address_is_loopback(&config->listen),
         .tls = {config->net.certificate.name, config->net.key.name},
         .internal_address = internal == NULL ? NULL : internal->host,
@@ -243,43 +273,134 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         log_error("listen-failed reason=\"%s\"", error);
         return false;
     }
-    print_listening("", tls ? "https" : "http", config->listen.host, net_port(server->loop.net));
-    if (internal != NULL) {
-        print_listening("internally ", "http", internal->host, net_internal_port(server->loop.net));
-    }
+    server->listen_socket = 0; /* net's */
+    const char *host = config->listen.host;
+    bool six = strchr(host, ':') != NULL;
+    (void)snprintf(server->where, sizeof server->where, "listening on %s://%s%s%s:%d/",
+                   tls ? "https" : "http", six ? "[" : "", host, six ? "]" : "",
+                   net_port(server->loop.net));
     if (config->net.warning[0] != '\0') {
         log_warning("certificate reason=\"%s\"", config->net.warning);
     }
-    (void)fflush(stdout);
     return true;
+}
+
+/* Where a second hub may ask for its place. The hub serves without it, too. */
+static void open_door(struct server *server, const struct config *config)
+{
+    char error[512];
+    server->handover.listener = net_listening_socket(server->loop.net);
+    if (!handover_open(&server->handover, &server->loop.uv, config->data, error, sizeof error)) {
+        log_warning("no-take-over reason=\"%s\" (a second hub cannot take this one's place)",
+                    error);
+    }
+}
+
+static bool start(struct server *server, struct config *config)
+{
+    char error[STORAGE_ERROR_BYTES];
+    notify_say(&server->notify, "STATUS=replaying the journal");
+    if (!storage_open(&server->loop.storage, config->data, config->hub.relaxed, &config->schemas,
+                      error)) {
+        log_error("storage-failed reason=\"%s\"", error);
+        return false;
+    }
+    if (!open_hub(server, config) || !replay(server)) {
+        return false;
+    }
+    if (!server->stop.begun) {
+        if (!listen_for_clients(server, config)) {
+            return false;
+        }
+        open_door(server, config);
+        announce(server, config);
+    }
+    return true;
+}
+
+enum outcome { OUTCOME_STOPPED, OUTCOME_FAILED, OUTCOME_BACK };
+
+/* Until another hub has taken over, or has not. */
+static enum outcome hand_over(struct handover *handover, bool ends)
+{
+    bool ready = handover_finish(handover);
+    if (ready) {
+        log_info("taken over");
+    } else if (!ends) {
+        log_error("the hub that took over has ended; this one goes on");
+    }
+    return ready || ends ? OUTCOME_STOPPED : OUTCOME_BACK;
+}
+
+/* One life of the hub; `*socket` listens already, or is 0, and is what goes on listening behind
+ * it. */
+static enum outcome live(const struct arguments *arguments, struct config *config,
+                         struct takeover *takeover, int *socket)
+{
+    struct server server;
+    if (!init(&server, arguments, config)) {
+        log_error("no event loop to be had");
+        return OUTCOME_FAILED;
+    }
+    server.listen_socket = *socket;
+    bool good = start(&server, config);
+    takeover_end(takeover, good);
+    if (good && !server.stop.begun) {
+        notify_ready(&server.notify, server.where);
+        notify_watch(&server.notify);
+        if (server.wants_reload) {
+            reload_ask(&server.reload);
+        }
+        (void)uv_run(&server.loop.uv, UV_RUN_DEFAULT);
+    }
+    good = good && !server.loop.failed;
+    *socket = keep_listening(&server);
+    close_all(&server);
+    log_info("stopped");
+    if (server.handover.begun) {
+        return hand_over(&server.handover, server.ends);
+    }
+    return good ? OUTCOME_STOPPED : OUTCOME_FAILED;
+}
+
+/* False: a hub that runs keeps its place. */
+static bool take_over(struct takeover *takeover, const struct config *config)
+{
+    char error[256];
+    switch (takeover_ask(takeover, config->data, config->listen.host, config->listen.port, error,
+                         sizeof error)) {
+    case TAKEOVER_DONE:
+        log_info("takes over");
+        return true;
+    case TAKEOVER_NOBODY:
+        log_info("nobody to take over from");
+        return true;
+    case TAKEOVER_REFUSED:
+        log_error("take-over-refused reason=\"%s\"", error);
+        return false;
+    }
+    return false;
 }
 
 int serve(const struct arguments *arguments, struct config *config)
 {
+    struct takeover takeover = {.partner = -1};
+    int socket = arguments->inherited.socket;
+    enum outcome outcome;
     log_configure(&config->log);
-    struct server server;
-    char error[STORAGE_ERROR_BYTES];
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk like any other */
-    if (!init(&server, arguments, config)) {
-        log_error("no event loop to be had");
-        return 1;
+    if (arguments->take_over && socket == 0) {
+        if (!take_over(&takeover, config)) {
+            return 1;
+        }
+        socket = takeover.inherited.socket;
     }
-    bool good = storage_open(&server.loop.storage, config->data, config->hub.relaxed,
-                             &config->schemas, error);
-    if (!good) {
-        log_error("storage-failed reason=\"%s\"", error);
+    do {
+        outcome = live(arguments, config, &takeover, &socket);
+    } while (outcome == OUTCOME_BACK);
+    if (socket != 0) {
+        (void)close(socket);
     }
-    good = good && open_hub(&server, config) && replay(&server) &&
-           (server.draining || listen_for_clients(&server, config));
-    if (good && !server.draining && server.wants_reload) {
-        reload_ask(&server.reload);
-    }
-    if (good && !server.draining) {
-        (void)uv_run(&server.loop.uv, UV_RUN_DEFAULT);
-    }
-    good = good && !server.loop.failed;
-    close_all(&server);
-    log_info("stopped");
-    return good ? 0 : 1;
+    return outcome == OUTCOME_STOPPED ? 0 : 1;
 }

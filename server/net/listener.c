@@ -74,13 +74,13 @@ static bool refuse(char *error, size_t size, const char *address, int port, cons
     return false;
 }
 
-bool listener_open(struct listener *listener, uv_loop_t *loop, const char *address, int port,
-                   char *error, size_t size)
+bool listener_open(struct listener *listener, uv_loop_t *loop, int inherited, const char *address,
+                   int port, char *error, size_t size)
 {
     union address parsed;
     socklen_t length = read_address(address, port, &parsed);
     errno = EINVAL;
-    listener->socket = length == 0 ? -1 : listen_on(&parsed, length);
+    listener->socket = inherited != 0 ? inherited : length == 0 ? -1 : listen_on(&parsed, length);
     if (listener->socket < 0) {
         return refuse(error, size, address, port, reason(errno));
     }
@@ -131,6 +131,14 @@ void listener_start(struct listener *listener, listener_accept *accept, void *co
     listener->accept = accept;
     listener->context = context;
     resume(&listener->pause);
+}
+
+void listener_stop(struct listener *listener)
+{
+    if (listener->socket >= 0) {
+        (void)uv_poll_stop(&listener->poll);
+        (void)uv_timer_stop(&listener->pause);
+    }
 }
 
 int listener_port(const struct listener *listener)

@@ -24,13 +24,17 @@ struct listener {
 };
 
 /*
- * Listens on a numeric address and a port, 0 for a free one. False: `error` holds a sentence, and
- * the listener is closed.
+ * Listens on a numeric address and a port, 0 for a free one; or goes on with a socket that listens
+ * there already, if `inherited` is not 0. False: `error` holds a sentence, and the listener is
+ * closed.
  */
-CRDT_CHECKED bool listener_open(struct listener *listener, uv_loop_t *loop, const char *address,
-                                int port, char *error, size_t size);
+CRDT_CHECKED bool listener_open(struct listener *listener, uv_loop_t *loop, int inherited,
+                                const char *address, int port, char *error, size_t size);
 
 void listener_start(struct listener *listener, listener_accept *accept, void *context);
+
+/* Accepts no more: who comes waits in the socket's queue. */
+void listener_stop(struct listener *listener);
 
 /* The port, 0 when it cannot be told. */
 int listener_port(const struct listener *listener);

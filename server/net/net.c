@@ -354,9 +354,10 @@ static void on_accepted_inside(void *net, int socket) { adopt(net, NET_INTERNAL,
 static bool open_listeners(struct net *net, char *error, size_t size)
 {
     const struct net_config *config = &net->config;
-    if (!listener_open(&net->listener, config->loop, config->address, config->port, error, size) ||
+    if (!listener_open(&net->listener, config->loop, config->listen_socket, config->address,
+                       config->port, error, size) ||
         (config->internal_address != NULL &&
-         !listener_open(&net->internal, config->loop, config->internal_address,
+         !listener_open(&net->internal, config->loop, 0, config->internal_address,
                         config->internal_port, error, size))) {
         return false;
     }
@@ -439,6 +440,14 @@ void net_stop_listening(struct net *net)
 {
     listener_close(&net->listener);
     listener_close(&net->internal);
+}
+
+int net_listening_socket(const struct net *net) { return net->listener.socket; }
+
+void net_stop_accepting(struct net *net)
+{
+    listener_stop(&net->listener);
+    listener_stop(&net->internal);
 }
 
 void net_stats(const struct net *net, struct net_stats *stats)

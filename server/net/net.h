@@ -76,6 +76,7 @@ struct net_config {
     uv_loop_t *loop;
     const char *address;          /* a number's text, without brackets */
     int port;                     /* 0: a free one */
+    int listen_socket;            /* that listens there already; 0: none */
     bool loopback;                /* only this machine reaches the address */
     struct certificate_files tls; /* of the public address; without a certificate: no TLS */
     const char *internal_address; /* NULL: there is none */
@@ -146,6 +147,12 @@ struct net_settings {
 };
 
 void net_reconfigure(struct net *net, const struct net_settings *settings);
+
+/* The socket that listens; it is net's. */
+int net_listening_socket(const struct net *net);
+
+/* Accepts nobody for now: who comes waits in the socket's queue. */
+void net_stop_accepting(struct net *net);
 
 /* Nobody else may connect; the port is free again. */
 void net_stop_listening(struct net *net);
