@@ -112,6 +112,7 @@ static void apply(struct reload *reload)
     hub.operators_inside = config_allows_console_inside(next);
     struct hub_event event = {.kind = EVENT_RECONFIGURE, .config = &hub};
     reload->next = NULL;
+    reload->declared = false;
     reload->config = next;
     loop->keys = &next->keys;
     net_reconfigure(loop->net, &(struct net_settings){
@@ -139,28 +140,34 @@ static void release(struct reload *reload, const char *reason)
     refuse(reload, reason);
 }
 
+static void on_settling(uv_timer_t *timer);
+
 static void on_declared(void *context, bool declared, const char *text)
 {
     struct reload *reload = context;
     reload->declaring = false;
     if (!declared) {
         release(reload, text);
-    } else {
-        apply(reload);
+        return;
     }
+    reload->declared = true; /* somebody may have asked for a document meanwhile */
+    (void)uv_timer_start(&reload->timer, on_settling, 0, SETTLE_CHECK_MS);
 }
 
 static void on_settling(uv_timer_t *timer)
 {
     struct reload *reload = timer->data;
-    struct hub_stats stats;
-    hub_stats(reload->loop->hub, &stats);
-    if (!stats.settled && reload->left_ms >= SETTLE_CHECK_MS) {
-        reload->left_ms -= SETTLE_CHECK_MS;
+    bool settled = hub_settled(reload->loop->hub);
+    if (!settled && (reload->declared || reload->left_ms >= SETTLE_CHECK_MS)) {
+        reload->left_ms -= reload->declared ? 0 : SETTLE_CHECK_MS;
         return;
     }
     (void)uv_timer_stop(timer);
-    if (!stats.settled) {
+    if (reload->declared) {
+        apply(reload);
+        return;
+    }
+    if (!settled) {
         release(reload, "the hub could not store what it has in time: is its disk failing?");
         return;
     }

@@ -20,6 +20,7 @@ struct reload {
     uv_timer_t timer;      /* until the hub has settled */
     uint64_t left_ms;
     bool declaring; /* the storage has `next` */
+    bool declared;  /* and has taken it: it takes effect as soon as the hub has settled again */
     bool again;     /* asked for while another was under way */
     /* Told when a reload begins, and how it has ended. */
     void (*begun)(void *context);

@@ -332,7 +332,6 @@ void hub_stats(const struct hub *hub, struct hub_stats *stats)
         .read_only = hub->read_only,
         .draining = hub->draining,
         .drained = hub->draining && idle,
-        .settled = hub_settled(hub),
         .replaying = hub->replay_first != NULL,
     };
 }

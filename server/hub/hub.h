@@ -111,7 +111,7 @@ enum hub_event_kind {
     EVENT_RELEASE,  /* they do not change after all */
     EVENT_RECONFIGURE, /* config: takes effect at once, but for journal, ancestors, position, seed,
                           relaxed and tokens. Its schemas have numbers; unless they are equal to
-                          those before (schema_equal), the hub is held and has settled. What they
+                          those before (schema_equal), the hub is held and settled. What they
                           declare as before they get from those before, which may go then */
     EVENT_DRAIN        /* stop: GOAWAY to all, no new connections, store everything */
 };
@@ -211,7 +211,6 @@ struct hub_stats {
     bool read_only;
     bool draining;
     bool drained;   /* after DRAIN: everything is stored, nothing is under way */
-    bool settled;   /* after HOLD: the same, and nothing is being loaded */
     bool replaying; /* batches of the tail are not merged yet */
 };
 
@@ -254,5 +253,9 @@ struct hub_peer {
 
 /* False: it is not there. */
 bool hub_peer(const struct hub *hub, uint64_t connection, struct hub_peer *peer);
+
+/* After HOLD: everything is stored, nothing is under way, and nobody but streams needs a document.
+ * Looks at all documents. */
+bool hub_settled(const struct hub *hub);
 
 #endif

@@ -17,12 +17,21 @@ void hub_hold(struct hub *hub)
     store_soon(hub);
 }
 
+static bool is_idle(const struct hub *hub)
+{
+    return hub->replay_first == NULL && !hub->appending && hub->gathering.length == 0 &&
+           !hub->storing && list_empty(&hub->dirty_documents) && hub->loads.length == 0 &&
+           hub->retirement.request == 0 && hub->retirement.records.length == 0;
+}
+
 bool hub_settled(const struct hub *hub)
 {
-    return hub->held && hub->replay_first == NULL && !hub->appending &&
-           hub->gathering.length == 0 && !hub->storing && list_empty(&hub->dirty_documents) &&
-           hub->loads.length == 0 && hub->retirement.request == 0 &&
-           hub->retirement.records.length == 0;
+    bool settled = hub->held && is_idle(hub);
+    for (uint32_t i = 0; settled && i < hub->documents.length; i++) {
+        const struct document *document = hub->documents.places[i].item;
+        settled = document->pins == document->stream_count;
+    }
+    return settled;
 }
 
 static const struct schema *schema_of(const struct schema_set *schemas,

@@ -578,7 +578,6 @@ bool hub_hash_schemas(const struct schema_set *schemas, uint64_t *hash);
 
 /* reconfigure.c */
 void hub_hold(struct hub *hub);
-bool hub_settled(const struct hub *hub);
 void hub_reconfigure(struct hub *hub, const struct hub_config *config);
 bool schema_is_offered(const struct connection *connection, const struct schema *schema);
 

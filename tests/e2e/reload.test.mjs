@@ -12,7 +12,7 @@ import { test } from 'node:test';
 import { connect } from 'syncline';
 import { WebSocket } from 'ws';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
-import { bin, run, sql, startHub, until } from './support.mjs';
+import { bin, run, sleep, sql, startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 
 const POST = 'post: {likes: g-counter}';
@@ -226,4 +226,27 @@ test('the command line follows a change, too', { timeout: 60000 }, async (t) => 
   await reload(hub, schemas('post: {likes: g-counter, stock: pn-counter}'));
   await run('syncline', ['--hub', hub.url, 'increment', 'post/1', 'stock', '7']);
   await until(() => /stock.*7/.test(seen), 'the new field');
+});
+
+test('a hub that is killed in the middle of a change has lost nothing, and starts with the last configuration', { timeout: 120000 }, async (t) => {
+  const hub = await startHub(t, { schemas: POST });
+  const one = client(t, hub);
+  const docs = Array.from({ length: 20 }, (_, i) => one.open(`post/${i}`));
+  await Promise.all(docs.map((doc) => doc.synced));
+  let made = 0;
+  const editing = setInterval(() => { for (const doc of docs) doc.likes.increment(); made += 1; }, 4);
+  t.after(() => clearInterval(editing));
+  for (let i = 0; i < 12; i++) {
+    const extra = i % 2 === 0 ? ', tags: {type: or-set, of: string}' : '';
+    rewrite(hub, schemas(`post: {likes: g-counter, count-${i}: pn-counter${extra}}`));
+    hub.process.kill('SIGHUP');
+    await sleep(i * 3); // from before it has begun to after it has ended
+    await hub.kill();
+    await hub.start();
+    await until(() => docs.every((doc) => doc.fields.includes(`count-${i}`)), 'the fields of the last configuration');
+  }
+  clearInterval(editing);
+  await Promise.all(docs.map((doc) => doc.saved));
+  assert.equal(await hub.stop(), 0);
+  assert.deepEqual(await sql(hub.data, 'SELECT min(likes) AS least, max(likes) AS most FROM post'), [{ least: made, most: made }]);
 });

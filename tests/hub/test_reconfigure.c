@@ -49,12 +49,7 @@ static void expect(uint64_t connection, const char *transcript)
 
 static void skip(uint64_t connection) { (void)world_read(&world, connection); }
 
-static bool settled(void)
-{
-    struct hub_stats stats;
-    hub_stats(world.hub, &stats);
-    return stats.settled;
-}
+static bool settled(void) { return hub_settled(world.hub); }
 
 static void hold(void) { world_event(&world, (struct hub_event){.kind = EVENT_HOLD}); }
 
