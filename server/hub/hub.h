@@ -32,6 +32,9 @@
     X(HUB_CORRUPT, "the journal or a document's rows cannot be read")                              \
     X(HUB_UNKNOWN_SCHEMA,                                                                          \
       "the journal holds updates of a schema that is not declared; declare it again, start and "   \
+      "stop the hub once, then remove it")                                                         \
+    X(HUB_UNKNOWN_FIELD,                                                                           \
+      "the journal holds updates of a field that is not declared; declare it again, start and "    \
       "stop the hub once, then remove it")
 
 enum hub_status {

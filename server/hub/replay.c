@@ -5,6 +5,19 @@
 
 #include "server/hub/state.h"
 
+/* What is merged without a field would never be in its rows. */
+static bool has_all_fields(const struct schema *schema, const struct packet *packet)
+{
+    struct reader reader = reader_of(packet->update.fields);
+    size_t length = read_map(&reader, LIMIT_FIELDS);
+    bool all = true;
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        all = schema_field_by_number(schema, read_uint(&reader)) != NULL && all;
+        reader_skip(&reader, 1);
+    }
+    return all;
+}
+
 /* A record's own form; what it says is the merge's business. */
 static enum hub_status check_record(const struct hub *hub, const struct record *record)
 {
@@ -18,7 +31,12 @@ static enum hub_status check_record(const struct hub *hub, const struct record *
     if (!read || !document_name_valid(record->name, &schema, &key)) {
         return HUB_CORRUPT;
     }
-    return schema_find(hub->config.schemas, schema) == NULL ? HUB_UNKNOWN_SCHEMA : HUB_OK;
+    const struct schema *declared = schema_find(hub->config.schemas, schema);
+    if (declared == NULL) {
+        return HUB_UNKNOWN_SCHEMA;
+    }
+    bool merges = packed && record->verdict == CODE_NONE;
+    return merges && !has_all_fields(declared, &packet) ? HUB_UNKNOWN_FIELD : HUB_OK;
 }
 
 /* At once, while whoever reads the journal knows which batch it is. */

@@ -249,3 +249,20 @@ Test(reconfigure, a_share_grows_without_leaving_anybody_out)
     }
     cr_expect(eq(sz, before, sizeof offered));
 }
+
+Test(reconfigure, what_the_journal_holds_of_a_field_is_not_merged_without_it)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
+    cr_assert(world_commit(&world));
+    declare_less();
+    struct hub *hub = hub_create(&next.config);
+    struct hub_effects effects;
+    struct hub_event event = {.kind = EVENT_REPLAY,
+                              .position = world.journal[0].position,
+                              .bytes = buffer_bytes(&world.journal[0].bytes)};
+    cr_expect(eq(int, hub_step(hub, &event, &effects), HUB_UNKNOWN_FIELD));
+    hub_destroy(hub);
+}
