@@ -16,6 +16,8 @@ struct schema_field {
     struct declaration declared;
     uint32_t number; /* ascending within the schema; not always dense */
     bool guarded;    /* only admins edit it */
+    uint64_t since;  /* who has seen the document up to here may not have seen the field, which was
+                        not declared for a time; 0: it always was */
     bool frozen;     /* nobody edits it */
 };
 

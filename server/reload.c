@@ -57,6 +57,7 @@ static bool take_number(struct schema_field *field, const struct schema *now)
         return false;
     }
     field->number = known->number;
+    field->since = known->since;
     return true;
 }
 

@@ -237,6 +237,21 @@ static void count_state(struct hub *hub, const struct stream *stream, const stru
     }
 }
 
+/* Fields that were not declared for a time hold what the client's cursor covers, and it may have
+ * never seen. */
+static bool has_seen_all(const struct stream *stream)
+{
+    const struct document *document = stream->document;
+    for (size_t i = 0; i < document->schema->length; i++) {
+        uint64_t position = document->fields[i]->position;
+        if (position > 0 && position <= stream->cursor &&
+            stream->cursor <= document->schema->fields[i].since) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void write_state(struct hub *hub, struct stream *stream, struct writer *writer)
 {
     struct document *document = stream->document;
@@ -290,6 +305,7 @@ bool stream_publish(struct hub *hub, struct stream *stream, struct writer *write
         hub->counters.opened++;
         hub->counters.resumed += stream->has_cursor;
         write_opened(writer, hub, stream);
+        stream->has_cursor = stream->has_cursor && has_seen_all(stream);
     }
     bool news = stream->cursor != stream->document->position;
     if (!was_opened || news) {

@@ -59,6 +59,13 @@ STORAGE_CHECKED bool catalog_journal(sqlite3 *database, bool relaxed, uint64_t l
 STORAGE_CHECKED bool catalog_fields(sqlite3 *database, struct schema_set *schemas, bool tail,
                                     struct catalog_error *error);
 
+/*
+ * Notes which fields are declared no more, and gives those that have come back the position
+ * `since`: `last`, the journal's last one, at the time.
+ */
+STORAGE_CHECKED bool catalog_absences(sqlite3 *database, struct schema_set *schemas, uint64_t last,
+                                      struct catalog_error *error);
+
 /* Makes the views anew: key, position, and a column for each field. */
 STORAGE_CHECKED bool catalog_views(sqlite3 *database, const struct schema_set *schemas,
                                    struct catalog_error *error);

@@ -7,14 +7,13 @@
 #include "server/storage/catalog.h"
 #include "server/storage/storage_state.h"
 
-static int trim_all(struct storage *storage)
+static int trim_all(struct storage *storage, uint64_t *last)
 {
     const struct journal_operations *operations = storage->journal->operations;
-    uint64_t last = 0;
     bool more = true;
-    int rc = operations->last(storage->journal, &last);
+    int rc = operations->last(storage->journal, last);
     while (rc == SQLITE_OK && more) {
-        rc = operations->trim(storage->journal, last, &more);
+        rc = operations->trim(storage->journal, *last, &more);
     }
     return rc;
 }
@@ -32,14 +31,16 @@ static bool declare(struct storage *storage, struct schema_set *schemas,
                     char text[STORAGE_ERROR_BYTES])
 {
     struct catalog_error reason;
+    uint64_t last = 0;
     int rc = database_exec(storage->writer, "BEGIN IMMEDIATE");
     if (rc == SQLITE_OK) {
-        rc = trim_all(storage);
+        rc = trim_all(storage, &last);
     }
     if (rc != SQLITE_OK) {
         return explain(storage, rc, text);
     }
     if (!catalog_fields(storage->writer, schemas, false, &reason) ||
+        !catalog_absences(storage->writer, schemas, last, &reason) ||
         !catalog_views(storage->writer, schemas, &reason)) {
         (void)snprintf(text, STORAGE_ERROR_BYTES, "%.200s: %.1000s", storage->path, reason.text);
         return false;

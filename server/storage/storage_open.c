@@ -153,6 +153,7 @@ static bool update_catalog(struct storage *storage, struct schema_set *schemas, 
     if (!catalog_journal(storage->writer, storage->relaxed, storage->info.position,
                          &storage->info.journal, &reason) ||
         !catalog_fields(storage->writer, schemas, tail, &reason) ||
+        !catalog_absences(storage->writer, schemas, storage->info.position, &reason) ||
         !catalog_views(storage->writer, schemas, &reason)) {
         return refuse(storage, reason.text, error);
     }

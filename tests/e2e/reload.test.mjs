@@ -95,9 +95,14 @@ test('a field that is taken out is served no more, and is whole again when it co
   assert.doesNotMatch(got.stdout, /stock/);
   doc.likes.increment();
   await doc.saved;
+  const late = client(t, hub).open('post/1'); // which has never heard of the field
+  await late.synced;
+  await until(() => late.likes.value === 4, 'all that happened');
   await reload(hub, schemas('post: {likes: g-counter, stock: pn-counter}'));
   assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'stock'])).stdout, '40\n');
   assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'likes'])).stdout, '4\n');
+  // Who had the document without the field, and has seen all that happened, sees what it has held all the time.
+  for (const one of [doc, late]) await until(() => one.fields.includes('stock') && one.stock.value === 40, 'the field to be whole');
 });
 
 test('a mistake changes nothing, and the log says where it is', { timeout: 60000 }, async (t) => {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/codec.h"
 #include "tests/storage/fixture.h"
 
 static void declare_post(struct fixture *fixture, const char *first, const char *second)
@@ -65,6 +66,69 @@ Test(fields, numbers_follow_the_first_declaration)
     fixture_declare(&fixture, "post", "likes", "g-counter", ELEMENT_STRING);
     fixture_open(&fixture);
     cr_expect(eq(int, number_of(&fixture, "likes"), 0), "comes back with its number");
+    fixture_finish(&fixture);
+}
+
+/* Of the first field. */
+static int since(const struct fixture *fixture)
+{
+    return (int)fixture->schemas.schemas[0].fields[0].since;
+}
+
+Test(fields, that_were_away_say_since_when_they_are_back)
+{
+    struct fixture fixture;
+    uint64_t position = 0;
+    fixture_init(&fixture);
+    declare_post(&fixture, "likes", "tags");
+    fixture_open(&fixture);
+    cr_assert(fixture_append(&fixture, fixture_text("one"), &position));
+    cr_expect(eq(int, since(&fixture), 0));
+    fixture_close(&fixture);
+    fixture_open(&fixture);
+    cr_expect(eq(int, since(&fixture), 0), "it has always been there");
+    fixture_close(&fixture);
+    fixture_forget_schemas(&fixture);
+    fixture_declare(&fixture, "page", "title", "lww-register", ELEMENT_STRING);
+    fixture_open(&fixture);
+    fixture_close(&fixture);
+    declare_post(&fixture, "likes", "tags");
+    fixture_open(&fixture);
+    cr_expect(eq(int, since(&fixture), (int)position));
+    fixture_close(&fixture);
+    fixture_open(&fixture);
+    cr_expect(eq(int, since(&fixture), (int)position), "for good");
+    cr_assert(fixture_append(&fixture, fixture_text("two"), &position));
+    struct schema_set less = {0};
+    struct schema_set more = {0};
+    cr_assert(schema_set_add(&less, fixture_text("post")) != NULL);
+    struct storage_completion completion;
+    cr_assert(storage_declare(fixture.storage, &less));
+    fixture_wait(&fixture, &completion);
+    cr_expect(eq(int, completion.kind, STORAGE_DECLARED));
+    struct schema *post = schema_set_add(&more, fixture_text("post"));
+    struct schema_field *field = schema_add_field(post, fixture_text("likes"));
+    declaration_init(&field->declared, protocol_codec_find(fixture_text("g-counter")), false);
+    cr_assert(storage_declare(fixture.storage, &more));
+    fixture_wait(&fixture, &completion);
+    cr_expect(eq(int, completion.kind, STORAGE_DECLARED));
+    cr_expect(eq(int, (int)more.schemas[0].fields[0].since, (int)position));
+    cr_expect(
+        eq(str, (char *)(uintptr_t)fixture_sql(&fixture, "SELECT count(*) FROM journal"), "0"));
+    /* Refused as a whole: nothing of it is kept. */
+    field = schema_add_field(&more.schemas[0], fixture_text("fresh"));
+    declaration_init(&field->declared, protocol_codec_find(fixture_text("g-counter")), false);
+    cr_assert(schema_set_add(&more, fixture_text("POST")) != NULL);
+    cr_assert(storage_declare(fixture.storage, &more));
+    fixture_wait(&fixture, &completion);
+    cr_expect(eq(int, completion.kind, STORAGE_DECLARE_FAILED));
+    cr_expect(strstr(completion.text, "would have one SQL view") != NULL, "%s", completion.text);
+    cr_expect(eq(str,
+                 (char *)(uintptr_t)fixture_sql(&fixture,
+                                                "SELECT count(*) FROM fields WHERE name = 'fresh'"),
+                 "0"));
+    schema_set_finish(&less);
+    schema_set_finish(&more);
     fixture_finish(&fixture);
 }
 
