@@ -9,11 +9,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { connect } from 'syncline';
 import { WebSocket } from 'ws';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { bin, run, sleep, sql, startHub, until } from './support.mjs';
-import { startHubWithKeys } from './tokens.mjs';
+import { makeAuthority } from './certificates.mjs';
+import { makeToken, startHubWithKeys } from './tokens.mjs';
 
 const POST = 'post: {likes: g-counter}';
 
@@ -119,7 +121,7 @@ test('a mistake changes nothing, and the log says where it is', { timeout: 60000
     for (const text of expected) assert.match(log, text);
   };
   await refused(schemas('post: {likes: gcounter}\n  page: {title: lww'), /hub\.yaml:\d+:\d+: /);
-  await refused((text) => `${text}durabilty: full\nlimits: {streams: 0}\n`, /hub\.yaml:6:1: unknown key "durabilty"/, /hub\.yaml:7:19: /);
+  await refused((text) => `${text}durabilty: full\nlimits: {streams: 0}\n`, /hub\.yaml:\d+:1: unknown key "durabilty"/, /hub\.yaml:\d+:19: /);
   await refused((text) => text.replace(/^data: .*$/m, 'data: other.db'), /hub\.yaml:2:1: another "data" /);
   await refused((text) => `durability: relaxed\nlimits: {streams: 5, connections: 7}\n${text}`,
     /hub\.yaml:1:1: another "durability" /, /hub\.yaml:2:22: another "limits.connections" /);
@@ -219,6 +221,50 @@ test('a share of principals is offered a schema: more as it grows, and the same 
   await share('100%');
   doc.likes.increment();
   await until(() => doc.pending === 0, 'the edit to be taken again');
+});
+
+test('keys change at once, and who is in stays', { timeout: 60000 }, async (t) => {
+  const { hub, issue, secretFile } = await startHubWithKeys(t);
+  const old = client(t, hub, { token: issue() });
+  const doc = old.open('post/1');
+  await doc.synced;
+  const secret = 'another secret of at least thirty-two bytes';
+  writeFileSync(`${secretFile}-2`, secret);
+  const token = makeToken('HS256', secret, { sub: 'bob', exp: Date.now() / 1000 + 3600 });
+  const codes = [];
+  const early = client(t, hub, { token });
+  early.on('error', ({ code }) => codes.push(code));
+  await until(() => codes.includes('TOKEN_INVALID'), 'a refusal before');
+  await reload(hub, (file) => file.replace(/^tokens: .*$/m, `tokens: {keys: [{algorithm: HS256, secret_file: ${secretFile}-2}]}`));
+  await client(t, hub, { token }).open('post/1').synced;
+  doc.likes.increment();
+  await doc.saved;
+  codes.length = 0;
+  const late = client(t, hub, { token: issue() });
+  late.on('error', ({ code }) => codes.push(code));
+  await until(() => codes.includes('TOKEN_INVALID'), 'a refusal of the old key');
+  assert.match(await reload(hub, (file) => file.replace(/^tokens: .*$/m, '')), /another "tokens" than the hub was started with/);
+  assert.match(await reload(hub, (file) => `tokens: {keys: [{algorithm: HS256, secret_file: ${secretFile}-3}]}\n${file}`), /hub\.yaml:1:\d+: /);
+});
+
+test('other files of a certificate are shown from then on', { timeout: 60000 }, async (t) => {
+  const authority = makeAuthority(t);
+  const [one, other] = [authority.issue({}), authority.issue({})];
+  const tls = ({ certificate, key }) => `tls: {certificate_file: ${certificate}, key_file: ${key}}`;
+  const hub = await startHub(t, { tls: authority.trust, config: tls(one), schemas: POST });
+  const shown = async () => {
+    const socket = connectTls({ port: hub.port, host: '127.0.0.1', ...authority.trust });
+    await once(socket, 'secureConnect');
+    const { fingerprint256 } = socket.getPeerCertificate();
+    socket.destroy();
+    return fingerprint256;
+  };
+  const before = await shown();
+  assert.match(await reload(hub, (file) => file.replace(/^tls: .*$/m, tls({ ...other, key: one.key }))), /hub\.yaml:\d+:\d+: .*the key does not belong to the certificate[^]*reload-refused/);
+  assert.equal(await shown(), before);
+  assert.match(await reload(hub, (file) => file.replace(/^tls: .*$/m, tls(other))), /reloaded/);
+  assert.notEqual(await shown(), before);
+  assert.match(await reload(hub, (file) => file.replace(/^tls: .*$/m, '')), /another "tls" /);
 });
 
 test('the command line follows a change, too', { timeout: 60000 }, async (t) => {
