@@ -11,7 +11,7 @@ struct arguments {
     const char *config;
     const char *listen; /* in place of the configuration's; NULL: not given */
     const char *data;
-    const char *from; /* of `restore` */
+    const char *from;           /* of `restore` */
     struct inherited inherited; /* where the service manager listens for it */
     bool take_over;             /* from the hub that has the database now */
 };

@@ -336,6 +336,16 @@ bool config_read(const char *path, struct config *config, struct buffer *mistake
     return good;
 }
 
+struct hub_config config_hub(struct config *config)
+{
+    struct hub_config hub = config->hub;
+    hub.schemas = &config->schemas;
+    hub.tokens = config->keys.length > 0;
+    hub.operators = config_allows_console(config);
+    hub.operators_inside = config_allows_console_inside(config);
+    return hub;
+}
+
 void config_finish(struct config *config)
 {
     for (size_t i = 0; i < config->allowed_origin_count; i++) {

@@ -94,6 +94,10 @@ bool config_allows_console(const struct config *config);
 /* And on the internal address: auto means if the tokens say it, or only this machine reaches it. */
 bool config_allows_console_inside(const struct config *config);
 
+/* `config->hub` with what the rest of the configuration says of it, at the start and at each
+ * reload: all but what the database knows, and the seed. Borrows the schemas. */
+struct hub_config config_hub(struct config *config);
+
 /* Takes an empty one too. */
 void config_finish(struct config *config);
 

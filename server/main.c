@@ -34,14 +34,10 @@ static int complain(const char *text)
 static int read_arguments(int count, char **values, struct arguments *arguments)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"listen", required_argument, NULL, 'l'},
-        {"data", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {"from", required_argument, NULL, 'f'},
-        {"take-over", no_argument, NULL, 't'},
-        {0},
+        {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
+        {"data", required_argument, NULL, 'd'},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {"from", required_argument, NULL, 'f'},
+        {"take-over", no_argument, NULL, 't'},    {0},
     };
     int option;
     while ((option = getopt_long(count, values, "", options, NULL)) != -1) {

@@ -107,10 +107,7 @@ static void apply(struct reload *reload)
     struct loop *loop = reload->loop;
     struct config *before = reload->config;
     struct config *next = reload->next;
-    struct hub_config hub = next->hub;
-    hub.schemas = &next->schemas;
-    hub.operators = config_allows_console(next);
-    hub.operators_inside = config_allows_console_inside(next);
+    struct hub_config hub = config_hub(next);
     struct hub_event event = {.kind = EVENT_RECONFIGURE, .config = &hub};
     reload->next = NULL;
     reload->declared = false;

@@ -152,14 +152,10 @@ static bool open_hub(struct server *server, struct config *config)
 {
     struct storage_info info;
     storage_info(server->loop.storage, &info);
-    struct hub_config hub = config->hub;
-    hub.schemas = &config->schemas;
+    struct hub_config hub = config_hub(config);
     hub.journal = info.journal;
     server->loop.data = config->data;
-    hub.tokens = config->keys.length > 0;
     hub.position = info.position;
-    hub.operators = config_allows_console(config);
-    hub.operators_inside = config_allows_console_inside(config);
     /* The two structs are one thing on two sides of a wall. */
     _Static_assert(sizeof(struct storage_ancestor) == sizeof(struct hub_ancestor), "same shape");
     hub.ancestors = (const struct hub_ancestor *)(const void *)info.ancestors;

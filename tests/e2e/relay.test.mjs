@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { encodePacket } from 'syncline/internal/protocol/every';
@@ -281,4 +282,25 @@ test('whoever comes, goes and dies, all that was edited counts once', async (t) 
     throw new Error(`${error.message} ${JSON.stringify([seen, [...expected].map(([n, e]) => [n, e.likes, e.tags.size])])}`);
   });
   await until(async () => (await streams(hub)) === '2 6', 'two connections, three streams each');
+});
+
+test('tabs follow a change of the schemas on their connection, and go on with one stream for each document', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { schemas: 'post: {likes: g-counter}' });
+  const { open, dials } = browser(t, hub);
+  const docs = Array.from({ length: 5 }, () => open().open('post/1'));
+  await Promise.all(docs.map((doc) => doc.synced));
+  let made = 0;
+  const editing = setInterval(() => { for (const doc of docs) doc.likes.increment(); made += docs.length; }, 10);
+  t.after(() => clearInterval(editing));
+  await until(() => docs[0].likes.value > 20, 'edits');
+  writeFileSync(hub.file, readFileSync(hub.file, 'utf8').replace('{likes: g-counter}', '{likes: g-counter, tags: or-set}'));
+  hub.process.kill('SIGHUP');
+  await until(() => docs.every((doc) => doc.fields.includes('tags')), 'the field in every tab');
+  docs[0].tags.add('new');
+  await until(() => docs.every((doc) => doc.tags.has('new')), 'the new field to be shared');
+  clearInterval(editing);
+  await Promise.all(docs.map((doc) => doc.saved));
+  await until(() => docs.every((doc) => doc.likes.value === made), 'every edit, once');
+  assert.equal(await streams(hub), '1 1');
+  assert.equal(dials(), 1);
 });
