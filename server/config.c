@@ -155,6 +155,18 @@ static bool add_origin(struct config *config, struct bytes text)
     return true;
 }
 
+static void read_switch(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    struct bytes text = {0};
+    bool given = yaml_text(value, &text);
+    bool on = given && text_is(text, "true");
+    if (!on && !(given && text_is(text, "false"))) {
+        yaml_mistake(value, "%s; expected true or false", yaml_show(value).text);
+        return;
+    }
+    *(bool *)member(target, key) = on;
+}
+
 static void read_origins(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     (void)key;
@@ -258,6 +270,7 @@ static void read_log(struct yaml_value value, const struct yaml_key *key, void *
 
 static const struct yaml_key keys[] = {
     {"listen", read_listen, offsetof(struct config, listen), NULL, 0, 0},
+    {"behind_proxy", read_switch, offsetof(struct config, behind_proxy), NULL, 0, 0},
     {"internal", read_internal, 0, NULL, 0, 0},
     {"tls", read_tls, 0, NULL, 0, 0},
     {"data", read_data, offsetof(struct config, data), "the path of the database's file", 0, 0},
@@ -352,12 +365,8 @@ void config_finish(struct config *config)
         free(config->allowed_origins[i]);
     }
     free(config->allowed_origins);
-    for (size_t i = 0; i < config->keys.length; i++) {
-        free(config->sources[i].name);
-    }
-    free(config->sources);
     config_finish_net(config);
-    token_keys_finish(&config->keys);
+    config_finish_keys(config);
     free(config->data);
     schema_set_finish(&config->schemas);
     *config = (struct config){0};

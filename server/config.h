@@ -55,7 +55,8 @@ struct config_net {
 /* Owns its strings, keys and schemas. `{0}` is empty. */
 struct config {
     struct config_address listen;
-    char *data; /* path of the database, as written: relative to the working directory */
+    bool behind_proxy; /* one that has TLS, and through which alone others reach `listen` */
+    char *data;        /* path of the database, as written: relative to the working directory */
     char **allowed_origins; /* NULL-terminated; NULL: none but the hub's own pages */
     size_t allowed_origin_count;
     enum config_console console;
@@ -67,7 +68,9 @@ struct config {
     struct config_api api;
     uint64_t drain_ms;             /* how long the end may take */
     struct token_keys keys;        /* `config_parse` leaves their material empty */
-    struct config_source *sources; /* of each key */
+    struct config_source *sources; /* of each key that is configured */
+    struct config_source jwks;     /* of a set of more keys; no name: none */
+    struct buffer key_notes;       /* which of its keys are passed over, a line each */
     struct schema_set schemas;     /* fields without numbers: the storage gives them */
     struct hub_config hub;         /* without schemas, journal, position and seed */
 };

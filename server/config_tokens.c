@@ -8,6 +8,9 @@
 
 #include "protocol/yaml/file.h"
 #include "server/config_values.h"
+#include "server/jwks.h"
+
+enum { NOTES_BYTES_MAX = 4096 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -124,21 +127,20 @@ static bool check_draft(struct yaml_value value, const struct draft *draft)
 static bool add_key(struct config *config, struct draft *draft)
 {
     size_t length = config->keys.length;
-    struct token_key *keys = realloc(config->keys.items, (length + 1) * sizeof *keys);
-    if (keys == NULL) {
-        return false;
-    }
-    config->keys.items = keys;
+    bool secret = draft->key.algorithm == TOKEN_HS256;
     struct config_source *sources = realloc(config->sources, (length + 1) * sizeof *sources);
     if (sources == NULL) {
         return false;
     }
     config->sources = sources;
-    keys[length] = draft->key;
-    buffer_init(&keys[length].material, TOKEN_KEY_BYTES_MAX);
-    sources[length] = draft->key.algorithm == TOKEN_HS256 ? draft->secret : draft->public_key;
-    config->keys.length++;
-    *draft = (struct draft){0};
+    buffer_init(&draft->key.material, TOKEN_KEY_BYTES_MAX);
+    if (!token_keys_add(&config->keys, &draft->key)) {
+        return false;
+    }
+    struct config_source *source = secret ? &draft->secret : &draft->public_key;
+    sources[length] = *source;
+    *source = (struct config_source){0};
+    config->keys.configured = config->keys.length;
     return true;
 }
 
@@ -221,8 +223,16 @@ static void read_allow(struct yaml_value value, const struct yaml_key *key, void
                     allow);
 }
 
+static void read_jwks_file(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    keep_source(value, "the path of a file with a JSON Web Key Set", false,
+                &((struct config *)target)->jwks);
+}
+
 static const struct yaml_key token_keys[] = {
-    {"keys", read_keys, 0, "a list of keys", 0, 0},
+    {"keys", read_keys, 0, NULL, 0, 0},
+    {"jwks_file", read_jwks_file, 0, NULL, 0, 0},
     {"allow", read_allow, 0, NULL, 0, 0},
 };
 
@@ -231,6 +241,12 @@ void config_parse_tokens(struct yaml_value value, struct config *config)
     yaml_read_keys(value, token_keys, COUNT_OF(token_keys),
                    "keys of tokens, such as \"keys: [{algorithm: HS256, secret_file: secret}]\"",
                    config);
+    if (value.node != NULL && fy_node_is_mapping(value.node) &&
+        fy_node_mapping_lookup_by_string(value.node, "keys", FY_NT) == NULL &&
+        fy_node_mapping_lookup_by_string(value.node, "jwks_file", FY_NT) == NULL) {
+        yaml_mistake(value, "\"tokens\" without keys; expected \"keys\", a list of keys, or "
+                            "\"jwks_file\", the path of a JSON Web Key Set");
+    }
 }
 
 /* --- the material --- */
@@ -280,11 +296,42 @@ static bool read_one(struct token_key *key, const struct config_source *source, 
     return expected == NULL;
 }
 
+static bool read_set(struct config *config, yaml_report *report, void *context)
+{
+    struct token_keys set;
+    char error[JWKS_TEXT_BYTES] = "there is no memory for its keys";
+    char text[2 * JWKS_TEXT_BYTES];
+    buffer_init(&config->key_notes, NOTES_BYTES_MAX);
+    if (config->jwks.name == NULL) {
+        return true;
+    }
+    bool read = jwks_read(config->jwks.name, &set, &config->key_notes, error) &&
+                token_keys_replace(&config->keys, &set);
+    if (!read) {
+        (void)snprintf(text, sizeof text, "a file \"%.400s\" (%s); expected a JSON Web Key Set",
+                       config->jwks.name, error);
+        report(config->jwks.line, config->jwks.column, text, context);
+        token_keys_finish(&set);
+    }
+    return read;
+}
+
 bool config_read_keys(struct config *config, yaml_report *report, void *context)
 {
     bool good = true;
-    for (size_t i = 0; i < config->keys.length; i++) {
+    for (size_t i = 0; i < config->keys.configured; i++) {
         good = read_one(&config->keys.items[i], &config->sources[i], report, context) && good;
     }
-    return good;
+    return read_set(config, report, context) && good;
+}
+
+void config_finish_keys(struct config *config)
+{
+    for (size_t i = 0; i < config->keys.configured; i++) {
+        free(config->sources[i].name);
+    }
+    free(config->sources);
+    free(config->jwks.name);
+    buffer_finish(&config->key_notes);
+    token_keys_finish(&config->keys);
 }

@@ -12,4 +12,7 @@ void config_parse_tokens(struct yaml_value value, struct config *config);
  * False: there was one. */
 HUB_CHECKED bool config_read_keys(struct config *config, yaml_report *report, void *context);
 
+/* Takes what was never read, too. */
+void config_finish_keys(struct config *config);
+
 #endif

@@ -104,6 +104,7 @@ static int run(struct arguments *arguments)
         if (config.net.warning[0] != '\0') {
             (void)fprintf(stderr, "%s: %s\n", arguments->config, config.net.warning);
         }
+        (void)fwrite(config.key_notes.data, 1, config.key_notes.length, stderr);
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
     } else if (strcmp(arguments->command, "restore") == 0) {

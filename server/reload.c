@@ -113,6 +113,9 @@ static void apply(struct reload *reload)
     reload->declared = false;
     reload->config = next;
     loop->keys = &next->keys;
+    key_watch_log(buffer_bytes(&next->key_notes));
+    key_watch_set(reload->key_watch, next->jwks.name, &next->keys);
+    log_configure(&next->log);
     net_reconfigure(loop->net, &(struct net_settings){
                                    .message_bytes = next->hub.message_bytes,
                                    .request_bytes = next->request_bytes,

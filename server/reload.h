@@ -9,10 +9,12 @@
 #define SERVER_RELOAD_H
 
 #include "server/arguments.h"
+#include "server/key_watch.h"
 #include "server/loop.h"
 
 struct reload {
     struct loop *loop;
+    struct key_watch *key_watch;
     const struct arguments *arguments;
     struct config *config; /* what the hub runs with */
     struct config *next;   /* what it is to run with; NULL: nothing is under way */
@@ -28,7 +30,8 @@ struct reload {
     void *context;
 };
 
-/* `reload` has `begun`, `ended` and `context` set. False: there is no timer to be had. */
+/* `reload` has `key_watch`, `begun`, `ended` and `context` set. False: there is no timer to be had.
+ */
 CRDT_CHECKED bool reload_init(struct reload *reload, struct loop *loop,
                               const struct arguments *arguments, struct config *config);
 

@@ -12,6 +12,7 @@
 #include "server/config_values.h"
 #include "server/handover.h"
 #include "server/http_api.h"
+#include "server/key_watch.h"
 #include "server/log.h"
 #include "server/loop.h"
 #include "server/notify.h"
@@ -31,6 +32,7 @@ struct server {
     struct stop stop;
     struct notify notify;
     struct handover handover;
+    struct key_watch key_watch;
     struct net_page pages[ASSETS_MAX];
     size_t page_count;
     int listen_socket; /* that listens already; 0: none */
@@ -95,7 +97,10 @@ static void on_take_over(void *context)
 static bool init(struct server *server, const struct arguments *arguments, struct config *config)
 {
     *server = (struct server){
-        .reload = {.begun = on_reload_begun, .ended = on_reload_ended, .context = server},
+        .reload = {.key_watch = &server->key_watch,
+                   .begun = on_reload_begun,
+                   .ended = on_reload_ended,
+                   .context = server},
         .handover = {.begin = on_take_over, .context = server},
     };
     if (!loop_init(&server->loop)) {
@@ -105,7 +110,7 @@ static bool init(struct server *server, const struct arguments *arguments, struc
     bool good = uv_signal_init(uv, &server->terminate) == 0 &&
                 uv_signal_init(uv, &server->interrupt) == 0 &&
                 uv_signal_init(uv, &server->hang_up) == 0 && notify_init(&server->notify, uv) &&
-                stop_init(&server->stop, &server->loop) &&
+                key_watch_init(&server->key_watch, uv) && stop_init(&server->stop, &server->loop) &&
                 reload_init(&server->reload, &server->loop, arguments, config);
     server->terminate.data = server;
     server->interrupt.data = server;
@@ -134,6 +139,7 @@ static void close_all(struct server *server)
     stop_close(&server->stop);
     reload_close(&server->reload);
     notify_close(&server->notify);
+    key_watch_close(&server->key_watch);
     net_close(server->loop.net);
     loop_close(&server->loop);
     while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
@@ -167,6 +173,8 @@ static bool open_hub(struct server *server, struct config *config)
         return false;
     }
     server->loop.keys = &config->keys;
+    key_watch_log(buffer_bytes(&config->key_notes));
+    key_watch_set(&server->key_watch, config->jwks.name, &config->keys);
     server->loop.hub = hub_create(&hub);
     if (server->loop.hub == NULL) {
         log_error("out of memory");

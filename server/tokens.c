@@ -112,12 +112,48 @@ const char *token_key_expected(enum token_algorithm algorithm, struct bytes mate
     return "a key";
 }
 
-void token_keys_finish(struct token_keys *keys)
+bool token_keys_add(struct token_keys *keys, struct token_key *key)
 {
-    for (size_t i = 0; i < keys->length; i++) {
+    struct token_key *grown = realloc(keys->items, (keys->length + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    keys->items = grown;
+    grown[keys->length++] = *key;
+    *key = (struct token_key){0};
+    return true;
+}
+
+static void finish_items(struct token_keys *keys, size_t first)
+{
+    for (size_t i = first; i < keys->length; i++) {
         free(keys->items[i].id);
         buffer_finish(&keys->items[i].material);
     }
+}
+
+bool token_keys_replace(struct token_keys *keys, struct token_keys *set)
+{
+    size_t length = keys->configured + set->length;
+    struct token_key *items = malloc((length + 1) * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        items[i] = i < keys->configured ? keys->items[i] : set->items[i - keys->configured];
+    }
+    finish_items(keys, keys->configured);
+    free(keys->items);
+    keys->items = items;
+    keys->length = length;
+    set->length = 0;
+    token_keys_finish(set);
+    return true;
+}
+
+void token_keys_finish(struct token_keys *keys)
+{
+    finish_items(keys, 0);
     free(keys->items);
     grants_finish(&keys->allow);
     *keys = (struct token_keys){0};

@@ -71,11 +71,19 @@ struct token_key {
 struct token_keys {
     struct token_key *items;
     size_t length;
+    size_t configured;   /* the first so many; those behind are of a set that may be read again */
     struct grants allow; /* for tokens that do not say; not given: the use of all documents */
 };
 
 /* What is wrong with a key's material, as the end of "…; expected"; NULL: nothing. */
 const char *token_key_expected(enum token_algorithm algorithm, struct bytes material);
+
+/* Moves the key behind the others. False: there is no memory, and it stays where it was. */
+CRDT_CHECKED bool token_keys_add(struct token_keys *keys, struct token_key *key);
+
+/* Those behind the configured ones are given up for those of `set`, which is empty then. False:
+ * there is no memory, and nothing has changed. */
+CRDT_CHECKED bool token_keys_replace(struct token_keys *keys, struct token_keys *set);
 
 /* Takes an empty one too. */
 void token_keys_finish(struct token_keys *keys);

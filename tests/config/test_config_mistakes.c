@@ -11,8 +11,8 @@
     "mv-register or map"
 #define NAMES "a letter, then letters, digits, _ and -, at most 64 characters"
 #define KEYS                                                                                       \
-    "listen, internal, tls, data, durability, console, allowed_origins, limits, document_idle, "   \
-    "replica_ttl, ping, log, drain, tokens, api, schemas or switches"
+    "listen, behind_proxy, internal, tls, data, durability, console, allowed_origins, limits, "    \
+    "document_idle, replica_ttl, ping, log, drain, tokens, api, schemas or switches"
 #define SIZE "a size, such as 65536, 64 KiB or 1 MiB"
 #define TIME "a time, such as 30s, 5m, 12h or 90d"
 #define ADDRESS "an address and a port, such as \"127.0.0.1:7962\" or \"[::1]:7962\""
@@ -220,6 +220,12 @@ Test(mistakes, fields_and_schemas_are_bounded)
     }
     check_mistakes(fields, "f:260:5: one more field; expected at most 256 in a schema\n");
     check_mistakes(schemas, "f:259:3: one more schema; expected at most 256\n");
+}
+
+Test(mistakes, a_switch_is_true_or_false)
+{
+    check_mistakes(REQUIRED "behind_proxy: yes\n", "f:3:15: \"yes\"; expected true or false\n");
+    check_mistakes(REQUIRED "behind_proxy:\n", "f:3:1: nothing; expected true or false\n");
 }
 
 Test(mistakes, required_keys_are_missed_even_behind_an_empty_value)

@@ -162,7 +162,13 @@ Test(keys, are_a_list_that_is_not_empty_and_bounded)
     check_mistakes(REQUIRED "tokens: {}\n",
                    "f:3:1: an empty mapping; expected keys of tokens, such as \"keys: "
                    "[{algorithm: HS256, secret_file: secret}]\"\n"
-                   "f:3:1: no key \"keys\"; expected a list of keys\n");
+                   "f:3:1: \"tokens\" without keys; expected \"keys\", a list of keys, or "
+                   "\"jwks_file\", the path of a JSON Web Key Set\n");
+    check_mistakes(REQUIRED "tokens: {allow: {\"*\": [read]}}\n",
+                   "f:3:10: \"tokens\" without keys; expected \"keys\", a list of keys, or "
+                   "\"jwks_file\", the path of a JSON Web Key Set\n");
+    check_mistakes(REQUIRED "tokens: {jwks_file: \"\"}\n",
+                   "f:3:22: \"\"; expected the path of a file with a JSON Web Key Set\n");
     char text[4096] = REQUIRED "tokens:\n  keys:\n";
     for (size_t i = 0; i <= TOKEN_KEYS_MAX; i++) {
         size_t at = strlen(text);

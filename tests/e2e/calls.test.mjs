@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { connect } from 'syncline';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { Peer, frame, hello } from './socket.mjs';
-import { sql, startHub, until } from './support.mjs';
+import { behindProxy, sql, startHub, until } from './support.mjs';
+import { makeToken } from './tokens.mjs';
 
 /** Maps as objects, all the way down. */
 function plain(value) {
@@ -157,10 +158,13 @@ test('whom the configuration does not name is not an operator', { timeout: 60000
   const off = await startHub(t, { config: 'console: off' });
   const refused = await (await operator(off)).call('stats');
   assert.deepEqual([refused.type, refused.code], ['ERROR', 'FORBIDDEN']);
-  const everywhere = await startHub(t, { host: '0.0.0.0' });
-  assert.equal((await (await operator(everywhere)).call('documents')).code, 'FORBIDDEN');
-  const on = await startHub(t, { host: '0.0.0.0', config: 'console: on' });
-  assert.equal((await (await operator(on)).call('stats')).connections, 1);
+  const secret = 'x'.repeat(64);
+  const everywhere = await startHub(t, { host: '0.0.0.0', config: behindProxy(t, secret) });
+  const by = (claims) => operator(everywhere, {
+    greeting: encodePacket({ type: 'HELLO', id: 0, version: 1, token: makeToken('HS256', secret, { sub: 'ann', ...claims }) }),
+  });
+  assert.equal((await (await by({})).call('documents')).code, 'FORBIDDEN');
+  assert.equal((await (await by({ admin: true })).call('stats')).connections, 2);
 });
 
 test('what HELLO says of a client is shown', { timeout: 30000 }, async (t) => {

@@ -14,7 +14,7 @@ import { test } from 'node:test';
 import { connect } from 'syncline';
 import { encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
-import { folder, health, postSchema, run, sleep, until } from './support.mjs';
+import { behindProxy, folder, health, postSchema, run, sleep, until } from './support.mjs';
 import { Peer, descriptors, frame, hello, hubFor, ping, processor } from './socket.mjs';
 
 /** Whether a connection to the port is taken; 'refused' by the kernel if nobody listens. */
@@ -58,7 +58,7 @@ test('a name that is made to lead to a hub on a loopback address is not the hub\
       ['1.2', false], ['localhost', true], ['app.localhost', true], ['127.0.0.1', true], ['[::1]', true]]],
     ['0.0.0.0', [['hub.example', true]]], // which may well be its name
   ]) {
-    const hub = await hubFor(t, { host });
+    const hub = await hubFor(t, { host, config: host === '0.0.0.0' ? behindProxy(t) : '' });
     for (const [name, accepted] of names) {
       const peer = new Peer(hub);
       peer.write(peer.request({ Host: `${name}:${hub.port}`, Origin: `http://${name}:${hub.port}` }));
@@ -314,7 +314,7 @@ test('IPv6 addresses are listened on', { timeout: 30000 }, async (t) => {
   assert.equal((await peer.messages(1)).length, 1);
   assert.equal(await dialled(one.port), 'refused');
   await one.endsWell();
-  const all = await hubFor(t, { host: '[::]' });
+  const all = await hubFor(t, { host: '[::]', config: behindProxy(t) });
   assert.equal(await dialled(all.port, '::1'), 'taken');
   assert.equal(await dialled(all.port), 'taken', 'IPv4 too');
   await all.endsWell();
@@ -325,7 +325,7 @@ test('why an address cannot be had is told, with exit code 1', { timeout: 60000 
   const six = await hubFor(t, { host: '[::1]' });
   const dir = folder(t);
   const file = join(dir, 'hub.yaml');
-  writeFileSync(file, `data: ${join(dir, 'hub.db')}\nschemas:\n  ${postSchema}\n`);
+  writeFileSync(file, `data: ${join(dir, 'hub.db')}\n${behindProxy(t)}\nschemas:\n  ${postSchema}\n`);
   for (const [address, reason] of [
     [`127.0.0.1:${four.port}`, 'the port is in use'],
     [`[::1]:${six.port}`, 'the port is in use'],

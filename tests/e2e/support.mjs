@@ -1,6 +1,6 @@
 /** Real processes for the tests: a hub on a free port with its own folder, the command line, a browser. */
 import { execFile, spawn } from 'node:child_process';
-import { webcrypto } from 'node:crypto';
+import { randomBytes, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,13 @@ export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), 'syncline-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** In the configuration of a hub that listens on a public address: nobody's proxy stands in front, but it may. Tokens are signed with `secret`. */
+export function behindProxy(t, secret = randomBytes(32).toString('hex')) {
+  const file = join(folder(t), 'secret');
+  writeFileSync(file, secret);
+  return `behind_proxy: true\ntokens: {keys: [{algorithm: HS256, secret_file: "${file}"}]}`;
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
