@@ -32,27 +32,20 @@ static bool fail(struct certificate_fault *fault, bool of_key, const char *file,
     return false;
 }
 
-/* Without one OpenSSL asks on the terminal. */
-static int no_passphrase(char *buffer, int size, int writing, void *data)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)data;
-    return 0;
-}
+/* The passphrase that is tried: without one OpenSSL asks on the terminal. */
+static char no_passphrase[] = "";
 
 static bool read_chain(struct certificate *certificate, FILE *file, const char *path,
                        struct certificate_fault *fault)
 {
     X509 *next;
-    certificate->own = PEM_read_X509(file, NULL, no_passphrase, NULL);
+    certificate->own = PEM_read_X509(file, NULL, NULL, no_passphrase);
     if (certificate->own == NULL) {
         return fail(fault, false, path, "no certificate in PEM (-----BEGIN CERTIFICATE-----)");
     }
     certificate->chain = sk_X509_new_null();
     while (certificate->chain != NULL &&
-           (next = PEM_read_X509(file, NULL, no_passphrase, NULL)) != NULL) {
+           (next = PEM_read_X509(file, NULL, NULL, no_passphrase)) != NULL) {
         if (sk_X509_push(certificate->chain, next) == 0) {
             X509_free(next);
             return fail(fault, false, path, "out of memory");
@@ -67,7 +60,7 @@ static bool read_chain(struct certificate *certificate, FILE *file, const char *
 static bool read_key(struct certificate *certificate, FILE *file, const char *path,
                      struct certificate_fault *fault)
 {
-    certificate->key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+    certificate->key = PEM_read_PrivateKey(file, NULL, NULL, no_passphrase);
     if (certificate->key == NULL) {
         return fail(fault, true, path,
                     "no private key in PEM without a passphrase (-----BEGIN PRIVATE KEY-----)");

@@ -30,7 +30,7 @@ struct head_refusal {
 struct head_refusal head_read(struct bytes text, struct head *head);
 
 /* The value of a header, by its name in lower case: the first of them; empty: there is none. */
-struct bytes head_value(const struct head *head, const char *name);
+struct bytes head_value(const struct head *head, const char *wanted);
 
 /*
  * Decodes a target's path into `path`, which has room for as many bytes. Refused: what is no path
