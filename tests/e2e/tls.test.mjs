@@ -10,9 +10,11 @@ import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
 import { WebSocket } from 'ws';
 import { makeAuthority } from './certificates.mjs';
+import { launchOptions } from './pages.mjs';
 import { Peer, frame, hello, hubFor, ping, processor } from './socket.mjs';
 import { folder, run, until } from './support.mjs';
 
@@ -95,6 +97,21 @@ test('clients and pages by TLS 1.2 and 1.3, and nothing older, unencrypted or ne
   plain.on('close', () => { ended = true; }).on('error', () => {}).resume();
   plain.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => ended, 'who speaks no TLS to be closed');
+  await hub.endsWell();
+});
+
+test('a page that came over TLS connects over TLS', { timeout: 60000 }, async (t) => {
+  const { hub } = await secureHub(t);
+  const browser = await chromium.launch(launchOptions);
+  t.after(() => browser.close());
+  const context = await browser.newContext({ ignoreHTTPSErrors: true }); // Chromium believes no authority of a test
+  const page = await context.newPage();
+  const sockets = [];
+  page.on('websocket', (socket) => { sockets.push(socket.url()); });
+  await page.goto(`${hub.http}/console`);
+  await until(() => sockets.some((url) => url.startsWith(hub.url)), 'a WebSocket over TLS');
+  await until(async () => (await (await fetch(`${hub.internal}/health`)).json()).connections > 0, 'the page to be connected');
+  await browser.close();
   await hub.endsWell();
 });
 
