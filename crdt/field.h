@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crdt/bytes.h"
 #include "crdt/context.h"
 #include "crdt/status.h"
 
@@ -122,6 +123,11 @@ struct crdt_type {
      * unchanged. */
     int64_t (*total)(const struct crdt_field *field);
     enum crdt_status (*grow)(struct crdt_field *field, int64_t amount, uint64_t position);
+
+    /* * Of a set: takes the element out without a trace of it, be it there or removed; `position`
+     * becomes the field's horizon. CRDT_NO_MEMORY: unchanged. */
+    enum crdt_status (*erase)(struct crdt_field *field, struct bytes element, uint64_t position,
+                              bool *found);
 
     /* * Forgets the oldest removals beyond `removals_max` and raises the horizon. */
     void (*trim)(struct crdt_field *field, size_t removals_max);

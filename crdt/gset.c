@@ -20,4 +20,5 @@ const struct crdt_type crdt_gset = {
     .remove = crdt_orset_remove_seen,
     .join = join,
     .trim = crdt_orset_trim,
+    .erase = crdt_orset_erase,
 };

@@ -418,6 +418,24 @@ void crdt_orset_trim(struct crdt_field *field, size_t removals_max)
     }
 }
 
+/* Removals are forgotten with it: cursors from before get the whole. */
+void crdt_orset_erase_entry(struct crdt_orset *set, struct bytes entry, uint64_t position,
+                            bool *found)
+{
+    *found = *found || crdt_orset_find(set, entry) != NULL;
+    crdt_orset_forget(set, entry);
+    crdt_orset_forget_removed(set);
+    set->field.position = position;
+    set->field.horizon = position;
+}
+
+enum crdt_status crdt_orset_erase(struct crdt_field *field, struct bytes element, uint64_t position,
+                                  bool *found)
+{
+    crdt_orset_erase_entry((struct crdt_orset *)field, element, position, found);
+    return CRDT_OK;
+}
+
 const struct crdt_type crdt_orset = {
     .name = "or-set",
     CRDT_ORSET_OPERATIONS,
@@ -425,6 +443,7 @@ const struct crdt_type crdt_orset = {
     .remove = crdt_orset_remove_seen,
     .join = crdt_orset_join,
     .trim = crdt_orset_trim,
+    .erase = crdt_orset_erase,
 };
 
 enum crdt_status crdt_orset_put(struct crdt_orset *set, struct bytes element,

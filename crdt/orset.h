@@ -129,6 +129,12 @@ void crdt_orset_trim(struct crdt_field *field, size_t removals_max);
 bool crdt_orset_drop_seen(struct crdt_orset *set, struct bytes element,
                           const struct crdt_update *update);
 
+/* `erase` of an OR-set's element, and its step for types whose entries are more than elements. */
+CRDT_CHECKED enum crdt_status crdt_orset_erase(struct crdt_field *field, struct bytes element,
+                                               uint64_t position, bool *found);
+void crdt_orset_erase_entry(struct crdt_orset *set, struct bytes entry, uint64_t position,
+                            bool *found);
+
 /* Empties the removal log without raising the horizon. */
 void crdt_orset_forget_removed(struct crdt_orset *set);
 

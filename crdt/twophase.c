@@ -75,6 +75,21 @@ enum crdt_status crdt_twophase_shows(const struct crdt_orset *set, struct bytes 
 
 static bool is_tombstone(struct bytes entry) { return entry.data[0] == CRDT_TWOPHASE_REMOVED; }
 
+static enum crdt_status erase(struct crdt_field *field, struct bytes element, uint64_t position,
+                              bool *found)
+{
+    struct bytes added = make_entry(CRDT_TWOPHASE_ADDED, element);
+    struct bytes removed = make_entry(CRDT_TWOPHASE_REMOVED, element);
+    bool made = added.data != NULL && removed.data != NULL;
+    if (made) {
+        crdt_orset_erase_entry((struct crdt_orset *)field, added, position, found);
+        crdt_orset_erase_entry((struct crdt_orset *)field, removed, position, found);
+    }
+    free((void *)(uintptr_t)added.data);
+    free((void *)(uintptr_t)removed.data);
+    return made ? CRDT_OK : CRDT_NO_MEMORY;
+}
+
 static enum crdt_status join(struct crdt_field *field, const struct crdt_field *state,
                              const struct crdt_join *join)
 {
@@ -89,4 +104,5 @@ const struct crdt_type crdt_twophase = {
     .remove = crdt_orset_remove_seen,
     .join = join,
     .trim = crdt_orset_trim,
+    .erase = erase,
 };

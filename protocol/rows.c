@@ -112,6 +112,9 @@ void row_write(struct writer *writer, const struct row *row)
     case ROW_WALKED:
         write_one(writer, row, row->key);
         return;
+    case ROW_ERASED:
+        write_one(writer, row, (struct bytes){0});
+        return;
     case ROW_COPY:
         write_copy(writer, row);
         return;
@@ -179,6 +182,9 @@ static void read_fields(struct reader *reader, struct row *row)
         return;
     case ROW_WALKED:
         row->key = read_bin(reader, LIMIT_ROW_WALK_BYTES);
+        return;
+    case ROW_ERASED:
+        (void)read_bin(reader, 0);
         return;
     case ROW_COPY:
         row->position = read_uint(reader);

@@ -25,6 +25,7 @@ enum row_kind {
     ROW_RETIRED,  /* replica: its REPLICA row leaves */
     ROW_SILENT,   /* replica: one that was found */
     ROW_WALKED,   /* key: where the walk goes on; empty: it is at its end */
+    ROW_ERASED,   /* nothing more: all rows of the document but its replicas' leave */
     ROW_COPY      /* position, index, detail: of a copy of the whole file, the position up to which
                      it goes, its length, and some of its bytes */
 };

@@ -145,6 +145,9 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
     case EFFECT_VERIFY:
         verify(loop, effect);
         return;
+    case EFFECT_SCRUB:
+        asked = storage_scrub(loop->storage, effect->request, effect->position);
+        break;
     case EFFECT_TRIM:
         storage_trim(loop->storage, effect->position);
         return;
@@ -320,10 +323,14 @@ static void note(struct loop *loop, const struct storage_completion *completion)
     case STORAGE_CLAIM_FAILED:
         log_error("storage-failed reason=\"%s\"", completion->text);
         return;
+    case STORAGE_SCRUB_FAILED:
+        log_error("scrub-failed reason=\"%s\"", completion->text);
+        return;
     case STORAGE_LOADED:
     case STORAGE_CLAIMED:
     case STORAGE_DECLARED:
     case STORAGE_DECLARE_FAILED:
+    case STORAGE_SCRUBBED:
         return;
     }
 }
@@ -334,6 +341,7 @@ static void complete(struct loop *loop, const struct storage_completion *complet
         [STORAGE_APPENDED] = EVENT_APPENDED, [STORAGE_APPEND_FAILED] = EVENT_APPEND_FAILED,
         [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
         [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
+        [STORAGE_SCRUBBED] = EVENT_SCRUBBED, [STORAGE_SCRUB_FAILED] = EVENT_SCRUB_FAILED,
     };
     note(loop, completion);
     if (completion->kind == STORAGE_CLAIMED || completion->kind == STORAGE_CLAIM_FAILED) {

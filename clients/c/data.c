@@ -10,10 +10,8 @@ static const struct {
     const char *name;
     int (*run)(struct link *link, const struct data_options *options);
 } commands[] = {
-    {"backup", data_backup},
-    {"export", data_export},
-    {"import", data_import},
-    {"retire", data_retire},
+    {"backup", data_backup}, {"erase", data_erase},   {"export", data_export},
+    {"import", data_import}, {"retire", data_retire},
 };
 
 bool data_is_command(const char *name)

@@ -29,6 +29,7 @@ uint64_t data_number(struct bytes map, const char *name);
 
 int data_backup(struct link *link, const struct data_options *options);
 int data_export(struct link *link, const struct data_options *options);
+int data_erase(struct link *link, const struct data_options *options);
 int data_retire(struct link *link, const struct data_options *options);
 int data_import(struct link *link, const struct data_options *options);
 

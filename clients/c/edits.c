@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/element.h"
 #include "protocol/json/element_json.h"
 
 /* An edit's arguments on their way from words to msgpack, one behind the other. */
@@ -66,6 +67,18 @@ static bool write_word(struct writer *writer, const char *text, enum edit_takes 
         break;
     }
     return false;
+}
+
+bool edit_read_element(const struct declaration *declared, const char *text, struct buffer *buffer,
+                       struct bytes *element)
+{
+    struct writer writer = writer_to(buffer);
+    bool good = write_element(&writer, text, declared->of) && writer.status == PROTOCOL_OK;
+    struct reader reader = reader_of(buffer_bytes(buffer));
+    if (good) {
+        *element = read_element(&reader, declared->of);
+    }
+    return good && reader_ok(&reader);
 }
 
 /* --- lists of arguments --- */

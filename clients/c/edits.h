@@ -11,6 +11,11 @@ struct edit {
     size_t length;
 };
 
+/* The element that a text stands for in such a field, checked; its bytes are `buffer`'s. False: it
+ * is none. */
+CRDT_CHECKED bool edit_read_element(const struct declaration *declared, const char *text,
+                                    struct buffer *buffer, struct bytes *element);
+
 /* Makes the edit in the place's change. False: not an edit of this type, or not with such values;
  * the change is unfit for use. */
 CRDT_CHECKED bool edit_apply(const struct edit *edit, const struct edit_place *place);

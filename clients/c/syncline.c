@@ -38,6 +38,7 @@ static const char usage[] =
     "  backup FILE                    a copy of the hub's data file, while it runs\n"
     "  export [PATTERN...]            documents with their full states, as lines of JSON\n"
     "  import                         joins what `export` wrote, from standard input\n"
+    "  erase NAME [FIELD ELEMENT]     a document, or an element of a set, leaves the hub for ever\n"
     "  retire [--idle 30d] [--dry-run]\n"
     "                                 the hub forgets replicas that were silent for so long\n"
     "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"

@@ -285,7 +285,7 @@ bool record_read(struct reader *reader, struct record *record)
     if ((record->verdict == CODE_NONE && verdict.length > 0) ||
         (record->kind != PACKET_DELTA && record->kind != PACKET_STATE &&
          record->kind != RECORD_RETIRE && record->kind != RECORD_EXPIRE &&
-         record->kind != RECORD_IMPORT)) {
+         record->kind != RECORD_IMPORT && record->kind != RECORD_ERASE)) {
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return reader_ok(reader);

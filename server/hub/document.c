@@ -68,6 +68,18 @@ void document_clear(struct hub *hub, struct document *document)
     }
 }
 
+void document_empty(struct hub *hub, struct document *document)
+{
+    body_release(document->update);
+    body_release(document->snapshot);
+    document->update = NULL;
+    document->snapshot = NULL;
+    free_fields(document);
+    if (!create_fields(hub, document)) {
+        hub_fail(hub, HUB_NO_MEMORY);
+    }
+}
+
 static void free_document(struct document *document)
 {
     free_fields(document);

@@ -243,6 +243,12 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_VERIFIED:
         token_verified(hub, event);
         return;
+    case EVENT_SCRUBBED:
+        jobs_scrubbed(hub, event->request, true);
+        return;
+    case EVENT_SCRUB_FAILED:
+        jobs_scrubbed(hub, event->request, false);
+        return;
     case EVENT_REWRITE:
         rewrite_document(hub, event->bytes);
         return;

@@ -105,13 +105,15 @@ enum hub_event_kind {
     EVENT_LOAD_FAILED,   /* request */
     EVENT_STORED,        /* the rows are durable */
     EVENT_STORE_FAILED,  /* none of them is */
-    EVENT_VERIFIED, /* connection, request, verdict; if that is VERDICT_ACCEPTED also bytes: the
-                       principal, grants (access.h), expires_ms and admin */
-    EVENT_REWRITE,  /* bytes: a document's name: its rows are loaded, and stored anew, all of them;
-                       for who checks a database */
-    EVENT_HOLD,     /* schemas are about to change: take no updates, open nothing, store everything;
-                       until RELEASE or RECONFIGURE */
-    EVENT_RELEASE,  /* they do not change after all */
+    EVENT_VERIFIED,     /* connection, request, verdict; if that is VERDICT_ACCEPTED also bytes: the
+                           principal, grants (access.h), expires_ms and admin */
+    EVENT_SCRUBBED,     /* request */
+    EVENT_SCRUB_FAILED, /* request: something may be left */
+    EVENT_REWRITE, /* bytes: a document's name: its rows are loaded, and stored anew, all of them;
+                      for who checks a database */
+    EVENT_HOLD,    /* schemas are about to change: take no updates, open nothing, store everything;
+                      until RELEASE or RECONFIGURE */
+    EVENT_RELEASE, /* they do not change after all */
     EVENT_RECONFIGURE, /* config: takes effect at once, but for journal, ancestors, position, seed,
                           relaxed and tokens. Its schemas have numbers; unless they are equal to
                           those before (schema_equal), the hub is held and settled. What they
@@ -156,7 +158,9 @@ enum hub_effect_kind {
     EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
     EFFECT_DAMAGED, /* bytes: the name of a document with a row that makes no sense, so that nobody
                        can open it; text: the row's table; position: the row's own */
-    EFFECT_TRIM     /* position: no row needs the journal at or below it any more */
+    EFFECT_TRIM,    /* position: no row needs the journal at or below it any more */
+    EFFECT_SCRUB    /* request, position: after what was asked before: nothing of what was deleted
+                       may be left in the file, nor of the journal at or below it */
 };
 
 /* For a transport's frame header. */

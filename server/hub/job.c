@@ -46,6 +46,7 @@ static struct job *begin(struct hub *hub, struct document *document,
     }
     *job = (struct job){.next = hub->jobs, .document = document, .ready = ready};
     buffer_init(&job->body, LIMIT_BODY_BYTES);
+    buffer_init(&job->result, LIMIT_BODY_BYTES);
     hub->jobs = job;
     document_pin(document);
     document_load_ledger(hub, document, &job->loads);
@@ -108,18 +109,57 @@ void job_submit(struct hub *hub, struct job *job, const struct record *record)
 }
 
 /* The first one that waits: records are merged in the order in which they came. */
-static struct job *submitted_of(const struct hub *hub, const struct document *document)
+struct job *job_merging(const struct hub *hub, const struct document *document)
 {
     struct job *found = NULL;
     for (struct job *at = hub->jobs; at != NULL; at = at->next) {
-        found = at->document == document && at->submitted && !at->done ? at : found;
+        found =
+            at->document == document && at->submitted && !at->done && at->scrub == 0 ? at : found;
     }
     return found;
 }
 
+void job_scrub(struct hub *hub, struct job *job, uint64_t position, struct bytes result)
+{
+    job->scrub = position;
+    if (buffer_append(&job->result, result.data, result.length) != PROTOCOL_OK) {
+        hub_fail(hub, HUB_NO_MEMORY);
+    }
+}
+
+/* Rows go to the database at once, until the journal up to there is trimmed. */
+static void scrub(struct hub *hub, struct job *job)
+{
+    if (job->scrub == 0 || job->request != 0) {
+        return;
+    }
+    if (hub->trimmed < job->scrub) {
+        hub->next_store_ms = hub->next_store_ms < hub->now_ms ? hub->next_store_ms : hub->now_ms;
+        return;
+    }
+    struct hub_effect *effect = effect_add(hub, EFFECT_SCRUB);
+    effect->request = ++hub->last_request;
+    effect->position = job->scrub;
+    job->request = effect->request;
+}
+
+void jobs_scrubbed(struct hub *hub, uint64_t request, bool done)
+{
+    for (struct job *at = hub->jobs; at != NULL; at = at->next) {
+        if (at->request == request && !at->done && done) {
+            job_answer(hub, at, buffer_bytes(&at->result));
+        } else if (at->request == request && !at->done) {
+            job_refuse(
+                hub, at, CODE_UNAVAILABLE,
+                "It is erased for all clients, but its bytes may be left in the data file or "
+                "its log; the hub's log says why. Erase it again.");
+        }
+    }
+}
+
 void jobs_merged(struct hub *hub, const struct document *document, struct bytes result)
 {
-    struct job *job = submitted_of(hub, document);
+    struct job *job = job_merging(hub, document);
     if (job != NULL) {
         job_answer(hub, job, result);
     }
@@ -127,7 +167,7 @@ void jobs_merged(struct hub *hub, const struct document *document, struct bytes 
 
 void jobs_refused(struct hub *hub, const struct document *document)
 {
-    struct job *job = submitted_of(hub, document);
+    struct job *job = job_merging(hub, document);
     if (job != NULL) {
         job_refuse(hub, job, CODE_READ_ONLY, hub_code_text(CODE_READ_ONLY));
     }
@@ -148,11 +188,15 @@ static void finish(struct hub *hub, struct job **at)
     ledger_evict(hub, job->document);
     document_unpin(hub, job->document);
     buffer_finish(&job->body);
+    buffer_finish(&job->result);
     free(job);
 }
 
 static void run(struct hub *hub, struct job *job)
 {
+    if (!job->done) {
+        scrub(hub, job);
+    }
     if (job->loads > 0 || job->submitted || job->done) {
         return;
     }
@@ -182,6 +226,7 @@ void jobs_finish(struct hub *hub)
         struct job *job = hub->jobs;
         hub->jobs = job->next;
         buffer_finish(&job->body);
+        buffer_finish(&job->result);
         free(job);
     }
 }

@@ -16,8 +16,12 @@ struct job {
     size_t loads;
     bool submitted;
     bool done;
-    bool failed;        /* something could not be loaded */
-    struct buffer body; /* what the call brought */
+    bool failed; /* something could not be loaded */
+    uint64_t
+        scrub; /* the journal and the file are rid of all up to there before the answer; 0: no */
+    uint64_t request;     /* the SCRUB under way; 0: none */
+    struct buffer result; /* of the merge, until then */
+    struct buffer body;   /* what the call brought */
     /* All is loaded. Ends with `job_answer`, `job_refuse`, `job_submit` or `job_done`. */
     void (*ready)(struct hub *hub, struct job *job);
 };
@@ -32,6 +36,12 @@ struct job *job_begin_own(struct hub *hub, struct bytes name,
 
 /* Its record goes into the journal; `jobs_merged` ends it. */
 void job_submit(struct hub *hub, struct job *job, const struct record *record);
+
+/* It answers with `result` when nothing up to `position` is left in the journal and the file. */
+void job_scrub(struct hub *hub, struct job *job, uint64_t position, struct bytes result);
+
+/* The one whose record is merged now; NULL: nobody waits. */
+struct job *job_merging(const struct hub *hub, const struct document *document);
 
 /* RESULT with a raw value. */
 void job_answer(struct hub *hub, struct job *job, struct bytes value);

@@ -125,6 +125,7 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
     case ROW_RETIRED:
     case ROW_SILENT:
     case ROW_WALKED:
+    case ROW_ERASED:
     case ROW_COPY:
         return;
     }

@@ -438,6 +438,8 @@ void merge_batch(struct hub *hub, uint64_t position, struct bytes bytes)
             expire_merge(hub, document, &record, position);
         } else if (position > document->stored && record.kind == RECORD_IMPORT) {
             import_merge(hub, document, &record, position, at_ms);
+        } else if (position > document->stored && record.kind == RECORD_ERASE) {
+            erase_merge(hub, document, &record, position, at_ms);
         } else if (position > document->stored) {
             merge_record(hub, document, &record, position, at_ms);
         }

@@ -75,6 +75,7 @@ void operator_rejected(const struct operator_call *call);
 void operator_backup(const struct operator_call *call);
 void operator_export(const struct operator_call *call);
 void operator_retire(const struct operator_call *call);
+void operator_erase(const struct operator_call *call);
 void operator_import(const struct operator_call *call);
 
 /*

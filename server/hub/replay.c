@@ -127,7 +127,7 @@ static void pin_and_load(struct hub *hub, struct document *document, const struc
 {
     struct replica_id replicas[LIMIT_NAMED_REPLICAS + 1];
     document_pin(document);
-    if (record->kind == RECORD_IMPORT) {
+    if (record->kind == RECORD_IMPORT || record->kind == RECORD_ERASE) {
         document_load_ledger(hub, document, &hub->replay_loads);
         return;
     }

@@ -114,6 +114,7 @@ struct document {
     uint64_t seed;              /* of its hashes */
     uint32_t next_index;
     uint64_t position;    /* of the last batch that changed it */
+    uint64_t erased;      /* position of the last ERASE that its rows may lack; 0: none */
     uint64_t retired_ms;  /* replicas made before this that have no row are refused */
     uint64_t stored;      /* its rows hold everything up to here */
     uint64_t storing;     /* 0: not part of the STORE under way */
@@ -619,6 +620,8 @@ struct document *document_create(struct hub *hub, struct bytes name, const struc
 void document_destroy(struct hub *hub, struct document *document);
 /* Forgets what was read of its rows. */
 void document_clear(struct hub *hub, struct document *document);
+/* All fields begin anew; what was encoded of them is dropped. */
+void document_empty(struct hub *hub, struct document *document);
 void document_pin(struct document *document);
 void document_unpin(struct hub *hub, struct document *document);
 /* It is idle, if nobody needs it and its rows hold all of it. */
@@ -674,7 +677,12 @@ void ledger_bind(struct hub *hub, struct ledger_row *row, struct bytes principal
 void ledger_intern(struct document *document, struct ledger_row *row);
 
 /* batch.c */
-enum { RECORD_RETIRE = 128, RECORD_EXPIRE, RECORD_IMPORT }; /* beyond the packets' kinds */
+enum {
+    RECORD_RETIRE = 128,
+    RECORD_EXPIRE,
+    RECORD_IMPORT,
+    RECORD_ERASE
+}; /* beyond the packets' kinds */
 
 struct record {
     uint64_t kind; /* PACKET_DELTA, PACKET_STATE, or one of the hub's own */
@@ -735,6 +743,10 @@ void retire_merge(struct hub *hub, struct document *document, const struct recor
 /* Whether the ledger has forgotten the replica, or may have. */
 bool replica_is_retired(const struct document *document, const struct ledger_row *row);
 
+/* erase.c */
+void erase_merge(struct hub *hub, struct document *document, const struct record *record,
+                 uint64_t position, uint64_t at_ms);
+
 /* rewrite.c */
 void rewrite_document(struct hub *hub, struct bytes name);
 
@@ -748,6 +760,8 @@ void jobs_pump(struct hub *hub);
 void jobs_unloaded(struct hub *hub, const struct document *document, const size_t *loads);
 /* Its record is merged: `result` is the value of the answer, raw. */
 void jobs_merged(struct hub *hub, const struct document *document, struct bytes result);
+/* What was erased is gone from the file, or may not be. */
+void jobs_scrubbed(struct hub *hub, uint64_t request, bool done);
 /* The journal has not taken it. */
 void jobs_refused(struct hub *hub, const struct document *document);
 void jobs_finish(struct hub *hub);

@@ -89,11 +89,17 @@ static void write_document(struct hub *hub, struct writer *writer, struct docume
                        .position = document->position,
                        .next_index = document->next_index,
                        .retired_ms = document->retired_ms};
+    /* An ERASE leaves nothing of what was there: all is written anew. */
+    bool anew = document->erased > document->stored;
+    uint64_t since = anew ? 0 : document->stored;
     row_write(writer, &head);
+    if (anew) {
+        row_write(writer, &(struct row){.kind = ROW_ERASED});
+    }
     for (size_t i = 0; i < document->schema->length; i++) {
         const struct crdt_field *field = document->fields[i];
         const struct schema_field *place = &document->schema->fields[i];
-        if (field->position <= document->stored) {
+        if (field->position <= since) {
             continue;
         }
         struct row row = {.kind = ROW_FIELD,
@@ -101,7 +107,7 @@ static void write_document(struct hub *hub, struct writer *writer, struct docume
                           .position = field->position,
                           .horizon = field->horizon};
         row_write(writer, &row);
-        place->declared.codec->write_rows(writer, field, place->number, document->stored);
+        place->declared.codec->write_rows(writer, field, place->number, since);
     }
     for (uint32_t i = 0; i < document->ledger.length; i++) {
         const struct ledger_row *row = document->ledger.places[i].item;

@@ -104,6 +104,18 @@ bool storage_declare(struct storage *storage, struct schema_set *schemas)
     return true;
 }
 
+bool storage_scrub(struct storage *storage, uint64_t number, uint64_t position)
+{
+    struct request *request = request_create((struct bytes){0});
+    if (request == NULL) {
+        return false;
+    }
+    request->completion.request = number;
+    request->completion.position = position;
+    ask(storage, &storage->scrubs, &storage->writer_wanted, request);
+    return true;
+}
+
 void storage_trim(struct storage *storage, uint64_t position)
 {
     (void)pthread_mutex_lock(&storage->mutex);
@@ -181,6 +193,8 @@ bool storage_close(struct storage *storage)
     request_queue_finish(&storage->claims);
     request_queue_finish(&storage->loads);
     request_queue_finish(&storage->declares);
+    request_queue_finish(&storage->scrubs);
+    request_destroy(storage->work.scrub);
     request_queue_finish(&storage->done);
     free(storage->ancestors);
     free(storage->path);

@@ -45,7 +45,9 @@ enum storage_completion_kind {
     STORAGE_CLAIMED,       /* request, bytes: verdict and replica (keys.h), durable */
     STORAGE_CLAIM_FAILED,  /* request, text */
     STORAGE_DECLARED,      /* the schemas have their numbers */
-    STORAGE_DECLARE_FAILED /* text; the file is as it was */
+    STORAGE_DECLARE_FAILED, /* text; the file is as it was */
+    STORAGE_SCRUBBED,       /* request: of what was deleted nothing is left */
+    STORAGE_SCRUB_FAILED    /* request, text */
 };
 
 /* What became of a claimed Idempotency-Key. */
@@ -120,6 +122,11 @@ CRDT_CHECKED bool storage_claim(struct storage *storage, uint64_t request, struc
  * the journal is emptied. One at a time, and no append, store or trim until it is answered.
  */
 CRDT_CHECKED bool storage_declare(struct storage *storage, struct schema_set *schemas);
+
+/* After what was asked before: trims the journal up to `position`, and sees to it that of all that
+ * was ever deleted nothing is left in the file and in the log. Appends wait, as long as the whole
+ * file takes to be written. */
+CRDT_CHECKED bool storage_scrub(struct storage *storage, uint64_t request, uint64_t position);
 
 /* Takes one completion; false: none waits. */
 bool storage_poll(struct storage *storage, struct storage_completion *completion);

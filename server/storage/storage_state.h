@@ -18,6 +18,7 @@ struct storage_work {
     uint64_t trim;
     bool trim_next; /* a store and a trim take turns */
     struct request *declare;
+    struct request *scrub;
 };
 
 struct storage {
@@ -50,6 +51,7 @@ struct storage {
     struct request_queue claims;
     struct request_queue loads;
     struct request_queue declares;
+    struct request_queue scrubs;
     struct request_queue done;
     uint64_t trim; /* 0: nothing to trim */
     bool stopping;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "server/storage/backup.h"
+#include "server/storage/scrub.h"
 #include "server/storage/storage_state.h"
 
 /* A step of a store ends with a document: at the latest with the one that passes the bytes, some
@@ -43,11 +44,17 @@ bool storage_take_work(struct storage *storage)
         work->trim = storage->trim;
     }
     storage->trim = 0;
+    if (work->scrub == NULL) {
+        work->scrub = request_pop(&storage->scrubs);
+        if (work->scrub != NULL && work->scrub->completion.position > work->trim) {
+            work->trim = work->scrub->completion.position;
+        }
+    }
     if (work->declare == NULL) {
         work->declare = request_pop(&storage->declares);
     }
     return work->appends.first != NULL || work->claims.first != NULL || work->store != NULL ||
-           work->trim != 0 || work->declare != NULL;
+           work->trim != 0 || work->declare != NULL || work->scrub != NULL;
 }
 
 static int begin(struct storage *storage)
@@ -200,6 +207,38 @@ static void run_trim(struct storage *storage, struct storage_work *work)
     }
 }
 
+static bool is_trimmed(struct storage *storage, uint64_t position)
+{
+    sqlite3_stmt *oldest = NULL;
+    int rc = database_prepare(storage->writer, &oldest,
+                              "SELECT count(*) FROM journal WHERE position <= ?1");
+    if (rc == SQLITE_OK) {
+        bind_uint(oldest, 1, position);
+        rc = sqlite3_step(oldest);
+    }
+    bool trimmed = rc == SQLITE_ROW && sqlite3_column_int64(oldest, 0) == 0;
+    (void)sqlite3_finalize(oldest);
+    return trimmed;
+}
+
+/* Behind the trim that came with it. */
+static void run_scrub(struct storage *storage, struct storage_work *work)
+{
+    struct request_queue finished = {0};
+    struct storage_completion *completion = &work->scrub->completion;
+    bool trimmed = is_trimmed(storage, completion->position);
+    int rc = trimmed ? scrub(storage->writer) : SQLITE_IOERR;
+    completion->kind = rc == SQLITE_OK ? STORAGE_SCRUBBED : STORAGE_SCRUB_FAILED;
+    if (rc != SQLITE_OK) {
+        explain(storage, storage->writer,
+                trimmed ? "what was erased may be left" : "the journal could not be trimmed", rc,
+                completion);
+    }
+    request_push(&finished, work->scrub);
+    work->scrub = NULL;
+    storage_finish_requests(storage, &finished);
+}
+
 static void run_step(struct storage *storage, struct storage_work *work)
 {
     bool trims = work->trim != 0 && (work->store == NULL || work->trim_next);
@@ -211,6 +250,8 @@ static void run_step(struct storage *storage, struct storage_work *work)
     } else if (work->declare != NULL) {
         storage_run_declare(storage, work->declare);
         work->declare = NULL;
+    } else if (work->scrub != NULL) {
+        run_scrub(storage, work);
     }
 }
 

@@ -202,6 +202,19 @@ static int store_rejected(struct tables *tables, const struct row *row)
     return rc == SQLITE_OK ? database_run(tables->bound_rejected) : rc;
 }
 
+static int erase_rows(struct tables *tables)
+{
+    sqlite3_stmt *const statements[] = {tables->erase_fields, tables->erase_entries,
+                                        tables->erase_removals, tables->erase_rejected};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof statements / sizeof *statements && rc == SQLITE_OK; i++) {
+        bind_uint(statements[i], 1, (uint64_t)tables->document);
+        rc = database_run(statements[i]);
+    }
+    tables->removals = false;
+    return rc;
+}
+
 static int store_row(struct tables *tables, const struct row *row)
 {
     if (row->kind != ROW_DOCUMENT && tables->document == 0) {
@@ -222,6 +235,8 @@ static int store_row(struct tables *tables, const struct row *row)
         return store_rejected(tables, row);
     case ROW_RETIRED:
         return drop_replica(tables, row);
+    case ROW_ERASED:
+        return erase_rows(tables);
     case ROW_SILENT:
     case ROW_WALKED:
     case ROW_COPY:

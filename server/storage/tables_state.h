@@ -33,6 +33,10 @@
                    "excluded.position, at = excluded.at, "                                         \
                    "detail = excluded.detail, principal = excluded.principal")                     \
     X(drop_replica, "DELETE FROM replicas WHERE document = ?1 AND replica = ?2")                   \
+    X(erase_fields, "DELETE FROM document_fields WHERE document = ?1")                             \
+    X(erase_entries, "DELETE FROM entries WHERE document = ?1")                                    \
+    X(erase_removals, "DELETE FROM removals WHERE document = ?1")                                  \
+    X(erase_rejected, "DELETE FROM rejected WHERE document = ?1")                                  \
     X(put_rejected, "INSERT OR REPLACE INTO rejected(document, replica, seq, at, code, text, "     \
                     "packet) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                 \
     X(bound_rejected, "DELETE FROM rejected WHERE rowid <= "                                       \

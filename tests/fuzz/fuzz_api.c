@@ -96,6 +96,8 @@ static void perform(struct run *run, const struct hub_effect *effect)
     case EFFECT_LOAD:
         tell(run, EVENT_LOADED, effect->request, (struct bytes){0});
         return;
+    case EFFECT_SCRUB: /* no operator asks */
+        return;
     case EFFECT_STORE:
         tell(run, EVENT_STORED, 0, (struct bytes){0});
         return;

@@ -47,6 +47,10 @@ static void perform(struct served *served, const struct hub_effect *effect)
     case EFFECT_STORE:
         FUZZ_REQUIRE(storage_store(served->storage, effect->bytes));
         return;
+    case EFFECT_SCRUB:
+        served->failed =
+            !storage_scrub(served->storage, effect->request, effect->position) || served->failed;
+        return;
     case EFFECT_TRIM:
         storage_trim(served->storage, effect->position);
         return;
@@ -67,6 +71,7 @@ static void complete(struct served *served, const struct storage_completion *com
         [STORAGE_APPENDED] = EVENT_APPENDED, [STORAGE_APPEND_FAILED] = EVENT_APPEND_FAILED,
         [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
         [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
+        [STORAGE_SCRUBBED] = EVENT_SCRUBBED, [STORAGE_SCRUB_FAILED] = EVENT_SCRUB_FAILED,
     };
     if (completion->text[0] != '\0') {
         report(served, completion->text);

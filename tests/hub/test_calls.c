@@ -19,7 +19,7 @@ Test(calls, only_operators_are_answered)
 {
     static const char *const methods[] = {"stats",    "connections", "connection", "documents",
                                           "document", "rejected",    "backup",     "export",
-                                          "import",   "retire"};
+                                          "import",   "retire",      "erase"};
     calls_finish();
     world_init(&world);
     world_start(&world);

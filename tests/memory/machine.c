@@ -141,6 +141,10 @@ static void perform(struct machine *machine, const struct hub_effect *effect)
     case EFFECT_APPEND:
     case EFFECT_STORE:
     case EFFECT_LOAD:
+    case EFFECT_SCRUB:
+        machine->failed =
+            machine->failed || !storage_scrub(machine->storage, effect->request, effect->position);
+        return;
     case EFFECT_TRIM:
         machine->failed = machine->failed || !ask(machine, effect);
         return;
@@ -235,6 +239,7 @@ static bool complete(struct machine *machine)
         [STORAGE_APPENDED] = EVENT_APPENDED, [STORAGE_APPEND_FAILED] = EVENT_APPEND_FAILED,
         [STORAGE_STORED] = EVENT_STORED,     [STORAGE_STORE_FAILED] = EVENT_STORE_FAILED,
         [STORAGE_LOADED] = EVENT_LOADED,     [STORAGE_LOAD_FAILED] = EVENT_LOAD_FAILED,
+        [STORAGE_SCRUBBED] = EVENT_SCRUBBED, [STORAGE_SCRUB_FAILED] = EVENT_SCRUB_FAILED,
     };
     struct storage_completion done;
     if (!storage_poll(machine->storage, &done)) {

@@ -191,6 +191,10 @@ static enum hub_event_kind event_of(enum storage_completion_kind kind)
         return EVENT_STORE_FAILED;
     case STORAGE_LOADED:
         return EVENT_LOADED;
+    case STORAGE_SCRUBBED:
+        return EVENT_SCRUBBED;
+    case STORAGE_SCRUB_FAILED:
+        return EVENT_SCRUB_FAILED;
     case STORAGE_LOAD_FAILED:
         return EVENT_LOAD_FAILED;
     case STORAGE_CLAIMED:

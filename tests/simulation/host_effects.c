@@ -140,6 +140,9 @@ static void perform(struct host *host, const struct hub_effect *effect)
     case EFFECT_LOAD:
         ask(host, effect);
         return;
+    case EFFECT_SCRUB:
+        host_violation(host, "something is erased, and nobody has asked for it");
+        return;
     case EFFECT_TRIM:
         storage_trim(host->storage, effect->position);
         return;
