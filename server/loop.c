@@ -151,6 +151,10 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
     case EFFECT_TRIM:
         storage_trim(loop->storage, effect->position);
         return;
+    case EFFECT_CHANGED:
+    case EFFECT_VALUES:
+    case EFFECT_ASK:
+        return;
     }
     if (!asked) {
         fail(loop, "out of memory");

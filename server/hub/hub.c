@@ -145,6 +145,7 @@ void hub_destroy(struct hub *hub)
     values_finish(hub);
     jobs_finish(hub);
     downloads_finish(hub);
+    outside_finish(hub);
     free(hub->refusals);
     while (hub->connections.length > 0) {
         connection_destroy(hub, hub->connections.places[0].item);
@@ -261,6 +262,12 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_RECONFIGURE:
         hub_reconfigure(hub, event->config);
         return;
+    case EVENT_VALUES:
+        outside_asked(hub, event);
+        return;
+    case EVENT_ANSWER:
+        operator_answered(hub, event);
+        return;
     case EVENT_DRAIN:
         drain(hub);
         return;
@@ -309,6 +316,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     retire_pump(hub);
     expire_pump(hub);
     batch_pump(hub);
+    outside_pump(hub);
     connections_sweep(hub);
     turn_take(hub, event->kind);
     store_pump(hub);

@@ -86,6 +86,7 @@ struct hub_config {
     uint64_t boot;  /* random: a part of the correlation ids that the hub makes; 0: it makes none */
     bool operators; /* whether the operator's calls are answered */
     bool operators_inside; /* the same where only operators get in */
+    bool changes;          /* whether EFFECT_CHANGED is wanted */
 };
 
 /* The defaults; the caller fills in schemas, journal, position and seed. */
@@ -118,7 +119,10 @@ enum hub_event_kind {
                           relaxed and tokens. Its schemas have numbers; unless they are equal to
                           those before (schema_equal), the hub is held and settled. What they
                           declare as before they get from those before, which may go then */
-    EVENT_DRAIN        /* stop: GOAWAY to all, no new connections, store everything */
+    EVENT_VALUES, /* request, of the caller's numbering; bytes: a document's name; position, whole
+                     and limit: EFFECT_VALUES is owed */
+    EVENT_ANSWER, /* request; bytes: the result, or, if text is given, why there is none */
+    EVENT_DRAIN   /* stop: GOAWAY to all, no new connections, store everything */
 };
 
 enum hub_verdict {
@@ -142,6 +146,9 @@ struct hub_event {
     bool admin;          /* an operator, with all rights to all documents */
     bool inside;         /* it came in where operators do */
     const struct hub_config *config;
+    bool whole;       /* VALUES: of all fields; else of those that changed after `position` */
+    size_t limit;     /* VALUES: of the answer's bytes */
+    const char *text; /* ANSWER: a sentence for the operator; NULL: none */
 };
 
 enum hub_effect_kind {
@@ -158,6 +165,14 @@ enum hub_effect_kind {
     EFFECT_STORE,  /* position, bytes: changed rows, all of them in one transaction */
     EFFECT_DAMAGED, /* bytes: the name of a document with a row that makes no sense, so that nobody
                        can open it; text: the row's table; position: the row's own */
+    EFFECT_CHANGED, /* bytes: the name of a document that a batch has changed; position: the
+                       batch's. Not while the journal's tail is replayed */
+    EFFECT_VALUES,  /* request; code: an enum hub_code; position: the document's, 0: it is empty;
+                       bytes: a JSON object of fields and their values. With `whole` false it may be
+                       empty. If that is longer than the limit, `truncated`, and a JSON array of the
+                       fields' names */
+    EFFECT_ASK,     /* request: of an operator, whom ANSWER is owed; text: the method; bytes: its
+                       parameters, a map in msgpack, each of its type and in its bounds */
     EFFECT_TRIM,    /* position: no row needs the journal at or below it any more */
     EFFECT_SCRUB    /* request, position: after what was asked before: nothing of what was deleted
                        may be left in the file, nor of the journal at or below it */
@@ -172,7 +187,9 @@ struct hub_effect {
     uint64_t position;
     uint64_t request;
     uint16_t code;    /* WebSocket close code */
-    const char *text; /* WebSocket close reason, or a table; lives as long as the program */
+    const char *text; /* WebSocket close reason, a table or a method; lives as long as the program
+                       */
+    bool truncated;   /* VALUES */
     struct bytes bytes;
 };
 
@@ -264,5 +281,15 @@ bool hub_peer(const struct hub *hub, uint64_t connection, struct hub_peer *peer)
 /* After HOLD: everything is stored, nothing is under way, and nobody but streams needs a document.
  * Looks at all documents. */
 bool hub_settled(const struct hub *hub);
+
+/* Visits the documents that a batch after `position` has changed, as far as their rows do not say
+ * so yet; of the others the rows do. */
+typedef void hub_visit_changed(void *context, struct bytes name, uint64_t position);
+void hub_changed_after(const struct hub *hub, uint64_t position, hub_visit_changed *visit,
+                       void *context);
+
+/* What a position of that journal means in this one; false: nothing, it is not known. */
+bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
+                 uint64_t *resolved);
 
 #endif

@@ -9,6 +9,8 @@
 /* The greatest whole number that every client can write. */
 #define ID_MAX (((uint64_t)1 << 53) - 1)
 
+#define WEBHOOK_EXPECTED "target is a webhook's name, as `webhooks` lists it."
+
 static const struct operator_method methods[] = {
     {.name = "stats", .run = operator_stats},
     {.name = "backup", .run = operator_backup},
@@ -72,6 +74,29 @@ static const struct operator_method methods[] = {
                      "limit is a whole number from 1 to 500."}},
      .parameter_count = 2,
      .run = operator_rejected},
+    {.name = "webhooks", .run = operator_ask},
+    {.name = "webhooks_dead",
+     .parameters = {{"target", OPERATOR_TEXT, true, 1, LIMIT_SCHEMA_NAME_BYTES, WEBHOOK_EXPECTED},
+                    {"after", OPERATOR_NUMBER, false, 0, ID_MAX,
+                     "after is a dead letter's id, as `next` of the page before gives it."},
+                    {"limit", OPERATOR_NUMBER, false, 1, LIMIT_LISTED_LETTERS,
+                     "limit is a whole number from 1 to 500."}},
+     .parameter_count = 3,
+     .run = operator_ask},
+    {.name = "webhooks_resend",
+     .parameters = {{"target", OPERATOR_TEXT, true, 1, LIMIT_SCHEMA_NAME_BYTES, WEBHOOK_EXPECTED},
+                    {"id", OPERATOR_NUMBER, false, 1, ID_MAX,
+                     "id is a dead letter's id, as `webhooks_dead` gives it."}},
+     .parameter_count = 2,
+     .run = operator_ask},
+    {.name = "webhooks_pause",
+     .parameters = {{"target", OPERATOR_TEXT, true, 1, LIMIT_SCHEMA_NAME_BYTES, WEBHOOK_EXPECTED}},
+     .parameter_count = 1,
+     .run = operator_ask},
+    {.name = "webhooks_resume",
+     .parameters = {{"target", OPERATOR_TEXT, true, 1, LIMIT_SCHEMA_NAME_BYTES, WEBHOOK_EXPECTED}},
+     .parameter_count = 1,
+     .run = operator_ask},
 };
 
 static struct bytes text_bytes(const char *text)
@@ -216,10 +241,12 @@ uint64_t operator_number(const struct operator_value *value, uint64_t absent)
 bool operator_call(struct hub *hub, struct connection *connection, const struct packet *packet)
 {
     const struct operator_method *method = find_method(packet->call.name);
-    struct operator_call call = {.hub = hub, .connection = connection, .id = packet->id};
+    struct operator_call call = {
+        .hub = hub, .connection = connection, .id = packet->id, .parameters = packet->call.value};
     if (method == NULL) {
         return false;
     }
+    call.method = method->name;
     if (!connection_is_operator(hub, connection)) {
         operator_refuse(hub, connection, packet->id, CODE_FORBIDDEN,
                         "This call is an operator's, and this connection is not one's.");

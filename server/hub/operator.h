@@ -34,6 +34,8 @@ struct operator_call {
     struct hub *hub;
     struct connection *connection;
     int64_t id;
+    const char *method;
+    struct bytes parameters; /* as they came */
     struct operator_value values[OPERATOR_PARAMETERS];
 };
 
@@ -77,6 +79,8 @@ void operator_export(const struct operator_call *call);
 void operator_retire(const struct operator_call *call);
 void operator_erase(const struct operator_call *call);
 void operator_import(const struct operator_call *call);
+/* Of any that is not the core's to answer: EFFECT_ASK. */
+void operator_ask(const struct operator_call *call);
 
 /*
  * A call that waits for rows from the database. What memory knows is gathered when the rows are
@@ -86,6 +90,7 @@ void operator_import(const struct operator_call *call);
 struct operator_request {
     struct operator_request *next;
     uint64_t request;
+    bool asked;          /* somebody outside the core, not the database */
     uint64_t connection; /* it may be gone by then */
     int64_t id;
     struct document *document;               /* pinned; NULL: none */

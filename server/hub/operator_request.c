@@ -1,4 +1,5 @@
 /* Operators' calls that wait for the database. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,15 @@ struct operator_request *operator_request_begin(const struct operator_call *call
     return request;
 }
 
+static void note(struct hub *hub, struct operator_request *request, struct hub_effect *effect)
+{
+    effect->request = ++hub->last_request;
+    request->request = effect->request;
+    request->next = hub->operator_requests;
+    hub->operator_requests = request;
+    hub->operator_request_count++;
+}
+
 void operator_request_ask(struct hub *hub, struct operator_request *request,
                           const struct row_request *rows)
 {
@@ -32,11 +42,7 @@ void operator_request_ask(struct hub *hub, struct operator_request *request,
     struct writer writer = effect_begin(hub, &start);
     row_request_write(&writer, rows);
     effect_end(hub, &writer, start, effect);
-    effect->request = ++hub->last_request;
-    request->request = effect->request;
-    request->next = hub->operator_requests;
-    hub->operator_requests = request;
-    hub->operator_request_count++;
+    note(hub, request, effect);
     if (request->document != NULL) {
         document_pin(request->document);
     }
@@ -102,6 +108,37 @@ bool operator_load_failed(struct hub *hub, uint64_t number)
     }
     finish(hub, request);
     return true;
+}
+
+void operator_ask(const struct operator_call *call)
+{
+    struct operator_request *request = operator_request_begin(call);
+    if (request == NULL) {
+        return;
+    }
+    request->asked = true;
+    struct hub_effect *effect = effect_add(call->hub, EFFECT_ASK);
+    effect->text = call->method;
+    effect_bytes(call->hub, effect, call->parameters);
+    note(call->hub, request, effect);
+}
+
+void operator_answered(struct hub *hub, const struct hub_event *event)
+{
+    struct operator_request *request = take(hub, event->request);
+    if (request == NULL) {
+        return;
+    }
+    assert(request->asked);
+    struct connection *connection = connection_find(hub, request->connection);
+    if (connection != NULL && event->text != NULL) {
+        operator_refuse(hub, connection, request->id, CODE_BAD_PARAMETERS, event->text);
+    } else if (connection != NULL) {
+        struct writer writer = operator_begin(hub);
+        write_raw(&writer, event->bytes);
+        operator_answer(hub, connection, request->id, &writer);
+    }
+    finish(hub, request);
 }
 
 void operator_requests_finish(struct hub *hub)

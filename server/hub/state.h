@@ -31,6 +31,7 @@ struct values_request;
 struct refusals;
 struct presence;
 struct stream;
+struct outside;
 
 /* Links of a doubly linked list, a member of what it links; `list_*` below. */
 struct link {
@@ -120,6 +121,7 @@ struct document {
     uint64_t storing;     /* 0: not part of the STORE under way */
     uint64_t dirty_since; /* first position that the rows lack */
     uint64_t dirty_after; /* the same, once the STORE under way is done; 0: nothing */
+    uint64_t told;        /* the last batch that EFFECT_CHANGED told of */
     uint64_t due_ms;      /* when the first such thing ends; UINT64_MAX: never */
     uint64_t idle_since_ms;
     size_t pins;            /* records in batches, and opening streams */
@@ -383,6 +385,8 @@ struct hub {
     size_t values_request_count;
     struct download *downloads;
     struct job *jobs;
+    struct outside *outside_first; /* that wait for their document's rows */
+    struct outside *outside_last;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -519,6 +523,8 @@ bool operator_call(struct hub *hub, struct connection *connection, const struct 
 /* False: the request is another's. */
 bool operator_loaded(struct hub *hub, uint64_t request, struct bytes rows);
 bool operator_load_failed(struct hub *hub, uint64_t request);
+/* Answers what EFFECT_ASK has asked. */
+void operator_answered(struct hub *hub, const struct hub_event *event);
 void operator_requests_finish(struct hub *hub);
 
 /* values.c: CALL `values` and `whoami`; false: there is no such method. */
@@ -569,10 +575,6 @@ uint64_t token_look_after(struct hub *hub, struct connection *connection);
 /* Whether the replica is its principal's, or nobody's. */
 bool token_owns(const struct hub *hub, const struct connection *connection,
                 const struct ledger_row *row);
-
-/* hub.c: what a position of that journal means in this one; false: nothing, it is not known. */
-bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64_t position,
-                 uint64_t *resolved);
 
 /* Clients compare it to notice that the schemas changed. False: no memory. */
 bool hub_hash_schemas(const struct schema_set *schemas, uint64_t *hash);
@@ -781,6 +783,14 @@ void store_pump(struct hub *hub);
 void store_done(struct hub *hub);
 void store_failed(struct hub *hub);
 void store_mark(struct hub *hub, struct document *document, uint64_t position);
+
+/* outside.c: documents as JSON, for others than clients */
+void outside_asked(struct hub *hub, const struct hub_event *event);
+/* Answers those whose documents are here, or cannot be had. */
+void outside_pump(struct hub *hub);
+void outside_finish(struct hub *hub);
+/* A batch has changed the document: EFFECT_CHANGED, once for each batch. */
+void document_changed(struct hub *hub, struct document *document, uint64_t position);
 
 /* load.c */
 /* Notes a request, with a number of its own; NULL: no memory. */

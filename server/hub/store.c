@@ -23,6 +23,7 @@ void store_soon(struct hub *hub) { hub->next_store_ms = hub->now_ms; }
 
 void store_mark(struct hub *hub, struct document *document, uint64_t position)
 {
+    document_changed(hub, document, position);
     if (document->storing != 0) {
         document->dirty_after = document->dirty_after == 0 ? position : document->dirty_after;
     } else if (!list_linked(&document->dirty)) {

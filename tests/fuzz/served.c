@@ -61,6 +61,9 @@ static void perform(struct served *served, const struct hub_effect *effect)
     case EFFECT_PAUSE:
     case EFFECT_RESUME:
     case EFFECT_VERIFY:
+    case EFFECT_CHANGED:
+    case EFFECT_VALUES:
+    case EFFECT_ASK:
         return;
     }
 }

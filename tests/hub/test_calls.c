@@ -17,9 +17,9 @@ TestSuite(calls, .init = calls_start, .fini = calls_finish);
 
 Test(calls, only_operators_are_answered)
 {
-    static const char *const methods[] = {"stats",    "connections", "connection", "documents",
-                                          "document", "rejected",    "backup",     "export",
-                                          "import",   "retire",      "erase"};
+    static const char *const methods[] = {
+        "stats",  "connections", "connection", "documents", "document", "rejected",
+        "backup", "export",      "import",     "retire",    "erase",    "webhooks_resend"};
     calls_finish();
     world_init(&world);
     world_start(&world);

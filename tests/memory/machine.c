@@ -121,6 +121,9 @@ static void perform(struct machine *machine, const struct hub_effect *effect)
     struct machine_line *line = line_of(machine, effect->connection);
     switch (effect->kind) {
     case EFFECT_NONE:
+    case EFFECT_CHANGED:
+    case EFFECT_VALUES:
+    case EFFECT_ASK:
         return;
     case EFFECT_SEND:
         if (line != NULL) {

@@ -124,6 +124,9 @@ static void perform(struct host *host, const struct hub_effect *effect)
     note(host, effect->bytes.data, effect->bytes.length);
     switch (effect->kind) {
     case EFFECT_NONE:
+    case EFFECT_CHANGED:
+    case EFFECT_VALUES:
+    case EFFECT_ASK:
         return;
     case EFFECT_SEND:
         send(host, effect);

@@ -1,6 +1,8 @@
 #include "tests/support/world.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include "protocol/codec.h"
 #include "protocol/packet.h"
 #include "server/hub/access.h"
+#include "server/hub/codes.h"
 #include "server/storage/catalog.h"
 #include "tests/support/declared.h"
 #include "tests/support/json_packet.h"
@@ -54,6 +57,7 @@ void world_init(struct world *world)
     buffer_init(&world->appending, SIZE_MAX / 2);
     buffer_init(&world->storing, SIZE_MAX / 2);
     buffer_init(&world->verifying, SIZE_MAX / 2);
+    buffer_init(&world->told, SIZE_MAX / 2);
     for (size_t i = 0; i < WORLD_CONNECTIONS; i++) {
         buffer_init(&world->connections[i].transcript, SIZE_MAX / 2);
         buffer_init(&world->connections[i].bytes, SIZE_MAX / 2);
@@ -109,6 +113,7 @@ void world_finish(struct world *world)
     buffer_finish(&world->appending);
     buffer_finish(&world->storing);
     buffer_finish(&world->verifying);
+    buffer_finish(&world->told);
     schema_set_finish(&world->schemas);
     for (size_t i = 0; i < WORLD_CONNECTIONS; i++) {
         buffer_finish(&world->connections[i].transcript);
@@ -143,6 +148,18 @@ static void keep(struct buffer *buffer, struct bytes bytes)
 {
     buffer_clear(buffer);
     require(buffer_append(buffer, bytes.data, bytes.length) == PROTOCOL_OK, "no memory");
+}
+
+/* A line for what is told to others than clients. */
+__attribute__((format(printf, 2, 3))) static void tell(struct world *world, const char *format, ...)
+{
+    char line[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    require(length >= 0 && (size_t)length < sizeof line, "a line is too long for the test");
+    require(buffer_append(&world->told, line, (size_t)length) == PROTOCOL_OK, "out of memory");
 }
 
 static void perform(struct world *world, const struct hub_effect *effect)
@@ -186,6 +203,20 @@ static void perform(struct world *world, const struct hub_effect *effect)
         return;
     case EFFECT_DAMAGED:
         world->damaged++;
+        return;
+    case EFFECT_CHANGED:
+        tell(world, "changed %.*s %" PRIu64 "\n", (int)effect->bytes.length,
+             (const char *)effect->bytes.data, effect->position);
+        return;
+    case EFFECT_VALUES:
+        tell(world, "values %" PRIu64 " %s %" PRIu64 " %s%.*s\n", effect->request,
+             hub_code_name((enum hub_code)effect->code), effect->position,
+             effect->truncated ? "truncated " : "", (int)effect->bytes.length,
+             (const char *)effect->bytes.data);
+        return;
+    case EFFECT_ASK:
+        world->asked = effect->request;
+        tell(world, "ask %s %zu\n", effect->text, effect->bytes.length);
         return;
     case EFFECT_NONE:
     case EFFECT_LOAD:
@@ -411,6 +442,13 @@ const char *world_read(struct world *world, uint64_t connection)
     require(buffer_append(transcript, "", 1) == PROTOCOL_OK, "no memory");
     buffer_clear(transcript);
     return (const char *)transcript->data;
+}
+
+const char *world_told(struct world *world)
+{
+    require(buffer_append(&world->told, "", 1) == PROTOCOL_OK, "no memory");
+    buffer_clear(&world->told);
+    return (const char *)world->told.data;
 }
 
 const char *world_replica(unsigned number)

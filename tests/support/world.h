@@ -54,6 +54,8 @@ struct world {
     uint64_t verify_connection; /* of the last VERIFY */
     uint64_t verify_request;    /* 0: there was none */
     struct buffer verifying;    /* its token */
+    struct buffer told;         /* lines: CHANGED, VALUES and ASK */
+    uint64_t asked;             /* the request of the last ASK */
     bool manual;                /* the test ends appends and stores itself; else they end at once */
     uint64_t wake_ms;
     uint64_t sent_bytes; /* to all connections, ever */
@@ -97,6 +99,9 @@ void world_verify_for(struct world *world, const char *principal, const char *pa
 
 /* What the connection was sent since the last call; NUL-terminated, borrowed until the next. */
 const char *world_read(struct world *world, uint64_t connection);
+
+/* What others than clients were told since the last call, as lines; borrowed until the next. */
+const char *world_told(struct world *world);
 
 /* `{"$bytes":"..."}` of a replica made from a small number; borrowed, eight at a time. */
 const char *world_replica(unsigned number);
