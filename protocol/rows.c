@@ -67,7 +67,51 @@ static void write_rejected(struct writer *writer, const struct row *row)
     write_uint(writer, row->index);
 }
 
-/* RETIRED, SILENT and WALKED. */
+static void write_target(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 8);
+    write_uint(writer, row->kind);
+    write_bin(writer, row->name);
+    write_bin(writer, row->key);
+    write_uint(writer, row->position);
+    write_uint(writer, row->index);
+    write_uint(writer, row->horizon);
+    write_bool(writer, row->paused);
+    write_uint(writer, row->next_index);
+}
+
+static void write_waiting(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 5);
+    write_uint(writer, row->kind);
+    write_bin(writer, row->name);
+    write_uint(writer, row->position);
+    write_uint(writer, row->at_ms);
+    write_uint(writer, row->seq);
+}
+
+static void write_letter(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 9);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->index);
+    write_bin(writer, row->name);
+    write_uint(writer, row->horizon);
+    write_uint(writer, row->position);
+    write_uint(writer, row->at_ms);
+    write_uint(writer, row->seq);
+    write_uint(writer, row->field);
+    write_bin(writer, row->text);
+}
+
+static void write_resent(struct writer *writer, const struct row *row)
+{
+    write_array(writer, 2);
+    write_uint(writer, row->kind);
+    write_uint(writer, row->index);
+}
+
+/* RETIRED, SILENT, WALKED and DELIVERED. */
 static void write_one(struct writer *writer, const struct row *row, struct bytes value)
 {
     write_array(writer, 2);
@@ -118,6 +162,21 @@ void row_write(struct writer *writer, const struct row *row)
     case ROW_COPY:
         write_copy(writer, row);
         return;
+    case ROW_TARGET:
+        write_target(writer, row);
+        return;
+    case ROW_WAITING:
+        write_waiting(writer, row);
+        return;
+    case ROW_DELIVERED:
+        write_one(writer, row, row->name);
+        return;
+    case ROW_LETTER:
+        write_letter(writer, row);
+        return;
+    case ROW_RESENT:
+        write_resent(writer, row);
+        return;
     }
 }
 
@@ -130,6 +189,37 @@ static struct replica_id read_replica(struct reader *reader)
         reader_fail(reader, PROTOCOL_MALFORMED);
     }
     return id;
+}
+
+static void read_target(struct reader *reader, struct row *row)
+{
+    row->name = read_bin(reader, LIMIT_SCHEMA_NAME_BYTES);
+    row->key = read_bin(reader, LIMIT_SCHEMA_NAME_BYTES);
+    row->position = read_uint(reader);
+    row->index = read_uint(reader);
+    row->horizon = read_uint(reader);
+    row->paused = read_bool(reader);
+    row->next_index = read_uint(reader);
+}
+
+static void read_waiting(struct reader *reader, struct row *row)
+{
+    row->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
+    row->position = read_uint(reader);
+    row->at_ms = read_uint(reader);
+    row->seq = read_uint(reader);
+}
+
+static void read_letter(struct reader *reader, struct row *row)
+{
+    row->index = read_uint(reader);
+    row->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
+    row->horizon = read_uint(reader);
+    row->position = read_uint(reader);
+    row->at_ms = read_uint(reader);
+    row->seq = read_uint(reader);
+    row->field = (uint32_t)read_uint(reader);
+    row->text = read_bin(reader, LIMIT_TEXT_BYTES);
 }
 
 static void read_fields(struct reader *reader, struct row *row)
@@ -190,6 +280,21 @@ static void read_fields(struct reader *reader, struct row *row)
         row->position = read_uint(reader);
         row->index = read_uint(reader);
         row->detail = read_blob(reader);
+        return;
+    case ROW_TARGET:
+        read_target(reader, row);
+        return;
+    case ROW_WAITING:
+        read_waiting(reader, row);
+        return;
+    case ROW_DELIVERED:
+        row->name = read_bin(reader, LIMIT_DOCUMENT_NAME_BYTES);
+        return;
+    case ROW_LETTER:
+        read_letter(reader, row);
+        return;
+    case ROW_RESENT:
+        row->index = read_uint(reader);
         return;
     }
     reader_fail(reader, PROTOCOL_MALFORMED);

@@ -20,14 +20,26 @@ enum row_kind {
     ROW_ENTRY,        /* field, key, position, shown, detail: replaces the removal with that key */
     ROW_REMOVAL,      /* field, key, position: replaces the entry with that key */
     ROW_REPLICA,      /* replica, index, seq, position, at_ms, detail, principal */
-    ROW_REJECTED, /* replica, seq, at_ms, code, text, detail (the update), index: for the operator
-                   */
-    ROW_RETIRED,  /* replica: its REPLICA row leaves */
-    ROW_SILENT,   /* replica: one that was found */
-    ROW_WALKED,   /* key: where the walk goes on; empty: it is at its end */
-    ROW_ERASED,   /* nothing more: all rows of the document but its replicas' leave */
-    ROW_COPY      /* position, index, detail: of a copy of the whole file, the position up to which
-                     it goes, its length, and some of its bytes */
+    ROW_REJECTED,  /* replica, seq, at_ms, code, text, detail (the update), index: for the operator
+                    */
+    ROW_RETIRED,   /* replica: its REPLICA row leaves */
+    ROW_SILENT,    /* replica: one that was found */
+    ROW_WALKED,    /* key: where the walk goes on; empty: it is at its end */
+    ROW_ERASED,    /* nothing more: all rows of the document but its replicas' leave */
+    ROW_COPY,      /* position, index, detail: of a copy of the whole file, the position up to which
+                      it goes, its length, and some of its bytes */
+    ROW_TARGET,    /* of webhooks: name, key (the journal), position, index, horizon, paused,
+                      next_index: documents that changed last before the position were delivered, and
+                      of those that did at it those with ids up to the index, but for WAITING rows,
+                      which belong to it; what the others lack is above the horizon. next_index counts
+                      its dead letters when it is loaded */
+    ROW_WAITING,   /* name (the document's), position (delivered up to there), at_ms (of the first
+                      attempt), seq (attempts) */
+    ROW_DELIVERED, /* name: its WAITING row leaves */
+    ROW_LETTER,    /* a dead letter: index (0: the next), name, horizon (delivered up to there),
+                      position (that was to be delivered), at_ms, seq (attempts), field (the answer's
+                      code), text (why) */
+    ROW_RESENT     /* index: its LETTER row leaves */
 };
 
 struct row {
@@ -49,6 +61,7 @@ struct row {
     struct bytes principal; /* who the replica belongs to */
     struct bytes code;
     struct bytes text;
+    bool paused;
 };
 
 void row_write(struct writer *writer, const struct row *row);
@@ -67,6 +80,12 @@ enum row_request_kind {
                     rows of name and position, and a WALKED row; a bounded step */
     ROWS_REJECTED, /* before, limit: refused updates below that number, the latest stored first,
                       each as a DOCUMENT row of its name and a REJECTED row without the update */
+    ROWS_CHANGED,  /* after (16 bytes: a position and a document's number), limit: documents behind
+                      it by the positions of their rows, as DOCUMENT rows of name, position and, as
+                      next_index, number */
+    ROWS_TARGETS,  /* the TARGET rows, each with its WAITING rows */
+    ROWS_LETTERS,  /* search (the target's name), before, limit: its LETTER rows below that number,
+                      the latest first */
     ROWS_WRITERS,  /* name, limit: its DOCUMENT row, and the REPLICA rows that changed last, without
                       their details, latest first */
     ROWS_LEDGER,   /* name: all its REPLICA rows */

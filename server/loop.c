@@ -335,6 +335,8 @@ static void note(struct loop *loop, const struct storage_completion *completion)
     case STORAGE_DECLARED:
     case STORAGE_DECLARE_FAILED:
     case STORAGE_SCRUBBED:
+    case STORAGE_KEPT:
+    case STORAGE_KEEP_FAILED:
         return;
     }
 }

@@ -127,6 +127,11 @@ static void load_row(struct hub *hub, struct document *document, const struct ro
     case ROW_WALKED:
     case ROW_ERASED:
     case ROW_COPY:
+    case ROW_TARGET:
+    case ROW_WAITING:
+    case ROW_DELIVERED:
+    case ROW_LETTER:
+    case ROW_RESENT:
         return;
     }
 }

@@ -71,6 +71,16 @@ bool storage_store(struct storage *storage, struct bytes rows)
     return true;
 }
 
+bool storage_keep(struct storage *storage, struct bytes rows)
+{
+    struct request *request = request_create(rows);
+    if (request == NULL) {
+        return false;
+    }
+    ask(storage, &storage->keeps, &storage->writer_wanted, request);
+    return true;
+}
+
 bool storage_load(struct storage *storage, uint64_t number, struct bytes bytes)
 {
     struct request *request = request_create(bytes);
@@ -188,9 +198,11 @@ bool storage_close(struct storage *storage)
     request_queue_finish(&storage->work.claims);
     request_destroy(storage->work.store);
     request_destroy(storage->work.declare);
+    request_destroy(storage->work.keep);
     request_queue_finish(&storage->appends);
     request_queue_finish(&storage->stores);
     request_queue_finish(&storage->claims);
+    request_queue_finish(&storage->keeps);
     request_queue_finish(&storage->loads);
     request_queue_finish(&storage->declares);
     request_queue_finish(&storage->scrubs);

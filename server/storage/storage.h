@@ -40,6 +40,8 @@ enum storage_completion_kind {
     STORAGE_APPEND_FAILED, /* text; nothing of the batch is in the journal */
     STORAGE_STORED,        /* every row is durable */
     STORAGE_STORE_FAILED,  /* text; of each document all rows are in, or none: to be stored again */
+    STORAGE_KEPT,          /* rows of webhooks are durable */
+    STORAGE_KEEP_FAILED,   /* text; none of them is */
     STORAGE_LOADED,        /* request, bytes: the rows, none for a document that is not there */
     STORAGE_LOAD_FAILED,   /* request, text */
     STORAGE_CLAIMED,       /* request, bytes: verdict and replica (keys.h), durable */
@@ -78,6 +80,12 @@ CRDT_CHECKED bool storage_open(struct storage **out, const char *path, bool rela
 void storage_info(const struct storage *storage, struct storage_info *info);
 
 /*
+ * Makes room for webhooks, unless it is there. Before `storage_start`. False: `error` holds a
+ * sentence.
+ */
+CRDT_CHECKED bool storage_open_webhooks(struct storage *storage, char error[STORAGE_ERROR_BYTES]);
+
+/*
  * Visits what the tables may lack, in order. Before `storage_start`. False: a batch cannot be read,
  * and `error` says which, or `visit` has stopped the walk.
  */
@@ -104,12 +112,13 @@ bool storage_read_one(struct storage *storage);
  *
  * Appends are answered in order, those that waited together by one commit. A store writes each
  * document of `rows` (protocol/rows.h) in one transaction, many documents in several, and lets
- * appends pass between them. A load is `row_request` bytes. `at_ms` is the wall clock, kept for
- * people. A trim is not answered: it forgets batches at or below `position` bit by bit, and what
- * fails is trimmed with a later one.
+ * appends pass between them. A keep writes rows of webhooks in one. A load is `row_request` bytes.
+ * `at_ms` is the wall clock, kept for people. A trim is not answered: it forgets batches at or
+ * below `position` bit by bit, and what fails is trimmed with a later one.
  */
 CRDT_CHECKED bool storage_append(struct storage *storage, struct bytes batch, uint64_t at_ms);
 CRDT_CHECKED bool storage_store(struct storage *storage, struct bytes rows);
+CRDT_CHECKED bool storage_keep(struct storage *storage, struct bytes rows);
 CRDT_CHECKED bool storage_load(struct storage *storage, uint64_t request, struct bytes bytes);
 void storage_trim(struct storage *storage, uint64_t position);
 

@@ -11,6 +11,7 @@
 
 #include "server/storage/catalog.h"
 #include "server/storage/storage_state.h"
+#include "server/storage/webhooks.h"
 
 static bool refuse(const struct storage *storage, const char *reason,
                    char error[STORAGE_ERROR_BYTES])
@@ -245,6 +246,26 @@ bool storage_open(struct storage **out, const char *path, bool relaxed, struct s
     }
     *out = storage;
     return true;
+}
+
+static int create_webhooks(struct storage *storage)
+{
+    int rc = database_exec(storage->writer, "BEGIN IMMEDIATE");
+    rc = rc == SQLITE_OK ? webhook_tables_create(storage->writer) : rc;
+    return rc == SQLITE_OK ? database_exec(storage->writer, "COMMIT") : rc;
+}
+
+bool storage_open_webhooks(struct storage *storage, char error[STORAGE_ERROR_BYTES])
+{
+    int rc = create_webhooks(storage);
+    if (rc != SQLITE_OK) {
+        (void)refuse_sql(storage, "the tables of webhooks cannot be made", rc, error);
+        database_rollback(storage->writer);
+        return false;
+    }
+    return (tables_open_webhooks(storage->writer_tables, storage->writer, true) &&
+            tables_open_webhooks(storage->reader_tables, storage->reader, false)) ||
+           refuse(storage, "the tables of webhooks are not what this program makes", error);
 }
 
 void storage_info(const struct storage *storage, struct storage_info *info)

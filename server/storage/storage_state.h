@@ -15,6 +15,7 @@ struct storage_work {
     struct request_queue claims;
     struct request *store;
     struct reader rows; /* of the store, that are not written yet */
+    struct request *keep;
     uint64_t trim;
     bool trim_next; /* a store and a trim take turns */
     struct request *declare;
@@ -49,6 +50,7 @@ struct storage {
     struct request_queue appends;
     struct request_queue stores;
     struct request_queue claims;
+    struct request_queue keeps;
     struct request_queue loads;
     struct request_queue declares;
     struct request_queue scrubs;

@@ -40,6 +40,7 @@ bool storage_take_work(struct storage *storage)
             work->rows = reader_of(buffer_bytes(&work->store->bytes));
         }
     }
+    work->keep = work->keep == NULL ? request_pop(&storage->keeps) : work->keep;
     if (storage->trim > work->trim) {
         work->trim = storage->trim;
     }
@@ -54,7 +55,7 @@ bool storage_take_work(struct storage *storage)
         work->declare = request_pop(&storage->declares);
     }
     return work->appends.first != NULL || work->claims.first != NULL || work->store != NULL ||
-           work->trim != 0 || work->declare != NULL || work->scrub != NULL;
+           work->keep != NULL || work->trim != 0 || work->declare != NULL || work->scrub != NULL;
 }
 
 static int begin(struct storage *storage)
@@ -239,8 +240,35 @@ static void run_scrub(struct storage *storage, struct storage_work *work)
     storage_finish_requests(storage, &finished);
 }
 
+/* A few rows, and rarely: once a second. */
+static void run_keep(struct storage *storage, struct storage_work *work)
+{
+    struct request_queue finished = {0};
+    struct storage_completion *completion = &work->keep->completion;
+    int rc = begin(storage);
+    if (rc == SQLITE_OK) {
+        rc = tables_keep(storage->writer_tables, buffer_bytes(&work->keep->bytes));
+    }
+    if (rc == SQLITE_OK) {
+        rc = database_exec(storage->writer, "COMMIT");
+    }
+    completion->kind = rc == SQLITE_OK ? STORAGE_KEPT : STORAGE_KEEP_FAILED;
+    if (rc != SQLITE_OK) {
+        explain(storage, storage->writer, "the tables of webhooks cannot be written", rc,
+                completion);
+        database_rollback(storage->writer);
+    }
+    request_push(&finished, work->keep);
+    work->keep = NULL;
+    storage_finish_requests(storage, &finished);
+}
+
 static void run_step(struct storage *storage, struct storage_work *work)
 {
+    if (work->keep != NULL) {
+        run_keep(storage, work);
+        return;
+    }
     bool trims = work->trim != 0 && (work->store == NULL || work->trim_next);
     work->trim_next = !trims;
     if (trims) {

@@ -38,7 +38,19 @@ void tables_close(struct tables *tables)
 #undef X
     walk_close(tables->walk);
     browse_close(tables->browse);
+    webhook_tables_close(tables->webhooks);
     free(tables);
+}
+
+bool tables_open_webhooks(struct tables *tables, sqlite3 *database, bool writer)
+{
+    tables->webhooks = webhook_tables_open(database, writer);
+    return tables->webhooks != NULL;
+}
+
+int tables_keep(struct tables *tables, struct bytes rows)
+{
+    return tables->webhooks == NULL ? SQLITE_MISMATCH : webhook_tables_keep(tables->webhooks, rows);
 }
 
 bool tables_split_name(struct bytes name, struct bytes *schema, struct bytes *key)
@@ -240,6 +252,11 @@ static int store_row(struct tables *tables, const struct row *row)
     case ROW_SILENT:
     case ROW_WALKED:
     case ROW_COPY:
+    case ROW_TARGET:
+    case ROW_WAITING:
+    case ROW_DELIVERED:
+    case ROW_LETTER:
+    case ROW_RESENT:
         return SQLITE_MISMATCH;
     }
     return SQLITE_MISMATCH;

@@ -14,6 +14,13 @@ struct tables *tables_open_writer(sqlite3 *database);
 struct tables *tables_open_reader(sqlite3 *database);
 void tables_close(struct tables *tables);
 
+/* Answers for the tables of webhooks too, which are there by now. False: no memory, or they are
+ * not. */
+STORAGE_CHECKED bool tables_open_webhooks(struct tables *tables, sqlite3 *database, bool writer);
+
+/* Writes rows of webhooks (webhooks.h); the transaction is the caller's. */
+STORAGE_CHECKED int tables_keep(struct tables *tables, struct bytes rows);
+
 /* Writes every row; the transaction is the caller's. SQLITE_MISMATCH: the rows are malformed, or
  * one comes before any DOCUMENT row. */
 STORAGE_CHECKED int tables_store(struct tables *tables, struct bytes rows);
@@ -31,8 +38,8 @@ STORAGE_CHECKED int tables_store_some(struct tables *tables, struct reader *rows
 /*
  * Appends the rows asked for: DOCUMENT, FIELD rows, ENTRY rows and REMOVAL rows, each in ascending
  * position, then REPLICA rows. A document that is not there gives none. A request of
- * another kind is answered as walk.h and browse.h say. SQLITE_TOOBIG: they do not fit into the
- * buffer. SQLITE_MISMATCH: the request is malformed. SQLITE_CORRUPT: `tables_damage`.
+ * another kind is answered as walk.h, browse.h and webhooks.h say. SQLITE_TOOBIG: they do not fit
+ * into the buffer. SQLITE_MISMATCH: the request is malformed. SQLITE_CORRUPT: `tables_damage`.
  */
 STORAGE_CHECKED int tables_load(struct tables *tables, struct bytes request, struct buffer *rows);
 

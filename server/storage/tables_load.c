@@ -193,6 +193,13 @@ int tables_load(struct tables *tables, struct bytes bytes, struct buffer *rows)
         return browse_rejected(tables->browse, &request, &writer, tables->damage,
                                sizeof tables->damage);
     }
+    if (request.kind == ROWS_CHANGED || request.kind == ROWS_TARGETS ||
+        request.kind == ROWS_LETTERS) {
+        return tables->webhooks == NULL
+                   ? SQLITE_MISMATCH
+                   : webhook_tables_load(tables->webhooks, &request, &writer, tables->damage,
+                                         sizeof tables->damage);
+    }
     tables->name = request.name;
     bool writers = request.kind == ROWS_WRITERS;
     int rc = load_document(tables, request.document || writers, &writer);

@@ -5,6 +5,7 @@
 #include "server/storage/browse.h"
 #include "server/storage/tables.h"
 #include "server/storage/walk.h"
+#include "server/storage/webhooks.h"
 
 #define STATEMENT_LIST(X)                                                                          \
     X(put_document, "INSERT INTO documents(schema, key, position, next_index, retired) "           \
@@ -59,9 +60,10 @@ struct tables {
 #undef X
     struct walk *walk;
     struct browse *browse;
-    int64_t document;  /* that the rows belong to; 0: none yet */
-    bool removals;     /* it may have some; while storing */
-    struct bytes name; /* of the document being loaded; borrowed */
+    struct webhook_tables *webhooks; /* NULL: there are none */
+    int64_t document;                /* that the rows belong to; 0: none yet */
+    bool removals;                   /* it may have some; while storing */
+    struct bytes name;               /* of the document being loaded; borrowed */
     char damage[512];
 };
 

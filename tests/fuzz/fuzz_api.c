@@ -96,7 +96,10 @@ static void perform(struct run *run, const struct hub_effect *effect)
     case EFFECT_LOAD:
         tell(run, EVENT_LOADED, effect->request, (struct bytes){0});
         return;
-    case EFFECT_SCRUB: /* no operator asks */
+    case EFFECT_CHANGED: /* nobody wants to know, and no operator asks */
+    case EFFECT_VALUES:
+    case EFFECT_ASK:
+    case EFFECT_SCRUB:
         return;
     case EFFECT_STORE:
         tell(run, EVENT_STORED, 0, (struct bytes){0});

@@ -197,6 +197,8 @@ static enum hub_event_kind event_of(enum storage_completion_kind kind)
         return EVENT_SCRUB_FAILED;
     case STORAGE_LOAD_FAILED:
         return EVENT_LOAD_FAILED;
+    case STORAGE_KEPT:
+    case STORAGE_KEEP_FAILED:
     case STORAGE_CLAIMED:
     case STORAGE_CLAIM_FAILED:
     case STORAGE_DECLARED:
