@@ -14,6 +14,7 @@
 #include "server/config_switches.h"
 #include "server/config_tokens.h"
 #include "server/config_values.h"
+#include "server/config_webhooks.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -213,6 +214,12 @@ static void read_api(struct yaml_value value, const struct yaml_key *key, void *
     config_parse_api(value, target);
 }
 
+static void read_webhooks(struct yaml_value value, const struct yaml_key *key, void *target)
+{
+    (void)key;
+    config_parse_webhooks(value, target);
+}
+
 static void read_schemas(struct yaml_value value, const struct yaml_key *key, void *target)
 {
     schema_file_read(value, member(target, key));
@@ -285,6 +292,7 @@ static const struct yaml_key keys[] = {
     {"drain", read_time, offsetof(struct config, drain_ms), NULL, 0, HOUR},
     {"tokens", read_tokens, 0, NULL, 0, 0},
     {"api", read_api, 0, NULL, 0, 0},
+    {"webhooks", read_webhooks, 0, NULL, 0, 0},
     {"schemas", read_schemas, offsetof(struct config, schemas), SCHEMA_FILE_EXPECTED, 0, 0},
     {"switches", read_switches, 0, NULL, 0, 0},
 };
@@ -332,10 +340,13 @@ bool config_read(const char *path, struct config *config, struct buffer *mistake
     buffer_init(&text, CONFIG_BYTES_MAX);
     int error = file_read(path, &text);
     bool good = error == 0 && config_parse(buffer_bytes(&text), path, config, mistakes);
-    if (good && !config_read_keys(config, yaml_report_line, &lines) |
-                    !config_read_tls(config, yaml_report_line, &lines)) {
-        config_finish(config);
-        good = false;
+    if (good) {
+        good = config_read_keys(config, yaml_report_line, &lines);
+        good = config_read_tls(config, yaml_report_line, &lines) && good;
+        good = config_read_webhooks(config, yaml_report_line, &lines) && good;
+        if (!good) {
+            config_finish(config);
+        }
     }
     if (error != 0) {
         *config = (struct config){0};
@@ -356,6 +367,7 @@ struct hub_config config_hub(struct config *config)
     hub.tokens = config->keys.length > 0;
     hub.operators = config_allows_console(config);
     hub.operators_inside = config_allows_console_inside(config);
+    hub.changes = config->webhooks.length > 0;
     return hub;
 }
 
@@ -367,6 +379,11 @@ void config_finish(struct config *config)
     free(config->allowed_origins);
     config_finish_net(config);
     config_finish_keys(config);
+    for (size_t i = 0; i < config->webhooks.length; i++) {
+        free(config->webhook_sources[i].secret.name);
+    }
+    free(config->webhook_sources);
+    webhook_targets_finish(&config->webhooks);
     free(config->data);
     schema_set_finish(&config->schemas);
     *config = (struct config){0};

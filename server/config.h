@@ -16,6 +16,7 @@
 #include "server/hub/hub.h"
 #include "server/log.h"
 #include "server/tokens.h"
+#include "server/webhooks/target.h"
 
 /* Whether operators' calls are answered, and the console with them. */
 enum config_console { CONSOLE_AUTO, CONSOLE_ON, CONSOLE_OFF };
@@ -52,6 +53,13 @@ struct config_net {
     char warning[160]; /* what is good, and will not work; empty: nothing */
 };
 
+/* Where a webhook's secret comes from, and where the configuration names its documents. */
+struct config_webhook {
+    struct config_source secret;
+    int line;
+    int column;
+};
+
 /* Owns its strings, keys and schemas. `{0}` is empty. */
 struct config {
     struct config_address listen;
@@ -66,19 +74,21 @@ struct config {
     size_t request_bytes; /* the body of one */
     struct log_config log;
     struct config_api api;
-    uint64_t drain_ms;             /* how long the end may take */
-    struct token_keys keys;        /* `config_parse` leaves their material empty */
-    struct config_source *sources; /* of each key that is configured */
-    struct config_source jwks;     /* of a set of more keys; no name: none */
-    struct buffer key_notes;       /* which of its keys are passed over, a line each */
-    struct schema_set schemas;     /* fields without numbers: the storage gives them */
-    struct hub_config hub;         /* without schemas, journal, position and seed */
+    uint64_t drain_ms;                      /* how long the end may take */
+    struct token_keys keys;                 /* `config_parse` leaves their material empty */
+    struct config_source *sources;          /* of each key that is configured */
+    struct config_source jwks;              /* of a set of more keys; no name: none */
+    struct buffer key_notes;                /* which of its keys are passed over, a line each */
+    struct webhook_targets webhooks;        /* `config_parse` leaves their secrets empty */
+    struct config_webhook *webhook_sources; /* of each */
+    struct schema_set schemas;              /* fields without numbers: the storage gives them */
+    struct hub_config hub;                  /* without schemas, journal, position and seed */
 };
 
 /*
- * Reads a configuration from `text`; `filename` is only named in the mistakes, which are appended
- * to `mistakes`, each with its line feed, as far as the buffer's limit allows. False: there are
- * some, and `*config` is empty.
+ * Reads a configuration from `text`; `filename` is only named in the mistakes, which are
+ * appended to `mistakes`, each with its line feed, as far as the buffer's limit allows. False:
+ * there are some, and `*config` is empty.
  */
 HUB_CHECKED bool config_parse(struct bytes text, const char *filename, struct config *config,
                               struct buffer *mistakes);
@@ -90,11 +100,12 @@ HUB_CHECKED bool config_read(const char *path, struct config *config, struct buf
  * others than this machine's users reach `listen`. */
 const struct config_address *config_internal(const struct config *config);
 
-/* What `console` comes to on `listen`: auto means for hubs whose tokens say who is an operator, or
- * that only this machine can reach and that have no other address for it. */
+/* What `console` comes to on `listen`: auto means for hubs whose tokens say who is an operator,
+ * or that only this machine can reach and that have no other address for it. */
 bool config_allows_console(const struct config *config);
 
-/* And on the internal address: auto means if the tokens say it, or only this machine reaches it. */
+/* And on the internal address: auto means if the tokens say it, or only this machine reaches
+ * it. */
 bool config_allows_console_inside(const struct config *config);
 
 /* `config->hub` with what the rest of the configuration says of it, at the start and at each

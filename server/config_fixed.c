@@ -5,6 +5,7 @@
 
 #include "protocol/yaml/file.h"
 #include "protocol/yaml/yaml.h"
+#include "server/config_webhooks.h"
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
@@ -74,6 +75,7 @@ static const struct fixed_key {
     {"limits", "handshakes", same_handshakes},
     {"limits", "requests", same_requests},
     {NULL, "tokens", same_doors},
+    {NULL, "webhooks", config_same_webhooks},
 };
 
 /* Where a key stands, in a file that was read a moment ago. */

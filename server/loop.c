@@ -154,6 +154,7 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
     case EFFECT_CHANGED:
     case EFFECT_VALUES:
     case EFFECT_ASK:
+        loop_tell_webhooks(loop, effect);
         return;
     }
     if (!asked) {
@@ -325,6 +326,7 @@ static void note(struct loop *loop, const struct storage_completion *completion)
                   LOG_FIELDS(log_sentence("reason", completion->text)));
         return;
     case STORAGE_CLAIM_FAILED:
+    case STORAGE_KEEP_FAILED:
         log_error("storage-failed reason=\"%s\"", completion->text);
         return;
     case STORAGE_SCRUB_FAILED:
@@ -336,7 +338,6 @@ static void note(struct loop *loop, const struct storage_completion *completion)
     case STORAGE_DECLARE_FAILED:
     case STORAGE_SCRUBBED:
     case STORAGE_KEPT:
-    case STORAGE_KEEP_FAILED:
         return;
     }
 }
@@ -352,6 +353,9 @@ static void complete(struct loop *loop, const struct storage_completion *complet
     note(loop, completion);
     if (completion->kind == STORAGE_CLAIMED || completion->kind == STORAGE_CLAIM_FAILED) {
         api_claimed(loop->api, completion->request, completion->bytes);
+        return;
+    }
+    if (loop_complete_webhooks(loop, completion)) {
         return;
     }
     struct hub_event event = {.kind = kinds[completion->kind],

@@ -15,6 +15,7 @@
 #include "server/notes.h"
 #include "server/storage/storage.h"
 #include "server/tokens.h"
+#include "server/webhooks/webhooks.h"
 
 struct queued_event;
 
@@ -45,8 +46,9 @@ struct loop {
     uv_idle_t more; /* while a step has left something to do */
     struct hub *hub;
     struct storage *storage;
-    struct net *net; /* NULL until clients may connect */
-    struct api *api; /* likewise */
+    struct net *net;           /* NULL until clients may connect */
+    struct api *api;           /* likewise */
+    struct webhooks *webhooks; /* NULL: there are none yet, or none any more */
     const struct token_keys *keys;
     const char *data; /* the database's path */
     struct loop_counters counters;
@@ -77,6 +79,13 @@ void loop_net_event(void *context, const struct net_event *event);
 
 /* For `storage_start`; from any thread. */
 void loop_wake(void *context);
+
+/* loop_webhooks.c: between the hub, the storage and the webhooks */
+CRDT_CHECKED bool loop_open_webhooks(struct loop *loop, const struct webhook_targets *targets,
+                                     const struct journal_id *journal, uint64_t seed);
+void loop_tell_webhooks(struct loop *loop, const struct hub_effect *effect);
+/* False: the completion is the hub's. */
+bool loop_complete_webhooks(struct loop *loop, const struct storage_completion *completion);
 
 /* Closes the handles; the loop must run until they are closed. */
 void loop_close(struct loop *loop);

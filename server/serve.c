@@ -141,11 +141,13 @@ static void close_all(struct server *server)
     notify_close(&server->notify);
     key_watch_close(&server->key_watch);
     net_close(server->loop.net);
+    webhooks_close(server->loop.webhooks);
     loop_close(&server->loop);
     while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
     }
     net_finish(server->loop.net);
     api_destroy(server->loop.api);
+    webhooks_finish(server->loop.webhooks);
     storage_close(server->loop.storage);
     hub_destroy(server->loop.hub);
     reload_finish(&server->reload);
@@ -235,6 +237,19 @@ static void announce(const struct server *server, const struct config *config)
     (void)fflush(stdout);
 }
 
+static bool open_webhooks(struct server *server, const struct config *config)
+{
+    struct storage_info info;
+    uint64_t seed = 0;
+    storage_info(server->loop.storage, &info);
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed ||
+        !loop_open_webhooks(&server->loop, &config->webhooks, &info.journal, seed)) {
+        log_error("webhooks-failed reason=\"out of memory\"");
+        return false;
+    }
+    return true;
+}
+
 static bool listen_for_clients(struct server *server, const struct config *config)
 {
     char error[512];
@@ -309,7 +324,11 @@ static bool start(struct server *server, struct config *config)
         log_error("storage-failed reason=\"%s\"", error);
         return false;
     }
-    if (!open_hub(server, config) || !replay(server)) {
+    if (config->webhooks.length > 0 && !storage_open_webhooks(server->loop.storage, error)) {
+        log_error("storage-failed reason=\"%s\"", error);
+        return false;
+    }
+    if (!open_hub(server, config) || !replay(server) || !open_webhooks(server, config)) {
         return false;
     }
     if (!server->stop.begun) {
@@ -322,10 +341,10 @@ static bool start(struct server *server, struct config *config)
     return true;
 }
 
-enum outcome { OUTCOME_STOPPED, OUTCOME_FAILED, OUTCOME_BACK };
+enum life { LIFE_STOPPED, LIFE_FAILED, LIFE_BACK };
 
 /* Until another hub has taken over, or has not. */
-static enum outcome hand_over(struct handover *handover, bool ends)
+static enum life hand_over(struct handover *handover, bool ends)
 {
     bool ready = handover_finish(handover);
     if (ready) {
@@ -333,18 +352,18 @@ static enum outcome hand_over(struct handover *handover, bool ends)
     } else if (!ends) {
         log_error("the hub that took over has ended; this one goes on");
     }
-    return ready || ends ? OUTCOME_STOPPED : OUTCOME_BACK;
+    return ready || ends ? LIFE_STOPPED : LIFE_BACK;
 }
 
 /* One life of the hub; `*socket` listens already, or is 0, and is what goes on listening behind
  * it. */
-static enum outcome live(const struct arguments *arguments, struct config *config,
+static enum life live(const struct arguments *arguments, struct config *config,
                          struct takeover *takeover, int *socket)
 {
     struct server server;
     if (!init(&server, arguments, config)) {
         log_error("no event loop to be had");
-        return OUTCOME_FAILED;
+        return LIFE_FAILED;
     }
     server.listen_socket = *socket;
     bool good = start(&server, config);
@@ -364,7 +383,7 @@ static enum outcome live(const struct arguments *arguments, struct config *confi
     if (server.handover.begun) {
         return hand_over(&server.handover, server.ends);
     }
-    return good ? OUTCOME_STOPPED : OUTCOME_FAILED;
+    return good ? LIFE_STOPPED : LIFE_FAILED;
 }
 
 /* False: a hub that runs keeps its place. */
@@ -390,7 +409,7 @@ int serve(const struct arguments *arguments, struct config *config)
 {
     struct takeover takeover = {.partner = -1};
     int socket = arguments->inherited.socket;
-    enum outcome outcome;
+    enum life life;
     log_configure(&config->log);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk like any other */
@@ -401,10 +420,10 @@ int serve(const struct arguments *arguments, struct config *config)
         socket = takeover.inherited.socket;
     }
     do {
-        outcome = live(arguments, config, &takeover, &socket);
-    } while (outcome == OUTCOME_BACK);
+        life = live(arguments, config, &takeover, &socket);
+    } while (life == LIFE_BACK);
     if (socket != 0) {
         (void)close(socket);
     }
-    return outcome == OUTCOME_STOPPED ? 0 : 1;
+    return life == LIFE_STOPPED ? 0 : 1;
 }

@@ -9,6 +9,7 @@ static void tell_hub(struct stop *stop)
 {
     struct hub_event event = {.kind = EVENT_DRAIN};
     stop->draining = true;
+    webhooks_drain(stop->loop->webhooks);
     loop_step(stop->loop, &event);
 }
 
@@ -30,7 +31,8 @@ static void on_check(uv_timer_t *timer)
     if (late && !stats.drained) {
         log_warning("drain-late (the journal holds what the tables lack)");
     }
-    if (stats.drained || late || stop->loop->failed) {
+    bool drained = stats.drained && webhooks_drained(stop->loop->webhooks);
+    if (drained || late || stop->loop->failed) {
         uv_stop(&stop->loop->uv);
         return;
     }

@@ -216,10 +216,15 @@ static void advance(struct schedule *schedule, uint64_t position)
     }
 }
 
+static void miss(struct schedule *schedule, uint64_t position)
+{
+    schedule->missed = position < schedule->missed ? position : schedule->missed;
+}
+
 void schedule_rewind(struct schedule *schedule, uint64_t position)
 {
     schedule->behind = true;
-    schedule->missed = true; /* a page on its way is of later documents */
+    miss(schedule, position + 1);
     if (position < schedule->cursor.position) {
         schedule->cursor = (struct schedule_cursor){position, SCHEDULE_ALL};
     }
@@ -233,10 +238,12 @@ bool schedule_changed(struct schedule *schedule, struct bytes name, uint64_t pos
     uint64_t due_ms = now_ms + schedule->limits.gather_ms;
     schedule->heard = position > schedule->heard ? position : schedule->heard;
     if (schedule->behind) {
-        bool room =
+        bool owed =
             !schedule->asking || owe_change(schedule, name, position, schedule->floor, due_ms);
-        schedule->missed = schedule->missed || !room;
-        return room;
+        if (!owed) {
+            miss(schedule, position);
+        }
+        return owed;
     }
     if (!owe_change(schedule, name, position, position - 1, due_ms)) {
         schedule_rewind(schedule, position - 1); /* others of the batch too */
@@ -275,7 +282,7 @@ size_t schedule_ask(struct schedule *schedule, uint64_t position, uint64_t now_m
     }
     schedule->heard = position > schedule->heard ? position : schedule->heard;
     schedule->asking = true;
-    schedule->missed = false;
+    schedule->missed = UINT64_MAX;
     return room(schedule) < PAGE_MAX ? room(schedule) : PAGE_MAX;
 }
 
@@ -284,8 +291,11 @@ bool schedule_page(struct schedule *schedule, struct bytes name, struct schedule
 {
     assert(schedule->asking);
     schedule->heard = at.position > schedule->heard ? at.position : schedule->heard;
+    if (at.position >= schedule->missed) {
+        return false;
+    }
     if (wanted && !owe_change(schedule, name, at.position, schedule->floor, now_ms)) {
-        schedule->missed = true;
+        miss(schedule, at.position);
         return false;
     }
     schedule->cursor = at;
@@ -298,7 +308,7 @@ void schedule_page_ends(struct schedule *schedule, bool whole, bool failed, uint
     assert(schedule->asking);
     schedule->asking = false;
     schedule->ask_ms = failed ? now_ms + ASK_RETRY_MS : 0;
-    if (whole && !failed && !schedule->missed) {
+    if (whole && !failed && schedule->missed == UINT64_MAX) {
         schedule->behind = false;
         advance(schedule, schedule->heard);
     }
@@ -427,9 +437,11 @@ enum schedule_verdict schedule_done(struct schedule *schedule,
         take_off(schedule, owed, result);
         return VERDICT_DEAD;
     case OUTCOME_FAILED:
+        count_failure(schedule, result);
+        break;
+    case OUTCOME_UNREADABLE:
         break;
     }
-    count_failure(schedule, result);
     owed->attempts++;
     owed->first_ms = owed->first_ms == 0 ? result->now_ms : owed->first_ms;
     if (owed->attempts >= schedule->limits.attempts_max ||

@@ -64,7 +64,8 @@ struct schedule {
     uint64_t heard; /* the journal's position, as far as it was told */
     bool behind;
     bool asking;     /* a page is on its way */
-    bool missed;     /* a change came meanwhile that there was no room for */
+    uint64_t missed; /* the first change told meanwhile that there was no room for: the cursor
+                        must not pass it; UINT64_MAX: none */
     uint64_t ask_ms; /* not before */
     bool paused;
     uint64_t failures;   /* in a row */
@@ -85,11 +86,12 @@ struct schedule_delivery {
 };
 
 enum schedule_outcome {
-    OUTCOME_DELIVERED, /* up to `position` */
-    OUTCOME_NOTHING,   /* nothing has changed up to `position`: nothing was sent */
-    OUTCOME_FAILED,    /* may be tried again */
-    OUTCOME_REFUSED,   /* is not to be tried again */
-    OUTCOME_UNTRIED    /* not sent, and not the target's fault: tried again soon */
+    OUTCOME_DELIVERED,  /* up to `position` */
+    OUTCOME_NOTHING,    /* nothing has changed up to `position`: nothing was sent */
+    OUTCOME_FAILED,     /* may be tried again */
+    OUTCOME_REFUSED,    /* is not to be tried again */
+    OUTCOME_UNREADABLE, /* likewise, but it says nothing of the target */
+    OUTCOME_UNTRIED     /* not sent for want of room: tried again soon */
 };
 
 struct schedule_result {

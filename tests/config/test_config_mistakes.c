@@ -12,7 +12,7 @@
 #define NAMES "a letter, then letters, digits, _ and -, at most 64 characters"
 #define KEYS                                                                                       \
     "listen, behind_proxy, internal, tls, data, durability, console, allowed_origins, limits, "    \
-    "document_idle, replica_ttl, ping, log, drain, tokens, api, schemas or switches"
+    "document_idle, replica_ttl, ping, log, drain, tokens, api, webhooks, schemas or switches"
 #define SIZE "a size, such as 65536, 64 KiB or 1 MiB"
 #define TIME "a time, such as 30s, 5m, 12h or 90d"
 #define ADDRESS "an address and a port, such as \"127.0.0.1:7962\" or \"[::1]:7962\""

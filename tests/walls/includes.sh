@@ -10,7 +10,7 @@ cd "$1"
 # symbols' test sees to.
 PURE='assert|ctype|float|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdlib|string'
 # Libraries that belong to one room each: elsewhere <...> may be anything of the system.
-LIBRARIES='xxhash|msgpack|sqlite3|libwebsockets|uv|libfyaml|jansson|jwt|nats|pthread'
+LIBRARIES='xxhash|msgpack|sqlite3|libwebsockets|uv|libfyaml|jansson|jwt|nats|pthread|curl/.*|openssl/.*'
 
 # check ROOM PROJECT SYSTEM NOT FILE...: what is in quotes must match PROJECT, what is in angle
 # brackets SYSTEM and not NOT.
@@ -57,6 +57,8 @@ check server/storage 'crdt/.*|protocol/[^/]*|server/storage/.*' '.*' \
 # Bytes, buffers and the marker for results are what the hub's own interface is made of.
 check server/net 'server/net/.*|server/hub/hub\.h|crdt/(bytes|status)\.h|protocol/buffer\.h' '.*' \
     "($(except 'libwebsockets|uv'))\.h" server/net/*.[ch]
+check server/webhooks 'crdt/.*|protocol/[^/]*|server/hub/(hub|codes)\.h|server/webhooks/.*' '.*' \
+    "($(except 'uv|curl/\.\*|openssl/\.\*'))\.h" server/webhooks/*.[ch]
 check server '(crdt|protocol|server)/.*' '.*' "($(except 'uv|jwt|jansson|pthread'))\.h" server/*.[ch]
 check clients/c '(crdt|protocol|clients/c)/.*' '.*' \
     "($(except 'sqlite3|libwebsockets|uv|jansson|jwt|pthread'))\.h" clients/c/*.[ch]

@@ -14,7 +14,7 @@
 
 #include "server/webhooks/schedule.h"
 
-enum { DOCUMENTS = 12, CHANGES = 400, STEPS = 1500, SEEDS = 300, OWED_MAX = 5, PARALLEL = 3 };
+enum { DOCUMENTS = 12, CHANGES = 400, STEPS = 1500, SEEDS = 1000, OWED_MAX = 5, PARALLEL = 3 };
 
 struct change {
     unsigned document;
@@ -103,7 +103,10 @@ static void change(struct play *play)
 static void store(struct play *play)
 {
     unsigned document = below(play, DOCUMENTS);
-    play->in_rows[document] = play->in_memory[document];
+    bool lazy = play->seed % 2 == 0 && !play->good_target;
+    if (!lazy || below(play, 6) == 0) {
+        play->in_rows[document] = play->in_memory[document];
+    }
 }
 
 static void ask(struct play *play)

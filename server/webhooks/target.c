@@ -1,0 +1,62 @@
+#include "server/webhooks/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MINUTE_MS ((uint64_t)60 * 1000)
+#define HOUR_MS (60 * MINUTE_MS)
+
+void webhook_target_init(struct webhook_target *target)
+{
+    *target = (struct webhook_target){.timeout_ms = 10000,
+                                      .body_bytes = 256 << 10,
+                                      .limits = {.owed_max = 1000,
+                                                 .parallel = 4,
+                                                 .gather_ms = 50,
+                                                 .retry_min_ms = 1000,
+                                                 .retry_max_ms = 5 * MINUTE_MS,
+                                                 .hold_max_ms = HOUR_MS,
+                                                 .attempts_max = 20,
+                                                 .age_max_ms = 24 * HOUR_MS,
+                                                 .breaker = 5}};
+}
+
+void webhook_target_finish(struct webhook_target *target)
+{
+    for (size_t i = 0; i < target->document_count; i++) {
+        free(target->documents[i]);
+    }
+    free(target->documents);
+    free(target->name);
+    free(target->url);
+    free(target->ca_file);
+    *target = (struct webhook_target){0};
+}
+
+void webhook_targets_finish(struct webhook_targets *targets)
+{
+    for (size_t i = 0; i < targets->length; i++) {
+        webhook_target_finish(&targets->items[i]);
+    }
+    free(targets->items);
+    *targets = (struct webhook_targets){0};
+}
+
+static bool pattern_matches(const char *pattern, struct bytes name)
+{
+    size_t length = strlen(pattern);
+    bool begins = length > 0 && pattern[length - 1] == '*';
+    length -= begins;
+    return (begins ? name.length >= length : name.length == length) &&
+           memcmp(name.data, pattern, length) == 0;
+}
+
+bool webhook_target_wants(const struct webhook_target *target, struct bytes document)
+{
+    for (size_t i = 0; i < target->document_count; i++) {
+        if (pattern_matches(target->documents[i], document)) {
+            return true;
+        }
+    }
+    return false;
+}
