@@ -11,6 +11,7 @@
 #include "clients/c/generate.h"
 #include "clients/c/link.h"
 #include "clients/c/token.h"
+#include "clients/c/webhooks.h"
 
 enum { EXIT_USAGE = 2, TIMEOUT_MS = 10000 };
 
@@ -41,6 +42,10 @@ static const char usage[] =
     "  erase NAME [FIELD ELEMENT]     a document, or an element of a set, leaves the hub for ever\n"
     "  retire [--idle 30d] [--dry-run]\n"
     "                                 the hub forgets replicas that were silent for so long\n"
+    "  webhooks [list]                whom the hub tells what has changed, and how that goes\n"
+    "  webhooks dead TARGET           what could not be told, the latest first\n"
+    "  webhooks resend TARGET [ID...] tell it now: these dead letters, or the last 500\n"
+    "  webhooks pause|resume TARGET   tell it nothing for a while\n"
     "  token --secret-file FILE --sub WHO [--expires 1h] [--allow RIGHTS] [--admin]\n"
     "                                 a token for trials, signed with the hub's secret; RIGHTS\n"
     "                                 such as \"post/*:read,write cart/{sub}:read\"\n"
@@ -345,6 +350,9 @@ static int run(struct app *app, const struct arguments *arguments)
     if (data_is_command(command)) {
         return data_run(app->link, &(struct data_options){words, count, app->timeout_ms,
                                                           arguments->idle, arguments->dry_run});
+    }
+    if (strcmp(command, "webhooks") == 0) {
+        return webhooks_run(app->link, &(struct webhooks_options){words, count, app->timeout_ms});
     }
     if (strcmp(command, "sync") == 0) {
         return sync_all(app, words + 1, count - 1);
