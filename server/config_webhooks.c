@@ -289,6 +289,13 @@ static bool check_draft(struct yaml_value value, const struct draft *draft,
         yaml_mistake(value, "a webhook without a secret; expected secret_file or secret_env");
         return false;
     }
+    const struct schedule_limits *limits = &draft->target.limits;
+    if (limits->retry_min_ms > limits->retry_max_ms) {
+        yaml_mistake(value, "retry_min of %s with retry_max of %s; expected no more than that",
+                     config_number_format(limits->retry_min_ms, UNIT_TIME).text,
+                     config_number_format(limits->retry_max_ms, UNIT_TIME).text);
+        return false;
+    }
     return true;
 }
 

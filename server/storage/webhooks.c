@@ -336,7 +336,8 @@ static int read_changed(struct webhook_tables *tables, const struct row_request 
 int webhook_tables_load(struct webhook_tables *tables, const struct row_request *request,
                         struct writer *writer, char *damage, size_t damage_bytes)
 {
-    struct reading reading = {writer, damage, damage_bytes};
+    struct reading reading = {.writer = writer, .damage_bytes = damage_bytes};
+    reading.damage = damage;
     switch (request->kind) {
     case ROWS_CHANGED:
         return read_changed(tables, request, &reading);

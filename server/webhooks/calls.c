@@ -317,25 +317,25 @@ static void set_paused(struct webhooks *webhooks, const struct waiting_call *cal
 }
 
 void webhooks_call(struct webhooks *webhooks, uint64_t request, const char *method,
-                   struct bytes raw)
+                   struct bytes parameters)
 {
-    struct parameters parameters = read_parameters(raw);
+    struct parameters read = read_parameters(parameters);
     if (strcmp(method, "webhooks") == 0) {
         list(webhooks, request);
         return;
     }
     struct waiting_call call = {.request = request,
-                                .target = webhooks_find(webhooks, parameters.target),
-                                .limit = (size_t)parameters.limit};
+                                .target = webhooks_find(webhooks, read.target),
+                                .limit = (size_t)read.limit};
     if (call.target == NULL) {
         refuse(webhooks, request, no_target);
     } else if (webhooks->loading != 0) {
         refuse(webhooks, request, no_rows);
     } else if (strcmp(method, "webhooks_dead") == 0) {
-        list_letters(webhooks, &call, &parameters);
+        list_letters(webhooks, &call, &read);
     } else if (strcmp(method, "webhooks_resend") == 0) {
         call.resend = true;
-        resend_letters(webhooks, &call, &parameters);
+        resend_letters(webhooks, &call, &read);
     } else {
         set_paused(webhooks, &call, strcmp(method, "webhooks_pause") == 0);
     }

@@ -82,6 +82,7 @@ static void take_finished(struct http *http)
     }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static size_t on_answer(char *data, size_t size, size_t count, void *context)
 {
     struct http_post *post = context;

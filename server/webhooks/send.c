@@ -218,6 +218,8 @@ static bool write_headers(struct delivery *delivery, uint64_t seconds)
     return true;
 }
 
+static const char user_agent[] = "User-Agent: " HUB_NAME;
+
 static bool post(struct delivery *delivery, const struct webhook_values *values)
 {
     struct webhooks *webhooks = delivery->webhooks;
@@ -233,8 +235,8 @@ static bool post(struct delivery *delivery, const struct webhook_values *values)
     struct http_request request = {
         .url = config->url,
         .ca_file = config->ca_file,
-        .headers = {"Content-Type: application/json", "User-Agent: " HUB_NAME, "Expect:",
-                    delivery->id_header, delivery->timestamp_header, delivery->signature_header},
+        .headers = {"Content-Type: application/json", user_agent, "Expect:", delivery->id_header,
+                    delivery->timestamp_header, delivery->signature_header},
         .body = buffer_bytes(&delivery->body),
         .timeout_ms = config->timeout_ms,
         .done = on_posted,

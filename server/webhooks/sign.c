@@ -70,8 +70,9 @@ bool webhook_sign(const struct webhook_secret *secret, const struct webhook_mess
     EVP_MAC_CTX_free(mac);
     EVP_MAC_free(algorithm);
     if (good) {
-        memcpy(signature, "v1,", 3);
-        (void)EVP_EncodeBlock((uint8_t *)signature + 3, hash, HASH_BYTES);
+        static const char version[] = "v1,";
+        memcpy(signature, version, sizeof version);
+        (void)EVP_EncodeBlock((uint8_t *)signature + sizeof version - 1, hash, HASH_BYTES);
     }
     return good;
 }
@@ -92,7 +93,7 @@ bool webhook_id(struct bytes journal, const char *target, struct bytes document,
                 EVP_DigestFinal_ex(digest, hash, NULL) == 1;
     EVP_MD_CTX_free(digest);
     if (good) {
-        memcpy(id, "msg_", 5);
+        (void)snprintf(id, WEBHOOK_ID_BYTES, "msg_");
         for (size_t i = 0; i < ID_HASH_BYTES; i++) {
             (void)snprintf(id + 4 + 2 * i, 3, "%02x", hash[i]);
         }

@@ -39,6 +39,9 @@ Test(sign, two_secrets_are_told_apart_by_white_space)
 
 Test(sign, other_secrets_are_refused)
 {
+    static const char too_long[] = /* 66 bytes */
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     static const char *const wrong[] = {
         "",
         "\n",
@@ -49,9 +52,7 @@ Test(sign, other_secrets_are_refused)
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2Lab===", /* too much padding */
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La",     /* 21 bytes */
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa!w",
-        "whsec_"
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        "AA", /* 66 bytes */
+        too_long,
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw x",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
