@@ -53,7 +53,8 @@ struct webhooks {
     struct webhooks_config config;
     struct http *http;
     uv_timer_t timer;
-    struct target *targets;
+    struct webhook_targets configured;
+    struct target *targets; /* of each of them */
     size_t length;
     uint64_t position; /* the hub's, as far as it was told */
     uint64_t last_request;
@@ -62,6 +63,7 @@ struct webhooks {
     uint64_t keep_ms; /* not before */
     bool keeping;
     bool draining;
+    uint64_t drain_ms; /* until then a drain waits for what is under way */
     struct delivery *deliveries;
     struct waiting_call *calls;
 };

@@ -42,6 +42,42 @@ void webhook_targets_finish(struct webhook_targets *targets)
     *targets = (struct webhook_targets){0};
 }
 
+/* NULL stays NULL. */
+static bool copy_text(char **copy, const char *source)
+{
+    *copy = source == NULL ? NULL : strdup(source);
+    return source == NULL || *copy != NULL;
+}
+
+static bool copy_target(struct webhook_target *copy, const struct webhook_target *source)
+{
+    *copy = *source;
+    copy->document_count = 0;
+    copy->documents = calloc(source->document_count + 1, sizeof *copy->documents);
+    bool good = copy_text(&copy->name, source->name);
+    good = copy_text(&copy->url, source->url) && good;
+    good = copy_text(&copy->ca_file, source->ca_file) && good && copy->documents != NULL;
+    for (size_t i = 0; i < source->document_count && good; i++) {
+        good = copy_text(&copy->documents[i], source->documents[i]);
+        copy->document_count += good;
+    }
+    return good;
+}
+
+bool webhook_targets_copy(struct webhook_targets *copy, const struct webhook_targets *source)
+{
+    *copy = (struct webhook_targets){.items = calloc(source->length + 1, sizeof *copy->items)};
+    bool good = copy->items != NULL;
+    for (size_t i = 0; i < source->length && good; i++) {
+        copy->length++;
+        good = copy_target(&copy->items[i], &source->items[i]);
+    }
+    if (!good) {
+        webhook_targets_finish(copy);
+    }
+    return good;
+}
+
 static bool pattern_matches(const char *pattern, struct bytes name)
 {
     size_t length = strlen(pattern);

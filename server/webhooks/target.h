@@ -31,6 +31,10 @@ void webhook_target_init(struct webhook_target *target);
 void webhook_target_finish(struct webhook_target *target);
 void webhook_targets_finish(struct webhook_targets *targets);
 
+/* A copy of all that is in `source`. False: no memory, and `*copy` is empty. */
+CRDT_CHECKED bool webhook_targets_copy(struct webhook_targets *copy,
+                                       const struct webhook_targets *source);
+
 bool webhook_target_wants(const struct webhook_target *target, struct bytes document);
 
 #endif

@@ -7,7 +7,7 @@
 #include "protocol/limits.h"
 #include "server/webhooks/state.h"
 
-enum { LOAD_RETRY_MS = 60000, KEY_BYTES = 2 * sizeof(uint64_t) };
+enum { LOAD_RETRY_MS = 60000, DRAIN_MS = 2000, KEY_BYTES = 2 * sizeof(uint64_t) };
 
 /* --- what is asked of the storage --- */
 
@@ -224,8 +224,12 @@ struct webhooks *webhooks_open(const struct webhooks_config *config)
     struct target *targets = calloc(config->targets->length + 1, sizeof *targets);
     struct http *http = http_open(config->loop);
     if (webhooks == NULL || targets == NULL || http == NULL ||
+        !webhook_targets_copy(&webhooks->configured, config->targets) ||
         uv_timer_init(config->loop, &webhooks->timer) != 0) {
         http_close(http); /* the handle goes with the loop, which does not run: the process ends */
+        if (webhooks != NULL) {
+            webhook_targets_finish(&webhooks->configured);
+        }
         free(targets);
         free(webhooks);
         return NULL;
@@ -237,7 +241,7 @@ struct webhooks *webhooks_open(const struct webhooks_config *config)
     webhooks->length = config->targets->length;
     webhooks->position = config->position;
     for (size_t i = 0; i < webhooks->length; i++) {
-        targets[i].config = &config->targets->items[i];
+        targets[i].config = &webhooks->configured.items[i];
         buffer_init(&targets[i].rows, WEBHOOK_ROWS_BYTES);
     }
     keep_ask(webhooks);
@@ -265,6 +269,7 @@ void webhooks_finish(struct webhooks *webhooks)
         buffer_finish(&webhooks->targets[i].rows);
     }
     http_finish(webhooks->http);
+    webhook_targets_finish(&webhooks->configured);
     free(webhooks->targets);
     free(webhooks);
 }
@@ -273,6 +278,7 @@ void webhooks_drain(struct webhooks *webhooks)
 {
     if (webhooks != NULL) {
         webhooks->draining = true;
+        webhooks->drain_ms = now_of(webhooks) + DRAIN_MS;
         webhooks_wake(webhooks);
     }
 }
@@ -283,8 +289,8 @@ bool webhooks_drained(const struct webhooks *webhooks)
         return true;
     }
     bool unread = webhooks->loading != 0;
-    return webhooks->draining && webhooks->deliveries == NULL && !webhooks->keeping &&
-           (unread || !keep_any(webhooks));
+    bool waits = webhooks->deliveries != NULL && now_of(webhooks) < webhooks->drain_ms;
+    return webhooks->draining && !waits && !webhooks->keeping && (unread || !keep_any(webhooks));
 }
 
 struct target *webhooks_find(struct webhooks *webhooks, struct bytes name)

@@ -31,7 +31,7 @@ struct webhook_news {
 
 struct webhooks_config {
     uv_loop_t *loop;
-    const struct webhook_targets *targets; /* must outlive the room */
+    const struct webhook_targets *targets; /* copied */
     struct journal_id journal;
     uint64_t position; /* the hub's */
     uint64_t seed;     /* random */
@@ -81,7 +81,8 @@ void webhooks_call(struct webhooks *webhooks, uint64_t request, const char *meth
 
 /* Begins no delivery any more. Both take NULL. */
 void webhooks_drain(struct webhooks *webhooks);
-/* After that: none is under way, and all is kept. */
+/* After that: all is kept, and none is under way, or some have been for long: they are told again
+ * by the next start. */
 bool webhooks_drained(const struct webhooks *webhooks);
 
 /* Of one target, since the start but for what is kept. */

@@ -146,3 +146,17 @@ test('a stop waits for what is under way, within its bound', { timeout: 60000 },
   assert.equal(await stopped, 0);
   assert.deepEqual(await sql(hub.data, 'SELECT count(*) AS count FROM webhook_waiting'), [{ count: 0 }]);
 });
+
+test('a stop does not wait for a target that hangs', { timeout: 60000 }, async (t) => {
+  const at = await receiver(t, { answer: () => {} });
+  const hub = await startHubWithWebhooks(t, [{ url: at.url, timeout: '1m' }]);
+  await syncline(hub, 'increment', 'post/1', 'likes');
+  await until(() => at.got.length === 1, 'a message under way');
+  assert.equal(await hub.stop(), 0);
+  assert.ok(!hub.log.includes('drain-late'), hub.log);
+  assert.deepEqual(await sql(hub.data, 'SELECT document, position FROM webhook_waiting'), [{ document: 'post/1', position: 0 }]);
+  at.answer = (request, response) => response.end();
+  await hub.start();
+  await until(() => at.got.length === 2, 'the message again');
+  assert.equal(at.got[0].id, at.got[1].id);
+});
