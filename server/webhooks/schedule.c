@@ -323,20 +323,36 @@ static uint64_t held_until(const struct schedule *schedule)
     return schedule->hold_ms > schedule->breaker_ms ? schedule->hold_ms : schedule->breaker_ms;
 }
 
+static bool is_due(const struct owed *owed, uint64_t now_ms)
+{
+    return owed != NULL && owed->due_ms <= now_ms;
+}
+
+/* What has failed goes first, or a busy target would never have it; but a probe is of what has not,
+ * or a few documents that the target chokes on would keep the breaker open for all. */
+static struct owed *take_due(struct schedule *schedule, uint64_t now_ms)
+{
+    bool ready = is_due(schedule->ready_first, now_ms);
+    struct owed *owed = NULL;
+    if (is_due(schedule->later, now_ms) && !(ready && is_probing(schedule))) {
+        owed = schedule->later;
+        schedule->later = owed->next;
+    } else if (ready) {
+        owed = schedule->ready_first;
+        schedule->ready_first = owed->next;
+        schedule->ready_last = owed->next == NULL ? NULL : schedule->ready_last;
+    }
+    return owed;
+}
+
 bool schedule_next(struct schedule *schedule, uint64_t now_ms, struct schedule_delivery *delivery)
 {
     size_t most = is_probing(schedule) ? 1 : schedule->limits.parallel;
     if (schedule->paused || schedule->sending_count >= most || now_ms < held_until(schedule)) {
         return false;
     }
-    struct owed *owed = schedule->later;
-    if (owed != NULL && owed->due_ms <= now_ms) {
-        schedule->later = owed->next;
-    } else if (schedule->ready_first != NULL && schedule->ready_first->due_ms <= now_ms) {
-        owed = schedule->ready_first;
-        schedule->ready_first = owed->next;
-        schedule->ready_last = owed->next == NULL ? NULL : schedule->ready_last;
-    } else {
+    struct owed *owed = take_due(schedule, now_ms);
+    if (owed == NULL) {
         return false;
     }
     owed->sending = true;

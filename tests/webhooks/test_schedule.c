@@ -222,6 +222,23 @@ Test(schedule, an_open_breaker_lets_one_probe_through_at_a_time)
     cr_assert(schedule_next(&schedule, now_ms, &others[1]));
 }
 
+Test(schedule, a_probe_is_of_what_has_not_failed)
+{
+    struct schedule_limits touchy = limits;
+    touchy.breaker = 1;
+    finish();
+    start_with(&touchy);
+    change("bad", 11);
+    change("good", 11);
+    struct schedule_delivery bad = take("bad", NOW);
+    (void)end(&bad, OUTCOME_FAILED, 11, NOW, 0);
+    struct schedule_delivery good = take("good", NOW + 1000);
+    (void)end(&good, OUTCOME_DELIVERED, 11, NOW + 1000, 0);
+    change("good", 12);
+    bad = take("bad", NOW + 1000);
+    cr_assert(eq(u64, bad.attempts, 1));
+}
+
 Test(schedule, nothing_to_tell_says_nothing_of_the_target)
 {
     change("a", 11);
