@@ -18,7 +18,8 @@ const manual = (name) => readFileSync(join(folder, name), 'utf8');
 const sorted = (words) => [...new Set(words)].sort();
 const all = (text, pattern) => sorted([...text.matchAll(pattern)].map(([, word]) => word));
 
-const optionsIn = (page) => all(page, /Fl -([a-z-]+)/g);
+/** Those that are explained, not only named in the synopsis. */
+const optionsIn = (page) => all(page.split('\n').filter((line) => line.startsWith('.It')).join('\n'), /Fl -([a-z-]+)/g);
 const commandsIn = (page) => all(page, /^\.It Cm ([a-z_]+)/gm);
 const help = async (program) => (await run(program, ['--help'])).stdout;
 /** `  command ...` of a list, where a|b are two; or `synclined command ...` of the usage. */
