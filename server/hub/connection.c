@@ -433,12 +433,13 @@ void connection_expel(struct hub *hub, struct connection *connection, enum hub_c
 static void look_after(struct hub *hub, struct connection *connection)
 {
     uint64_t silent_ms = hub->now_ms - connection->heard_ms;
+    bool pinged = connection->pinged_ms >= connection->heard_ms; /* since it was heard */
     if (connection->closing) {
         return;
     }
     if (!connection->greeted && hub->now_ms - connection->connected_ms >= hub->config.hello_ms) {
         connection_close(hub, connection, CLOSE_POLICY, "HELLO did not come in time");
-    } else if (silent_ms >= 2 * hub->config.ping_ms && connection->paused == 0) {
+    } else if (silent_ms >= 2 * hub->config.ping_ms && connection->paused == 0 && pinged) {
         connection_close(hub, connection, CLOSE_POLICY, "no PONG came");
     } else if (silent_ms >= 2 * hub->config.ping_ms && connection->blocked &&
                (connection->paused & PAUSE_ANSWERS) != 0) {

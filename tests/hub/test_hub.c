@@ -699,6 +699,22 @@ Test(hub, a_silent_connection_is_pinged_and_then_closed)
     cr_assert(eq(u16, world.connections[1].closed, 1008));
 }
 
+/* The hub looks around once a second, and sees at 1999 what it could not say at 999. */
+Test(hub, nobody_is_closed_for_a_ping_that_was_not_sent)
+{
+    world.config.ping_ms = 1000;
+    world_crash(&world);
+    world_connect(&world, 1);
+    world_tick(&world, 1);
+    world_send(&world, 1, "[\"PONG\",0,1]");
+    world_tick(&world, 999);
+    world_tick(&world, 1001);
+    cr_assert(eq(u16, world.connections[1].closed, 0));
+    cr_assert(strstr(world_read(&world, 1), "[\"PING\",0,") != NULL);
+    world_tick(&world, 1000);
+    cr_assert(eq(u16, world.connections[1].closed, 1008));
+}
+
 /* It cannot be read from meanwhile, so that it is silent says nothing. */
 Test(hub, a_connection_that_asks_and_does_not_read_is_closed_in_the_end)
 {
