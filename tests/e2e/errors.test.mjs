@@ -1,0 +1,45 @@
+/**
+ * Goal:   docs/errors.md tells of every code, every reason for the end of a connection, and every warning and error of the log.
+ * Method: they are read from the hub's sources, where each kind is written in one way only.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const server = new URL('../../server/', import.meta.url).pathname;
+const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+
+function sourcesIn(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sourcesIn(path);
+    return /\.[ch]$/.test(entry.name) ? [readFileSync(path, 'utf8')] : [];
+  });
+}
+
+const sources = sourcesIn(server).join('\n');
+const found = (pattern) => [...new Set([...sources.matchAll(pattern)].map(([, text]) => text))];
+/** What the page lacks, of texts that the sources have; there are at least so many. */
+function check(texts, least, shown) {
+  assert.ok(texts.length >= least, texts.join());
+  assert.deepEqual(texts.filter((text) => !page.includes(shown(text))), []);
+}
+
+test('every code is there', () => {
+  const [, list] = /define HUB_CODE_LIST\(X\)([\s\S]*?)\n\n/.exec(readFileSync(join(server, 'hub/codes.h'), 'utf8'));
+  const codes = [...list.matchAll(/X\(([A-Z_]+), "/g)].map(([, code]) => code).filter((code) => code !== 'NONE');
+  check(codes, 28, (code) => `\`${code}\``);
+});
+
+test('every reason for the end of a connection is there', () => {
+  const closing = found(/connection_close\(hub, connection, CLOSE_[A-Z_]+,\s*"([^"]+)"/g);
+  const [, body] = /format_reason\(enum protocol_status status\)\n\{([\s\S]*?)\n\}/.exec(sources);
+  check([...closing, ...[...body.matchAll(/return "([^"]+)"/g)].map(([, text]) => text)], 14, (text) => text);
+});
+
+test('every warning and error of the log is there', () => {
+  const told = found(/log_(?:warning|error|event)\(\s*(?:LEVEL_WARNING,\s*|LEVEL_ERROR,\s*)?"([^"%]+)/g).map((text) => text.replace(/ (\S+=\\?|\(.*)$/, '').trim());
+  const faults = found(/\.event = "([^"]+)"/g);
+  check([...told.filter((text) => text !== ''), ...faults], 12, (text) => `\`${text}\``);
+});
