@@ -6,6 +6,7 @@
 
 #include "server/arguments.h"
 #include "server/data.h"
+#include "server/ready.h"
 #include "server/serve.h"
 #include "server/verify.h"
 
@@ -14,6 +15,7 @@ enum { EXIT_USAGE = 2, MISTAKES_BYTES = 64 << 10 };
 static const char usage[] =
     "usage: synclined serve --config FILE [--listen ADDRESS:PORT] [--data FILE] [--take-over]\n"
     "       synclined check --config FILE\n"
+    "       synclined ready --config FILE [--listen ADDRESS:PORT]\n"
     "       synclined restore --from BACKUP (--config FILE | --data FILE)\n"
     "       synclined verify --config FILE [--data FILE]\n"
     "       synclined --help | --version\n"
@@ -21,6 +23,7 @@ static const char usage[] =
     "serve   runs the hub until SIGTERM or SIGINT; SIGHUP reads the configuration again;\n"
     "        --take-over: in the place of the hub that has the database now, if there is one\n"
     "check   reads the configuration and reports every mistake in it\n"
+    "ready   asks the hub that runs by it whether it takes edits: 0 for yes, 1 for no\n"
     "restore puts a backup in the place of the data, while no hub runs; what was there is kept\n"
     "verify  recomputes every document of the data, or of a backup, and tells what differs\n";
 
@@ -107,6 +110,9 @@ static int run(struct arguments *arguments)
         (void)fwrite(config.key_notes.data, 1, config.key_notes.length, stderr);
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
+    } else if (strcmp(arguments->command, "ready") == 0) {
+        const struct config_address *internal = config_internal(&config);
+        code = ready(arguments->listen == NULL && internal != NULL ? internal : &config.listen);
     } else if (strcmp(arguments->command, "restore") == 0) {
         code = data_restore(arguments->from, config.data);
     } else if (strcmp(arguments->command, "verify") == 0) {
@@ -121,7 +127,7 @@ static int run(struct arguments *arguments)
 
 static bool is_command(const char *name)
 {
-    static const char *const names[] = {"serve", "check", "restore", "verify"};
+    static const char *const names[] = {"serve", "check", "ready", "restore", "verify"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;

@@ -3,8 +3,10 @@
  * Method: `fetch`, and hand-written requests where it will not do.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { health, until } from './support.mjs';
+import { health, run, until } from './support.mjs';
 import { Peer, hubFor } from './socket.mjs';
 
 test('pages, health and readiness are answered; nothing else is there', { timeout: 30000 }, async (t) => {
@@ -28,6 +30,24 @@ test('pages, health and readiness are answered; nothing else is there', { timeou
     { status: 'ok', position: 0, connections: 0, streams: 0, documents: 0, read_only: false });
   assert.equal(typeof memory_bytes, 'number');
   await hub.endsWell();
+});
+
+test('synclined ready asks for a health check', { timeout: 30000 }, async (t) => {
+  const hub = await hubFor(t);
+  const ask = (address) => run('synclined', ['ready', '--config', hub.file, '--listen', address]);
+  const good = await ask(`127.0.0.1:${hub.port}`);
+  assert.deepEqual([good.code, JSON.parse(good.stdout).status, good.stderr], [0, 'ok', '']);
+  assert.equal((await ask(`0.0.0.0:${hub.port}`)).code, 0, 'the loopback address of a hub that listens on all');
+  const other = createServer((socket) => socket.end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  const strange = await ask(`127.0.0.1:${other.address().port}`);
+  assert.deepEqual([strange.code, strange.stdout], [1, '']);
+  assert.match(strange.stderr, /not HTTP/);
+  await hub.endsWell();
+  const gone = await ask(`127.0.0.1:${hub.port}`);
+  assert.deepEqual([gone.code, gone.stdout], [1, '']);
+  assert.match(gone.stderr, /Connection refused/);
 });
 
 test('other methods are refused, with a body and without', { timeout: 60000 }, async (t) => {
