@@ -15,7 +15,7 @@ import { debian, runOnMachine } from './machine.mjs';
 const call = promisify(execFile);
 const install = `
   set -eux
-  apt-get install -y --no-install-recommends curl /srv/given/syncline.deb
+  apt-get install -y curl /srv/given/syncline.deb
 `;
 
 async function pass(t, script, files) {
@@ -97,7 +97,7 @@ test('an upgrade keeps the configuration and the data, a removal too, and a purg
     ! systemctl is-active syncline
     ! test -e /usr/bin/synclined
     grep -q '# mine' /etc/syncline/syncline.yaml
-    apt-get install -y --no-install-recommends /srv/given/syncline.deb
+    apt-get install -y /srv/given/syncline.deb
     test "$(syncline get post/7 tags)" = '["kept"]'
 
     apt-get purge -y syncline

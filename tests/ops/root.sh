@@ -15,9 +15,9 @@ rm -rf "$root" "$root.made"
 mkdir -p "$root"
 # man-db and ca-certificates are what a server has; the first also reads the manuals.
 debootstrap --variant=minbase --include=systemd,systemd-sysv,ca-certificates,man-db bookworm "$root"
+echo 'APT::Install-Recommends "false";' >"$root/etc/apt/apt.conf.d/recommends"
 cp "$package" "$root/srv/syncline.deb"
 # shellcheck disable=SC2086 # a list of names
-chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends --download-only \
-    /srv/syncline.deb $others
+chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y --download-only /srv/syncline.deb $others
 rm "$root/srv/syncline.deb"
 printf '%s' "$wanted" >"$root.made"
