@@ -24,7 +24,7 @@ function put(path, text) {
   script.push(`mkdir -p "$(dirname ${path})"`, `cp /srv/given/${name} ${path}`);
 }
 
-test('the guide is followed, command by command', { timeout: 150000 }, async (t) => {
+test('the guide is followed, command by command', { timeout: 330000 }, async (t) => {
   script.push('set -eu', 'cp /srv/given/syncline.deb syncline_0.1.0_amd64.deb', 'set -x');
   const blocks = blocksOf(read('operations.md'));
   const [nginx] = blocksOf(read('proxies.md')).filter(({ language }) => language === 'nginx');

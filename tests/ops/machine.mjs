@@ -13,7 +13,7 @@ if (debian === undefined || tree === undefined) throw new Error('SYNCLINE_PACKAG
 
 /**
  * Runs a shell script as root on a machine that has nothing installed; /srv/given has the package as syncline.deb, and `files`. Answers
- * the exit code and what was printed; after two minutes the machine is switched off, and its exit code is null.
+ * the exit code and what was printed; after five minutes the machine is switched off, and its exit code is null.
  */
 export async function runOnMachine(t, script, files = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'syncline-machine-'));
@@ -23,7 +23,7 @@ export async function runOnMachine(t, script, files = {}) {
   const child = spawn(join(root, 'tests/ops/machine.sh'), [tree, folder, 'script.sh'], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output += data; });
-  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), 120000);
+  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), 300000);
   const [code] = await once(child, 'close');
   clearTimeout(late);
   return { code, output };

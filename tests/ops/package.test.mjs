@@ -29,7 +29,7 @@ test('lintian has nothing to say', { timeout: 60000 }, async () => {
   assert.equal(stdout, '');
 });
 
-test('the service starts, serves, and is where it should be', { timeout: 150000 }, async (t) => {
+test('the service starts, serves, and is where it should be', { timeout: 330000 }, async (t) => {
   await pass(t, `${install}
     test "$(systemctl is-enabled syncline)" = enabled
     test "$(systemctl is-active syncline)" = active
@@ -55,7 +55,7 @@ test('the service starts, serves, and is where it should be', { timeout: 150000 
   `);
 });
 
-test('the unit confines the hub, which needs nothing of what is forbidden', { timeout: 150000 }, async (t) => {
+test('the unit confines the hub, which needs nothing of what is forbidden', { timeout: 330000 }, async (t) => {
   const output = await pass(t, `${install}
     systemd-analyze verify /lib/systemd/system/syncline.service
     systemd-analyze security --no-pager syncline | tail -n 1
@@ -82,7 +82,7 @@ test('the unit confines the hub, which needs nothing of what is forbidden', { ti
   t.diagnostic(/Overall exposure.*/.exec(output)[0]);
 });
 
-test('an upgrade keeps the configuration and the data, a removal too, and a purge only the data', { timeout: 150000 }, async (t) => {
+test('an upgrade keeps the configuration and the data, a removal too, and a purge only the data', { timeout: 330000 }, async (t) => {
   const output = await pass(t, `${install}
     syncline add post/7 tags kept
     sed -i 's/^# durability: full/durability: full # mine/' /etc/syncline/syncline.yaml
