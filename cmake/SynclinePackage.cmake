@@ -32,7 +32,8 @@ install(FILES ${PACKAGE_FILES}/syncline.yaml DESTINATION /etc/syncline)
 # A unit names its program by the whole path, which is not known before the prefix of the installation is.
 install(CODE "set(SYNCLINE_PROGRAM \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/synclined)
     configure_file(${PACKAGE_FILES}/syncline.service.in ${PACKAGE_BUILT}/syncline.service @ONLY)")
-install(FILES ${PACKAGE_BUILT}/syncline.service DESTINATION /lib/systemd/system)
+install(FILES ${PACKAGE_BUILT}/syncline.service ${PACKAGE_FILES}/syncline.socket
+        DESTINATION /lib/systemd/system)
 install(FILES ${PACKAGE_FILES}/sysusers.conf DESTINATION /usr/lib/sysusers.d RENAME syncline.conf)
 
 set(CPACK_GENERATOR DEB)

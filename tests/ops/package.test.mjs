@@ -82,6 +82,55 @@ test('the unit confines the hub, which needs nothing of what is forbidden', { ti
   t.diagnostic(/Overall exposure.*/.exec(output)[0]);
 });
 
+test('systemd is told when the hub is ready, when it hangs, and to read its configuration again', { timeout: 150000 }, async (t) => {
+  await pass(t, `${install}
+    systemd-analyze verify /lib/systemd/system/syncline.service /lib/systemd/system/syncline.socket
+    # A restart comes back when clients can connect.
+    for i in 1 2 3; do
+      systemctl restart syncline
+      test "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:7962/ready)" = 200
+    done
+    systemctl status --no-pager syncline | grep -q 'Status: "'
+
+    hub=$(systemctl show --property MainPID --value syncline)
+    printf '  page: {seen: flag}\\n' >>/etc/syncline/syncline.yaml
+    systemctl reload syncline
+    until syncline --timeout 2 enable page/1 seen; do sleep 0.1; done
+    echo 'nonsense: true' >>/etc/syncline/syncline.yaml
+    systemctl reload syncline
+    until journalctl --unit syncline --output cat | grep reload-refused; do sleep 0.1; done
+    test "$(syncline get page/1 seen)" = true
+    test "$(systemctl show --property MainPID --value syncline)" = "$hub"
+    sed -i '/nonsense/d' /etc/syncline/syncline.yaml
+
+    mkdir -p /etc/systemd/system/syncline.service.d
+    printf '[Service]\\nWatchdogSec=2\\n' >/etc/systemd/system/syncline.service.d/test.conf
+    systemctl daemon-reload
+    systemctl restart syncline
+    kill -STOP "$(systemctl show --property MainPID --value syncline)"
+    until test "$(systemctl show --property NRestarts --value syncline)" = 1; do sleep 0.1; done
+    until test "$(syncline --timeout 1 get page/1 seen)" = true; do sleep 0.1; done
+  `);
+});
+
+test('with the socket unit a restart refuses nobody', { timeout: 150000 }, async (t) => {
+  await pass(t, `${install}
+    systemctl stop syncline
+    systemctl enable --now syncline.socket
+    # Who connects first has the hub started.
+    test "$(syncline get post/1 likes)" = 0
+    (until test -e /root/enough; do curl -s -o /dev/null http://127.0.0.1:7962/ready || echo "curl: $?" >>/root/refused; echo >>/root/asked; done) &
+    for i in 1 2 3 4 5; do
+      asked=$(cat /root/asked | wc -l)
+      systemctl restart syncline
+      until test "$(wc -l </root/asked)" -gt "$asked"; do sleep 0.05; done
+    done
+    touch /root/enough
+    wait
+    if test -e /root/refused; then cat /root/refused; exit 1; fi
+  `);
+});
+
 test('an upgrade keeps the configuration and the data, a removal too, and a purge only the data', { timeout: 330000 }, async (t) => {
   const output = await pass(t, `${install}
     syncline add post/7 tags kept
