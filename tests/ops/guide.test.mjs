@@ -1,5 +1,5 @@
 /**
- * Goal:   docs/operations.md takes an operator from a clean machine to a hub that is reached by TLS, with tokens.
+ * Goal:   docs/operations.md takes an operator from a clean machine to a hub with TLS, tokens, metrics in Prometheus, and a restored backup.
  * Method: every `sh` block is run in the order of the page, by a shell that stops at the first failure, on one clean machine; every
  *         other block is written to the file whose name stands before it. `! command` has to fail. Clients look at what came of it.
  */
@@ -42,7 +42,7 @@ test('the guide is followed, command by command', { timeout: 330000 }, async (t)
     }
   }
   assert.ok(commands > 20);
-  script.push('set +x', 'echo "likes: $(syncline --token-file /etc/syncline/operator.token get post/42 likes)"', 'systemctl is-system-running || systemctl --failed');
+  script.push('set +x', 'echo "likes: $(syncline --hub wss://127.0.0.1:8443 --ca-file /etc/syncline/tls/fullchain.pem --token-file /etc/syncline/operator.token get post/42 likes)"', 'systemctl is-system-running || systemctl --failed');
   const { code, output } = await runOnMachine(t, script.join('\n'), files);
   assert.equal(code, 0, output);
   assert.match(output, /^likes: 1$/m);
