@@ -50,8 +50,8 @@ Test(calls_rejected, a_refused_update_is_told_before_and_behind_its_store)
     char entry[512];
     (void)snprintf(entry, sizeof entry,
                    "\"document\":\"post/1\",\"replica\":%s,\"seq\":2,\"at_ms\":%" PRIu64
-                   ",\"code\":\"UNKNOWN_FIELD\",\"text\":\"The schema has no field with this "
-                   "number; fetch the schema again.\",\"field\":77}],\"next\":null}",
+                   ",\"code\":\"UNKNOWN_FIELD\",\"text\":\"The schema has no such field; "
+                   "fetch the schema again.\",\"field\":77}],\"next\":null}",
                    world_replica(1), world.now_ms);
     const char *answer = call(1, "rejected", "{}");
     cr_expect(tells(answer, "{\"rejected\":[{\"id\":null,%s", entry));
@@ -71,8 +71,8 @@ Test(calls_rejected, what_was_stored_before_a_start_is_told_without_its_field)
     world_connect(&world, 1);
     const char *answer = call(1, "rejected", "{}");
     cr_expect(tells(answer, "\"seq\":1,"));
-    cr_expect(tells(answer, "\"code\":\"UNKNOWN_FIELD\",\"text\":\"The schema has no field with "
-                            "this number; fetch the schema again.\",\"field\":null}]"));
+    cr_expect(tells(answer, "\"code\":\"UNKNOWN_FIELD\",\"text\":\"The schema has no such "
+                            "field; fetch the schema again.\",\"field\":null}]"));
 }
 
 Test(calls_rejected, pages_go_back_to_the_first)

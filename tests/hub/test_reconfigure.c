@@ -113,7 +113,7 @@ Test(reconfigure, a_field_that_is_added_is_there_when_the_document_opens_again)
     reconfigure();
     expect_all(1, "[\"CLOSE\",1,\"SCHEMA_CHANGED\",", "[\"EVENT\",-1,\"schema\",{\"schema\":");
     open_post(1, 2, 1);
-    expect(1, "[\"OPENED\",2," MORE ",3,1,[[0,1]]]\n"
+    expect(1, "[\"OPENED\",2," MORE ",15,1,[[0,1]]]\n"
               "[\"SNAPSHOT\",2,1,{\"0\":3,\"1\":0,\"2\":[],\"3\":[]}]\n");
 }
 
@@ -166,7 +166,7 @@ Test(reconfigure, a_field_that_comes_back_has_what_it_had)
     reconfigure();
     skip(1);
     open_post(1, 2, 1);
-    expect(1, "[\"OPENED\",2,[[0,\"likes\",\"g-counter\",{}]],3,1,[[0,1]]]\n"
+    expect(1, "[\"OPENED\",2,[[0,\"likes\",\"g-counter\",{}]],15,1,[[0,1]]]\n"
               "[\"SNAPSHOT\",2,1,{\"0\":3}]\n");
     world_send(&world, 1, "[\"DELTA\",2,null,2,2,[1,[]],{\"2\":[false,[\"b\"],[]]}]");
     expect_all(1, "[\"REJECT\",2,null,2,\"UNKNOWN_FIELD\",", "[\"ACK\",2,null,2,2,0]");
@@ -182,7 +182,7 @@ Test(reconfigure, a_field_that_comes_back_has_what_it_had)
                    "\"00000000000000000000000000000000\"},2]}]",
                    world_replica(1));
     world_send(&world, 1, cursor);
-    expect_all(1, "[\"OPENED\",3," FIELDS ",3,2,[[0,2]]]\n",
+    expect_all(1, "[\"OPENED\",3," FIELDS ",15,2,[[0,2]]]\n",
                "[\"SNAPSHOT\",3,2,{\"0\":3,\"1\":0,\"2\":[[[[0,1,1]],[\"a\"]]]}]\n");
 }
 

@@ -109,6 +109,8 @@ static bool ask(struct machine *machine, const struct hub_effect *effect)
         asked = storage_store(machine->storage, effect->bytes);
     } else if (effect->kind == EFFECT_LOAD) {
         asked = storage_load(machine->storage, effect->request, effect->bytes);
+    } else if (effect->kind == EFFECT_SCRUB) {
+        asked = storage_scrub(machine->storage, effect->request, effect->position);
     } else {
         storage_trim(machine->storage, effect->position);
     }
@@ -144,11 +146,8 @@ static void perform(struct machine *machine, const struct hub_effect *effect)
     case EFFECT_APPEND:
     case EFFECT_STORE:
     case EFFECT_LOAD:
-    case EFFECT_SCRUB:
-        machine->failed =
-            machine->failed || !storage_scrub(machine->storage, effect->request, effect->position);
-        return;
     case EFFECT_TRIM:
+    case EFFECT_SCRUB:
         machine->failed = machine->failed || !ask(machine, effect);
         return;
     case EFFECT_VERIFY:

@@ -51,17 +51,17 @@ check protocol/json '(crdt|protocol)/.*' "($PURE|jansson)\.h" - protocol/json/*.
 check server/hub 'crdt/.*|protocol/[^/]*|server/hub/.*' "($PURE|stdio)\.h" - server/hub/*.[ch]
 # Who speaks HTTP inside the process uses the network's words and none of its libraries.
 check server/api '(crdt|protocol)/.*|server/api/.*|server/hub/(hub|table)\.h|server/net/net\.h|server/storage/storage\.h' '.*' \
-    "($(except 'jansson|uv'))\.h" server/api/*.[ch]
+    "($(except 'jansson|openssl/\.\*|uv'))\.h" server/api/*.[ch]
 check server/storage 'crdt/.*|protocol/[^/]*|server/storage/.*' '.*' \
     "($(except 'sqlite3|pthread'))\.h" server/storage/*.[ch]
 # Bytes, buffers and the marker for results are what the hub's own interface is made of.
 check server/net 'server/net/.*|server/hub/hub\.h|crdt/(bytes|status)\.h|protocol/buffer\.h' '.*' \
-    "($(except 'libwebsockets|uv'))\.h" server/net/*.[ch]
+    "($(except 'libwebsockets|openssl/\.\*|uv'))\.h" server/net/*.[ch]
 check server/webhooks 'crdt/.*|protocol/[^/]*|server/hub/(hub|codes)\.h|server/webhooks/.*' '.*' \
     "($(except 'uv|curl/\.\*|openssl/\.\*'))\.h" server/webhooks/*.[ch]
-check server '(crdt|protocol|server)/.*' '.*' "($(except 'uv|jwt|jansson|pthread'))\.h" server/*.[ch]
+check server '(crdt|protocol|server)/.*' '.*' "($(except 'uv|jwt|jansson|openssl/\.\*|pthread'))\.h" server/*.[ch]
 check clients/c '(crdt|protocol|clients/c)/.*' '.*' \
-    "($(except 'sqlite3|libwebsockets|uv|jansson|jwt|pthread'))\.h" clients/c/*.[ch]
+    "($(except 'sqlite3|libwebsockets|openssl/\.\*|uv|jansson|jwt|pthread'))\.h" clients/c/*.[ch]
 
 if [ "$checked" -lt 50 ]; then
     echo "only $checked files found: is $1 the source directory?"
