@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config_exposure.h"
 #include "server/config_values.h"
 
 static bool refuse(struct config *config, struct buffer *mistakes, const char *text)
@@ -35,10 +34,6 @@ bool arguments_read_config(const struct arguments *arguments, struct config *con
                           "synclined: --listen takes a numeric address and a port, such as "
                           "127.0.0.1:7962\n");
         }
-    }
-    if (!config_check_exposure(config, arguments->config, mistakes)) {
-        config_finish(config);
-        return false;
     }
     return true;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/arguments.h"
+#include "server/config_exposure.h"
 #include "server/data.h"
 #include "server/ready.h"
 #include "server/serve.h"
@@ -97,11 +98,14 @@ static int run(struct arguments *arguments)
     struct config config = {0};
     struct buffer mistakes;
     int code = EXIT_USAGE;
-    if (strcmp(arguments->command, "serve") == 0 && !inherit(arguments)) {
+    bool serving = strcmp(arguments->command, "serve") == 0;
+    bool serves = serving || strcmp(arguments->command, "check") == 0;
+    if (serving && !inherit(arguments)) {
         return EXIT_USAGE;
     }
     buffer_init(&mistakes, MISTAKES_BYTES);
-    if (!arguments_read_config(arguments, &config, &mistakes)) {
+    bool read = arguments_read_config(arguments, &config, &mistakes);
+    if (!read || (serves && !config_check_exposure(&config, arguments->config, &mistakes))) {
         (void)fwrite(mistakes.data, 1, mistakes.length, stderr);
     } else if (strcmp(arguments->command, "check") == 0) {
         if (config.net.warning[0] != '\0') {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/config_exposure.h"
 #include "server/config_fixed.h"
 #include "server/log.h"
 
@@ -194,6 +195,7 @@ static bool read_next(struct reload *reload)
     buffer_init(&mistakes, MISTAKES_BYTES);
     bool good =
         arguments_read_config(reload->arguments, reload->next, &mistakes) &&
+        config_check_exposure(reload->next, reload->arguments->config, &mistakes) &&
         config_check_fixed(reload->config, reload->next, reload->arguments->config, &mistakes);
     log_mistakes(&mistakes);
     buffer_finish(&mistakes);

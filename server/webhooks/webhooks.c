@@ -244,7 +244,9 @@ struct webhooks *webhooks_open(const struct webhooks_config *config)
         targets[i].config = &webhooks->configured.items[i];
         buffer_init(&targets[i].rows, WEBHOOK_ROWS_BYTES);
     }
-    keep_ask(webhooks);
+    if (webhooks->length > 0) { /* or there may be no tables of theirs */
+        keep_ask(webhooks);
+    }
     webhooks_wake(webhooks);
     return webhooks;
 }

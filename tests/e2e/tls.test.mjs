@@ -132,7 +132,7 @@ test('a certificate that is not to be trusted is told by the command line', { ti
 });
 
 test('frames are held to the same over TLS', { timeout: 60000 }, async (t) => {
-  const secure = await secureHub(t, { config: 'limits: {message_bytes: 2 MiB, bytes_per_second: 0}' });
+  const secure = await secureHub(t, { config: 'limits: {message_bytes: 2 MiB, bytes: 0}' });
   const { hub } = secure;
   const doc = client(t, secure).open('post/by');
   await doc.ready;
@@ -162,7 +162,7 @@ test('frames are held to the same over TLS', { timeout: 60000 }, async (t) => {
 });
 
 test('who reads slowly gets all of it, and blocks nobody', { timeout: 90000 }, async (t) => {
-  const secure = await secureHub(t, { config: 'limits: {updates_per_second: 0, bytes_per_second: 0}' });
+  const secure = await secureHub(t, { config: 'limits: {updates: 0, bytes: 0}' });
   const { hub, figures } = secure;
   const doc = client(t, secure).open('post/1');
   await doc.ready;
