@@ -92,7 +92,7 @@ test('frames may come with the request, byte by byte, and after a page', { timeo
   const reader = new Peer(hub);
   reader.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => reader.body.includes('}\n'), 'the page');
-  reader.received = Buffer.alloc(0);
+  reader.forget();
   await reader.upgraded();
   reader.write(frame(hello), frame(ping));
   assert.equal((await reader.messages(2)).length, 2);

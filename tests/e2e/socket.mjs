@@ -41,13 +41,22 @@ function frames(bytes) {
 export class Peer {
   constructor(hub, host = '127.0.0.1') {
     this.hub = hub;
-    this.received = Buffer.alloc(0);
+    this.pieces = [];
     this.ended = false;
     this.socket = hub.tls === undefined ? connect({ port: hub.port, host }) : connectTls({ port: hub.port, host, ...hub.tls });
-    this.socket.on('data', (data) => { this.received = Buffer.concat([this.received, data]); });
+    this.socket.on('data', (data) => { this.pieces.push(data); });
     this.socket.on('error', () => {});
     this.socket.on('close', () => { this.ended = true; });
   }
+
+  /** All that came; kept in pieces until it is asked for, since there may be very many. */
+  get received() {
+    if (this.pieces.length !== 1) this.pieces = [Buffer.concat(this.pieces)];
+    return this.pieces[0];
+  }
+
+  /** Forgets what came. */
+  forget() { this.pieces = []; }
 
   write(...parts) {
     this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
