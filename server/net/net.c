@@ -515,6 +515,9 @@ void net_pause(struct net *net, uint64_t connection, bool paused)
     struct net_session *session = session_find(net, connection);
     if (session != NULL) {
         lws_rx_flow_control(session->wsi, paused ? 0 : 1);
+        if (!paused) {
+            wire_resume(handshakes_wire(session->wsi));
+        }
     }
 }
 

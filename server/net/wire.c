@@ -174,6 +174,8 @@ void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner)
     (void)note_pending(wire);
 }
 
+void wire_resume(struct wire *wire) { (void)note_pending(wire); }
+
 void wire_release(struct wire *wire) { wire->stage = STAGE_RELEASED; }
 
 /* How many bytes belong to the head. Like libwebsockets, it takes lines that end without a CR. */
@@ -359,19 +361,52 @@ static void follow_frames(struct wire *wire, const uint8_t *bytes, size_t length
     }
 }
 
-static ssize_t receive(struct wire *wire, void *buffer, size_t length)
+/* How many bytes are left of the frame, if what comes next begins with these. */
+static uint64_t frame_bytes(const struct wire *wire, const uint8_t *bytes, size_t length)
 {
-    if (wire->stage == STAGE_HEAD) {
-        return receive_head(wire, buffer, length);
+    struct wire ahead = *wire;
+    size_t i = 0;
+    while (ahead.left == 0 && i < length && read_header(&ahead, bytes[i])) {
+        i++;
     }
-    if (wire->stage == STAGE_BODY) {
-        return receive_body(wire, buffer, length);
+    return ahead.left > 0 ? i + ahead.left : length;
+}
+
+/*
+ * Over TLS no more than one frame at a time. When a message has libwebsockets paused, it keeps what
+ * it has read behind it, and while OpenSSL has more it goes through that again and again, in one
+ * call without an end. So there must be nothing behind it.
+ */
+static ssize_t receive_frames(struct wire *wire, void *buffer, size_t length)
+{
+    uint64_t due = length;
+    if (wire->ssl != NULL) {
+        uint8_t header[HEADER_BYTES_MAX];
+        ssize_t seen = wire->left > 0 ? 0 : look(wire, header, sizeof header);
+        if (seen < 0) {
+            return seen;
+        }
+        due = frame_bytes(wire, header, (size_t)seen);
     }
-    ssize_t got = take(wire, buffer, length);
-    if (wire->stage == STAGE_FRAMES && got > 0) {
+    ssize_t got = take(wire, buffer, due < length ? (size_t)due : length);
+    if (got > 0) {
         follow_frames(wire, buffer, (size_t)got);
     }
     return got;
+}
+
+static ssize_t receive(struct wire *wire, void *buffer, size_t length)
+{
+    switch (wire->stage) {
+    case STAGE_HEAD:
+        return receive_head(wire, buffer, length);
+    case STAGE_BODY:
+        return receive_body(wire, buffer, length);
+    case STAGE_FRAMES:
+        return receive_frames(wire, buffer, length);
+    default:
+        return take(wire, buffer, length);
+    }
 }
 
 /* The program's `recv`, under a name that is not the C library's. */

@@ -40,13 +40,16 @@ void wire_next(struct wire *wire);
 /* The connection is a WebSocket: `refuse` is called once, at the first unmasked frame. */
 void wire_frames(struct wire *wire, wire_refuse *refuse, void *owner);
 
+/* Reading goes on after a pause. */
+void wire_resume(struct wire *wire);
+
 /* The owner is gone, the socket not yet. */
 void wire_release(struct wire *wire);
 
 /*
- * Over TLS, bytes that OpenSSL has decrypted and that were not due: no event of the socket will
- * tell of them. Calls `service` with each socket that has some which are due now. False: there are
- * none any more.
+ * Over TLS, bytes that OpenSSL has decrypted and that were not due, or not wanted yet: no event of
+ * the socket will tell of them. Calls `service` with each socket that has some which are due now.
+ * False: there are none any more.
  */
 bool wire_serve_pending(void (*service)(void *context, int socket), void *context);
 
