@@ -217,7 +217,7 @@ test('without a file left, who is connected goes on, and others wait until there
   await early.messages(1);
   const before = descriptors(hub);
 
-  const peers = Array.from({ length: 80 }, () => new Peer(hub));
+  const peers = Array.from({ length: 2 * (files - before) }, () => new Peer(hub)); // half of them have to wait
   for (const peer of peers) peer.write(peer.request(), frame(hello));
   await until(() => descriptors(hub, files) === files, 'the hub to be out of files');
   const open = () => peers.filter((peer) => peer.status === 101);
