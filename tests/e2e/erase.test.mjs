@@ -22,8 +22,8 @@ const get = async (hub, name) => JSON.parse(await good(syncline(hub, 'get', name
 
 /** Where the text stands among the hub's bytes. */
 function findsOf(hub, text) {
-  return readdirSync(hub.dir).filter((name) => name.startsWith('hub.db'))
-    .filter((name) => readFileSync(join(hub.dir, name)).includes(text));
+  return readdirSync(hub.dir, { withFileTypes: true }).filter((entry) => entry.isFile() && entry.name.startsWith('hub.db'))
+    .map(({ name }) => name).filter((name) => readFileSync(join(hub.dir, name)).includes(text));
 }
 
 function open(t, hub, name) {
