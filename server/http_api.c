@@ -26,15 +26,18 @@ static void answer_more(void *context, uint64_t id, struct bytes piece, bool las
     net_answer_more(loop->net, id, piece, last);
 }
 
+static struct api_bounds bounds_of(const struct config *config)
+{
+    return (struct api_bounds){.requests = config->requests_max + config->api.watches_max,
+                               .watches = config->api.watches_max,
+                               .principal_watches = config->api.principal_watches_max,
+                               .principal_keys = config->api.principal_keys_max,
+                               .key_ms = config->api.key_ms};
+}
+
 bool http_api_open(struct loop *loop, const struct config *config)
 {
-    struct api_config api = {.origins = (const char *const *)config->allowed_origins,
-                             .origin_count = config->allowed_origin_count,
-                             .requests_max = config->requests_max + config->api.watches_max,
-                             .watches_max = config->api.watches_max,
-                             .principal_watches_max = config->api.principal_watches_max,
-                             .principal_keys_max = config->api.principal_keys_max,
-                             .key_ms = config->api.key_ms,
+    struct api_config api = {.bounds = bounds_of(config),
                              .step = step,
                              .claim = claim,
                              .now_ms = now_ms,
@@ -43,6 +46,12 @@ bool http_api_open(struct loop *loop, const struct config *config)
                              .context = loop};
     loop->api = api_create(&api);
     return loop->api != NULL;
+}
+
+void http_api_reconfigure(struct loop *loop, const struct config *config)
+{
+    struct api_bounds bounds = bounds_of(config);
+    api_reconfigure(loop->api, &bounds);
 }
 
 void http_api_request(struct loop *loop, const struct net_request *request)

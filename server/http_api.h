@@ -6,8 +6,10 @@
 #include "server/config.h"
 #include "server/loop.h"
 
-/* Before anybody connects. False: no memory. The configuration's origins are borrowed. */
+/* Before anybody connects. False: no memory. */
 bool http_api_open(struct loop *loop, const struct config *config);
+/* Other bounds from now on. */
+void http_api_reconfigure(struct loop *loop, const struct config *config);
 
 /* For routes.c. */
 void http_api_request(struct loop *loop, const struct net_request *request);

@@ -6,6 +6,7 @@
 
 #include "server/config_exposure.h"
 #include "server/config_fixed.h"
+#include "server/http_api.h"
 #include "server/log.h"
 
 enum { MISTAKES_BYTES = 64 << 10, SETTLE_MS = 10000, SETTLE_CHECK_MS = 5 };
@@ -126,6 +127,7 @@ static void apply(struct reload *reload)
                                    .tls = {next->net.certificate.name, next->net.key.name},
                                });
     show_certificate(loop->net);
+    http_api_reconfigure(loop, next);
     loop_step(loop, &event);
     config_finish(before);
     if (before != reload->first) {

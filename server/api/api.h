@@ -16,14 +16,16 @@ struct api;
 /* Numbers from here on are connections of the API; below, of the network. */
 #define API_CONNECTION_FIRST ((uint64_t)1 << 52)
 
+struct api_bounds {
+    size_t requests;          /* at once, watches among them */
+    size_t watches;           /* at once */
+    size_t principal_watches; /* at once, of one principal */
+    size_t principal_keys;    /* Idempotency-Keys that are remembered of one principal */
+    uint64_t key_ms;          /* how long */
+};
+
 struct api_config {
-    const char *const *origins; /* of browsers that may ask; "*": any */
-    size_t origin_count;
-    size_t requests_max;          /* at once, watches among them */
-    size_t watches_max;           /* at once */
-    size_t principal_watches_max; /* at once, of one principal */
-    size_t principal_keys_max;    /* Idempotency-Keys that are remembered of one principal */
-    uint64_t key_ms;              /* how long */
+    struct api_bounds bounds;
     /* Steps the hub, now or after the step under way; the time is filled in. */
     void (*step)(void *context, const struct hub_event *event);
     /* Claims a key (server/storage/keys.h); `api_claimed` answers. False: no memory. */
@@ -34,8 +36,10 @@ struct api_config {
     void *context;
 };
 
-/* NULL: no memory. The origins are borrowed. */
+/* NULL: no memory. */
 struct api *api_create(const struct api_config *config);
+/* Others from now on; what is under way stays. */
+void api_reconfigure(struct api *api, const struct api_bounds *bounds);
 /* Takes NULL. Requests are forgotten, not answered. */
 void api_destroy(struct api *api);
 

@@ -100,8 +100,8 @@ void key_claim(struct errand *errand)
     write_bin(&writer, (struct bytes){errand->digest, sizeof errand->digest});
     write_bin(&writer, replica_id_bytes(&errand->replica));
     write_uint(&writer, now_ms);
-    write_uint(&writer, now_ms > config->key_ms ? now_ms - config->key_ms : 0);
-    write_uint(&writer, config->principal_keys_max);
+    write_uint(&writer, now_ms > config->bounds.key_ms ? now_ms - config->bounds.key_ms : 0);
+    write_uint(&writer, config->bounds.principal_keys);
     if (writer.status != PROTOCOL_OK ||
         !config->claim(config->context, errand->connection, buffer_bytes(&buffer))) {
         errand_refuse(errand, PROBLEM_NO_MEMORY, NULL);

@@ -39,9 +39,6 @@ static const struct problem problems[] = {
     [PROBLEM_TOO_MANY_WATCHES] = {"TOO_MANY_WATCHES", 429,
                                   "No more documents can be watched now; close one first."},
     [PROBLEM_TOO_MANY_REQUESTS] = {"BUSY", 503, "Too many requests wait for the hub."},
-    [PROBLEM_FOREIGN_ORIGIN] = {"FOREIGN_ORIGIN", 403,
-                                "Pages of this origin may not use the API; allowed_origins names "
-                                "those that may."},
     [PROBLEM_UNAVAILABLE] = {"UNAVAILABLE", 503, "The hub cannot answer now."},
     [PROBLEM_NO_MEMORY] = {"BUSY", 503, "The hub is out of memory."},
 };

@@ -59,8 +59,8 @@ void watch_begin(struct errand *errand)
     bool somebody = errand->principal[0] != '\0';
     errand->api->watches++;
     errand->watch.counted = true;
-    if (errand->api->watches > config->watches_max ||
-        (somebody && count_watches(errand) > config->principal_watches_max)) {
+    if (errand->api->watches > config->bounds.watches ||
+        (somebody && count_watches(errand) > config->bounds.principal_watches)) {
         errand_refuse(errand, PROBLEM_TOO_MANY_WATCHES, NULL);
         return;
     }

@@ -149,14 +149,25 @@ async function dial(hub, origin) {
 
 test('limits and origins change at once', { timeout: 60000 }, async (t) => {
   const hub = await startHub(t, { schemas: POST });
+  const asks = async (path, origin) => {
+    const response = await fetch(`${hub.http}/api/documents/post/1${path}`, { headers: { origin } });
+    await response.body.cancel();
+    return response.status;
+  };
   assert.equal(await dial(hub, 'https://shop.example'), 403);
-  await reload(hub, (text) => `allowed_origins: ["https://shop.example"]\nlimits: {streams: 1, message_bytes: 16 KiB}\n${text}`);
+  assert.equal(await asks('', 'https://shop.example'), 403);
+  assert.equal(await asks('/watch', hub.http), 200);
+  await reload(hub, (text) => `allowed_origins: ["https://shop.example"]\nlimits: {streams: 1, message_bytes: 16 KiB}\napi: {watches: 0}\n${text}`);
+  assert.equal(await asks('', 'https://shop.example'), 200);
+  assert.equal(await asks('', 'https://other.example'), 403);
+  assert.equal(await asks('/watch', hub.http), 429);
   const socket = await dial(hub, 'https://shop.example');
   const packets = [];
   socket.on('message', (data) => packets.push(...decodeMessage(new Uint8Array(data))));
   socket.send(encodePacket({ type: 'HELLO', id: 0, version: 1 }));
   await until(() => packets.length > 0, 'the welcome');
-  assert.deepEqual(packets[0].limits, { message_bytes: 16384, streams: 1, replicas: 256 });
+  const { message_bytes: messageBytes, streams } = packets[0].limits;
+  assert.deepEqual([messageBytes, streams], [16384, 1]);
   const closed = once(socket, 'close');
   socket.send(Buffer.alloc(16385));
   assert.equal((await closed)[0], 1009);

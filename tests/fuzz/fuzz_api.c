@@ -318,11 +318,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     struct fuzz_input input = {{data, length}};
     struct run *run = calloc(1, sizeof *run);
     struct hub_config hub;
-    struct api_config api = {.requests_max = REQUESTS,
-                             .watches_max = 4,
-                             .principal_watches_max = 4,
-                             .principal_keys_max = 4,
-                             .key_ms = 1000,
+    struct api_config api = {.bounds = {.requests = REQUESTS,
+                                        .watches = 4,
+                                        .principal_watches = 4,
+                                        .principal_keys = 4,
+                                        .key_ms = 1000},
                              .step = step,
                              .claim = claim,
                              .now_ms = now_ms,
