@@ -13,10 +13,18 @@ void key_watch_log(struct bytes notes)
     const char *stop = line + notes.length;
     while (line < stop) {
         const char *feed = memchr(line, '\n', (size_t)(stop - line));
-        int length = (int)((feed == NULL ? stop : feed) - line);
-        log_warning("jwks note=\"%.*s\"", length, line);
+        size_t length = (size_t)((feed == NULL ? stop : feed) - line);
+        log_event(LEVEL_WARNING, "jwks",
+                  LOG_FIELDS(log_text("note", (struct bytes){(const uint8_t *)line, length})));
         line += length + 1;
     }
+}
+
+static void log_failure(const struct key_watch *watch, const char *reason)
+{
+    log_event(LEVEL_ERROR, "jwks-failed",
+              LOG_FIELDS(log_sentence("file", watch->path), log_sentence("reason", reason),
+                         log_sentence("hint", "the keys stay as they are")));
 }
 
 static void read_again(struct key_watch *watch)
@@ -28,12 +36,13 @@ static void read_again(struct key_watch *watch)
     size_t before = watch->keys->length;
     if (jwks_read(watch->path, &set, &notes, error) && token_keys_replace(watch->keys, &set)) {
         key_watch_log(buffer_bytes(&notes));
-        log_info("jwks-read file=\"%s\" keys=%zu before=%zu", watch->path, watch->keys->length,
-                 before);
+        log_event(LEVEL_INFO, "jwks-read",
+                  LOG_FIELDS(log_sentence("file", watch->path),
+                             log_number("keys", watch->keys->length),
+                             log_number("before", before)));
     } else {
         token_keys_finish(&set);
-        log_error("jwks-failed file=\"%s\" reason=\"%s\" (the keys stay as they are)", watch->path,
-                  error);
+        log_failure(watch, error);
     }
     buffer_finish(&notes);
 }
@@ -58,8 +67,7 @@ static void on_looked(uv_fs_t *request)
         return;
     }
     if (result < 0 && result != watch->failed) {
-        log_error("jwks-failed file=\"%s\" reason=\"%s\" (the keys stay as they are)", watch->path,
-                  uv_strerror(result));
+        log_failure(watch, uv_strerror(result));
     }
     watch->failed = result < 0 ? result : 0;
     if (result >= 0 && !is_known(watch, &stat)) {

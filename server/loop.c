@@ -322,15 +322,14 @@ static void note(struct loop *loop, const struct storage_completion *completion)
         note_fault(loop, &loop->stores, completion->text);
         return;
     case STORAGE_LOAD_FAILED:
+    case STORAGE_CLAIM_FAILED:
+    case STORAGE_KEEP_FAILED:
         log_event(LEVEL_ERROR, "storage-failed",
                   LOG_FIELDS(log_sentence("reason", completion->text)));
         return;
-    case STORAGE_CLAIM_FAILED:
-    case STORAGE_KEEP_FAILED:
-        log_error("storage-failed reason=\"%s\"", completion->text);
-        return;
     case STORAGE_SCRUB_FAILED:
-        log_error("scrub-failed reason=\"%s\"", completion->text);
+        log_event(LEVEL_ERROR, "scrub-failed",
+                  LOG_FIELDS(log_sentence("reason", completion->text)));
         return;
     case STORAGE_LOADED:
     case STORAGE_CLAIMED:

@@ -1,5 +1,4 @@
 /* The loop between the hub, the storage and the webhooks. */
-#include <inttypes.h>
 #include <sys/random.h>
 
 #include "server/log.h"
@@ -62,22 +61,25 @@ static void tell(void *context, const struct webhook_news *news)
     (void)context;
     switch (news->event) {
     case WEBHOOK_FAILED:
-        log_info("webhook-failed target=%s document=\"%.*s\" status=%u reason=\"%s\"", news->target,
-                 (int)news->document.length, (const char *)news->document.data, news->status,
-                 news->reason);
+        log_event(LEVEL_INFO, "webhook-failed",
+                  LOG_FIELDS(log_word("target", news->target), log_text("document", news->document),
+                             log_number("status", news->status),
+                             log_sentence("reason", news->reason)));
         return;
     case WEBHOOK_DEAD:
-        log_warning("webhook-dead target=%s document=\"%.*s\" status=%u reason=\"%s\" (syncline "
-                    "webhooks dead %s)",
-                    news->target, (int)news->document.length, (const char *)news->document.data,
-                    news->status, news->reason, news->target);
+        log_event(LEVEL_WARNING, "webhook-dead",
+                  LOG_FIELDS(log_word("target", news->target), log_text("document", news->document),
+                             log_number("status", news->status),
+                             log_sentence("reason", news->reason),
+                             log_sentence("hint", "syncline webhooks dead lists it")));
         return;
     case WEBHOOK_OPENED:
-        log_warning("webhook-open target=%s reason=\"%s\" (it is probed until it answers)",
-                    news->target, news->reason);
+        log_event(LEVEL_WARNING, "webhook-open",
+                  LOG_FIELDS(log_word("target", news->target), log_sentence("reason", news->reason),
+                             log_sentence("hint", "it is probed until it answers")));
         return;
     case WEBHOOK_CLOSED:
-        log_info("webhook-closed target=%s (it answers again)", news->target);
+        log_event(LEVEL_INFO, "webhook-closed", LOG_FIELDS(log_word("target", news->target)));
         return;
     }
 }

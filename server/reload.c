@@ -32,7 +32,9 @@ static void end(struct reload *reload, bool applied)
 
 static void refuse(struct reload *reload, const char *reason)
 {
-    log_error("reload-refused reason=\"%s\" (nothing has changed)", reason);
+    log_event(
+        LEVEL_ERROR, "reload-refused",
+        LOG_FIELDS(log_sentence("reason", reason), log_sentence("hint", "nothing has changed")));
     end(reload, false);
 }
 
@@ -100,7 +102,9 @@ static void show_certificate(struct net *net)
 {
     char error[256];
     if (!net_reload_tls(net, error, sizeof error)) {
-        log_error("certificate-failed reason=\"%s\" (the old one stays)", error);
+        log_event(
+            LEVEL_ERROR, "certificate-failed",
+            LOG_FIELDS(log_sentence("reason", error), log_sentence("hint", "the old one stays")));
     }
 }
 

@@ -198,7 +198,7 @@ static bool replay(struct server *server)
     char error[STORAGE_ERROR_BYTES] = "";
     struct hub_stats stats;
     if (!storage_replay(server->loop.storage, on_batch, server, error)) {
-        log_error("replay-failed reason=\"%s\"", error);
+        log_event(LEVEL_ERROR, "replay-failed", LOG_FIELDS(log_sentence("reason", error)));
         return false;
     }
     if (!storage_start(server->loop.storage, loop_wake, &server->loop)) {
@@ -210,7 +210,9 @@ static bool replay(struct server *server)
         (void)uv_run(&server->loop.uv, UV_RUN_ONCE);
         hub_stats(server->loop.hub, &stats);
     }
-    log_info("ready position=%" PRIu64 " documents=%zu", stats.position, stats.documents);
+    log_event(LEVEL_INFO, "ready",
+              LOG_FIELDS(log_number("position", stats.position),
+                         log_number("documents", stats.documents)));
     return !server->loop.failed;
 }
 
@@ -218,9 +220,11 @@ static void on_tls_reloaded(void *context, const char *error)
 {
     (void)context;
     if (error == NULL) {
-        log_info("certificate-reloaded");
+        log_event(LEVEL_INFO, "certificate-reloaded", NULL);
     } else {
-        log_error("certificate-failed reason=\"%s\" (the old one stays)", error);
+        log_event(
+            LEVEL_ERROR, "certificate-failed",
+            LOG_FIELDS(log_sentence("reason", error), log_sentence("hint", "the old one stays")));
     }
 }
 
@@ -244,7 +248,7 @@ static bool open_webhooks(struct server *server, const struct config *config)
     storage_info(server->loop.storage, &info);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed ||
         !loop_open_webhooks(&server->loop, &config->webhooks, &info.journal, seed)) {
-        log_error("webhooks-failed reason=\"out of memory\"");
+        log_error("out of memory");
         return false;
     }
     return true;
@@ -289,7 +293,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         return false;
     }
     if (!net_open(&server->loop.net, &net, error, sizeof error)) {
-        log_error("listen-failed reason=\"%s\"", error);
+        log_event(LEVEL_ERROR, "listen-failed", LOG_FIELDS(log_sentence("reason", error)));
         return false;
     }
     server->listen_socket = 0; /* net's */
@@ -299,7 +303,8 @@ static bool listen_for_clients(struct server *server, const struct config *confi
                    tls ? "https" : "http", six ? "[" : "", host, six ? "]" : "",
                    net_port(server->loop.net));
     if (config->net.warning[0] != '\0') {
-        log_warning("certificate reason=\"%s\"", config->net.warning);
+        log_event(LEVEL_WARNING, "certificate",
+                  LOG_FIELDS(log_sentence("reason", config->net.warning)));
     }
     return true;
 }
@@ -310,8 +315,9 @@ static void open_door(struct server *server, const struct config *config)
     char error[512];
     server->handover.listener = net_listening_socket(server->loop.net);
     if (!handover_open(&server->handover, &server->loop.uv, config->data, error, sizeof error)) {
-        log_warning("no-take-over reason=\"%s\" (a second hub cannot take this one's place)",
-                    error);
+        log_event(LEVEL_WARNING, "no-take-over",
+                  LOG_FIELDS(log_sentence("reason", error),
+                             log_sentence("hint", "a second hub cannot take this one's place")));
     }
 }
 
@@ -321,11 +327,11 @@ static bool start(struct server *server, struct config *config)
     notify_say(&server->notify, "STATUS=replaying the journal");
     if (!storage_open(&server->loop.storage, config->data, config->hub.relaxed, &config->schemas,
                       error)) {
-        log_error("storage-failed reason=\"%s\"", error);
+        log_event(LEVEL_ERROR, "storage-failed", LOG_FIELDS(log_sentence("reason", error)));
         return false;
     }
     if (config->webhooks.length > 0 && !storage_open_webhooks(server->loop.storage, error)) {
-        log_error("storage-failed reason=\"%s\"", error);
+        log_event(LEVEL_ERROR, "storage-failed", LOG_FIELDS(log_sentence("reason", error)));
         return false;
     }
     if (!open_hub(server, config) || !replay(server) || !open_webhooks(server, config)) {
@@ -358,7 +364,7 @@ static enum life hand_over(struct handover *handover, bool ends)
 /* One life of the hub; `*socket` listens already, or is 0, and is what goes on listening behind
  * it. */
 static enum life live(const struct arguments *arguments, struct config *config,
-                         struct takeover *takeover, int *socket)
+                      struct takeover *takeover, int *socket)
 {
     struct server server;
     if (!init(&server, arguments, config)) {
@@ -399,7 +405,7 @@ static bool take_over(struct takeover *takeover, const struct config *config)
         log_info("nobody to take over from");
         return true;
     case TAKEOVER_REFUSED:
-        log_error("take-over-refused reason=\"%s\"", error);
+        log_event(LEVEL_ERROR, "take-over-refused", LOG_FIELDS(log_sentence("reason", error)));
         return false;
     }
     return false;
