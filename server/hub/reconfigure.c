@@ -3,7 +3,8 @@
  *
  * What the journal holds was judged, and must be merged again after a crash, under the schemas it
  * was written under. So before documents change their fields the hub is held: it takes no update
- * and opens nothing, ends what is under way, and stores all of it. Then rows are all there is of
+ * and opens nothing, begins no operator's call on a document, ends what is under way, and stores
+ * all of it. Then rows are all there is of
  * any document, whoever runs the hub gives new fields their numbers, and documents whose fields
  * changed simply leave the memory: they come back from their rows.
  */
@@ -24,6 +25,8 @@ static bool is_idle(const struct hub *hub)
            hub->retirement.request == 0 && hub->retirement.records.length == 0;
 }
 
+/* Pins that are no stream's are records in batches, jobs, and who waits for values. A download has
+ * its own copy of what it sends. */
 bool hub_settled(const struct hub *hub)
 {
     bool settled = hub->held && is_idle(hub);

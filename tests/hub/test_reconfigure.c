@@ -143,6 +143,48 @@ Test(reconfigure, nothing_is_taken_while_the_hub_is_held_and_what_was_taken_is_s
     cr_expect(eq(u64, world.trimmed, 2));
 }
 
+static void ask_for_values(uint64_t request)
+{
+    static const char name[] = "post/1";
+    world_event(&world, (struct hub_event){.kind = EVENT_VALUES,
+                                           .request = request,
+                                           .bytes = {(const uint8_t *)name, sizeof name - 1},
+                                           .limit = 1000});
+}
+
+/* Nothing of the kinds that wait for rows is begun while the hub is held. */
+Test(reconfigure, the_hub_settles_when_nobody_waits_for_rows_any_more)
+{
+    world_finish(&world);
+    world_init(&world);
+    world.config.operators = true;
+    world_start(&world);
+    world_connect(&world, 1);
+    world.holds_loads = true;
+    world_send(&world, 1, "[\"CALL\",1,\"values\",{\"name\":\"post/1\"}]");
+    hold();
+    cr_expect(not(settled()));
+    world_load(&world, true);
+    expect_all(1, "[\"RESULT\",1,", "\"fields\"");
+    cr_expect(settled());
+    world_event(&world, (struct hub_event){.kind = EVENT_RELEASE});
+
+    world_send(&world, 1, "[\"CALL\",2,\"export\",{\"name\":\"post/2\"}]");
+    ask_for_values(1);
+    hold();
+    cr_expect(not(settled()));
+    world_send(&world, 1, "[\"CALL\",3,\"erase\",{\"name\":\"post/3\"}]");
+    expect_all(1, "[\"ERROR\",3,\"BUSY\",", "\"retry_ms\":100");
+    (void)world_told(&world);
+    ask_for_values(2);
+    cr_expect(eq(str, (char *)world_told(&world), "values 2 BUSY 0 \n"));
+    while (world.load_count > 0) {
+        world_load(&world, true);
+    }
+    expect(1, "[\"RESULT\",2,null]\n");
+    cr_expect(settled());
+}
+
 Test(reconfigure, what_is_held_up_goes_on_when_nothing_changes_after_all)
 {
     world_connect(&world, 1);
