@@ -214,6 +214,8 @@ static int store_rejected(struct tables *tables, const struct row *row)
     return rc == SQLITE_OK ? database_run(tables->bound_rejected) : rc;
 }
 
+/* What webhooks are owed stays: it names the document and its positions, nothing of what it held,
+ * and by it a target that was told of the content is told that it is gone. */
 static int erase_rows(struct tables *tables)
 {
     sqlite3_stmt *const statements[] = {tables->erase_fields, tables->erase_entries,

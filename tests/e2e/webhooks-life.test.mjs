@@ -5,9 +5,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { sleep, sql, startHub, until } from './support.mjs';
+import { run, sleep, sql, startHub, until } from './support.mjs';
 import { receiver, startHubWithWebhooks, stored, syncline, target, webhooks } from './webhooks.mjs';
 
 /** So many documents, with so many likes each. */
@@ -49,6 +51,36 @@ test('what a target was not told while it or the hub was away it is told later',
   at.got.length = 0;
   await hub.start();
   await until(() => has(at, names, 1), 'what stands');
+});
+
+test('what is erased stays nowhere, and who was told of it, or is owed it, is told that it is gone', { timeout: 60000 }, async (t) => {
+  const secret = 'secret-of-carol';
+  const away = await receiver(t, { answer: (request, response) => response.writeHead(503).end() });
+  const strict = await receiver(t, { answer: (request, response) => response.writeHead(422).end() });
+  const hub = await startHubWithWebhooks(t, [
+    { name: 'away', url: away.url, retry_min: '1h', retry_max: '1h' }, { name: 'strict', url: strict.url }]);
+  await syncline(hub, 'add', 'post/1', 'tags', secret);
+  const waits = () => sql(hub.data, "SELECT document FROM webhook_waiting WHERE attempts > 0 UNION ALL SELECT document FROM webhook_dead");
+  await until(async () => (await waits()).length === 2, 'what waits, and a dead letter');
+
+  const erased = await run('syncline', ['--hub', hub.url, 'erase', 'post/1']);
+  const position = Number(/erased at position (\d+)/.exec(erased.stdout)?.[1]);
+  await syncline(hub, 'increment', 'post/2', 'likes');
+  await until(async () => (await sql(hub.data, `SELECT target FROM webhook_targets WHERE position > ${position}`)).length === 2, 'the cursors behind it');
+  await hub.kill();
+  const files = readdirSync(hub.dir).filter((name) => /^hub\.db(-wal|-shm)?$/.test(name));
+  assert.deepEqual(files.filter((name) => readFileSync(join(hub.dir, name)).includes(secret)), []);
+  for (const at of [away, strict]) {
+    at.got.length = 0;
+    at.answer = (request, response) => response.end();
+  }
+  await hub.start();
+  await until(() => away.got.some(({ document }) => document === 'post/1'), 'the news that it is gone');
+  const told = away.got.find(({ document }) => document === 'post/1');
+  assert.deepEqual([told.position, told.changes.tags], [position, []]);
+  await syncline(hub, 'webhooks', 'resend', 'strict');
+  await until(() => strict.got.some(({ document }) => document === 'post/1'), 'the dead letter, as it stands now');
+  assert.equal(JSON.stringify([...away.got, ...strict.got]).includes(secret), false);
 });
 
 test('kill -9 loses no change; a repeat has its id', { timeout: 120000 }, async (t) => {
