@@ -9,11 +9,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { Peer, hello } from './socket.mjs';
 import { bin, run, sql, startHub, until } from './support.mjs';
+import { receiver, startHubWithWebhooks } from './webhooks.mjs';
 
 const SCHEMAS = 'post: {likes: g-counter, stock: pn-counter}';
 
@@ -87,6 +89,38 @@ test('hub after hub takes the place of the one before, and no connection is refu
   assert.equal((await run('syncline', ['--hub', hub.url, 'get', 'post/1', 'likes'])).stdout, `${made}\n`);
   assert.equal(await stop(running), 0);
   assert.deepEqual(await sql(hub.data, 'SELECT likes FROM post'), [{ likes: made }]);
+});
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+test('the operators’ address and webhooks go on with the next hub, or with the first if that is to stay', { timeout: 120000 }, async (t) => {
+  const port = await freePort();
+  const at = await receiver(t);
+  const hub = await startHubWithWebhooks(t, [{ url: at.url }], { schemas: SCHEMAS, config: `internal: "127.0.0.1:${port}"` });
+  const like = async () => assert.equal((await run('syncline', ['--hub', hub.url, 'increment', 'post/1', 'likes'])).code, 0);
+  const isReady = async () => (await fetch(`http://127.0.0.1:${port}/ready`)).status === 200;
+  const told = (likes) => until(() => at.got.at(-1)?.changes.likes === likes, 'what stands');
+  await like();
+  await told(1);
+  const other = join(hub.dir, 'other.yaml');
+  writeFileSync(other, readFileSync(hub.file, 'utf8').replace('likes: g-counter', 'likes: {type: or-set, of: string}'));
+  assert.equal(await second(t, hub, other).exited, 1);
+  await until(isReady, 'the first hub’s address for operators');
+  await like();
+  await told(2);
+  const next = await takeOver(t, first(hub));
+  await until(isReady, 'the next hub’s address for operators');
+  await like();
+  await told(3);
+  assert.deepEqual(at.got.map(({ changes }) => changes.likes), [1, 2, 3]);
+  assert.equal(await stop(next), 0);
 });
 
 test('one that cannot start leaves the first where it is', { timeout: 120000 }, async (t) => {
