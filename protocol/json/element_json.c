@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crdt/context.h"
 #include "protocol/element.h"
 
 static bool write_nested(struct writer *writer, const json_t *value, size_t depth);
@@ -146,13 +145,6 @@ static bool write_list(struct writer *writer, const json_t *array, size_t depth)
     return good;
 }
 
-/* Beyond 2^53 - 1 a number would become another one on its way to a client. */
-static bool write_integer(struct writer *writer, json_int_t value)
-{
-    write_int(writer, value);
-    return value >= -CRDT_INTEGER_MAX && value <= CRDT_INTEGER_MAX;
-}
-
 static bool write_nested(struct writer *writer, const json_t *value, size_t depth)
 {
     if (depth > LIMIT_ELEMENT_DEPTH) {
@@ -166,8 +158,9 @@ static bool write_nested(struct writer *writer, const json_t *value, size_t dept
     case JSON_FALSE:
         write_bool(writer, json_is_true(value));
         return true;
-    case JSON_INTEGER:
-        return write_integer(writer, json_integer_value(value));
+    case JSON_INTEGER: /* beyond 2^53 - 1 a float, which JSON's writers may print as digits alone */
+        write_element_number(writer, (double)json_integer_value(value));
+        return true;
     case JSON_REAL:
         write_element_number(writer, json_real_value(value));
         return true;

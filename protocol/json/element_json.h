@@ -10,8 +10,8 @@
 
 #include "protocol/declaration.h"
 
-/* Appends the value as a canonical element. False: an integer beyond 2^53 - 1, too deep, bytes that
- * are no such text, or no memory. Whether it is of the field's kind, reading it says. */
+/* Appends the value as a canonical element. False: too deep, bytes that are no such text, or no
+ * memory. Whether it is of the field's kind, reading it says. */
 bool element_from_json(struct writer *writer, const json_t *value);
 
 #endif

@@ -37,6 +37,7 @@ test('every edit of every type takes effect and is answered with what stands', {
     ['title/set', { value: 'one' }, 'one'],
     ['title/set', { value: 'two' }, 'two'],
     ['any/set', { value: { b: [1, 2.5, null, true], a: { c: 'd' } } }, { b: [1, 2.5, null, true], a: { c: 'd' } }],
+    ['any/set', { value: [2 ** 60, -(2 ** 53)] }, [2 ** 60, -(2 ** 53)]],
     ['blob/set', { value: { $base64: 'AP/+' } }, { $bytes: '00fffe' }],
     ['blob/set', { value: { $bytes: '0102' } }, { $bytes: '0102' }],
     ['both/set', { value: 'm' }, ['m']],
@@ -176,6 +177,7 @@ test('what is asked wrongly is refused with a code', { timeout: 60000 }, async (
   assertProblem(await post('tags/add', { elements: [1] }), 422, 'BAD_EDIT');
   assertProblem(await post('tags/add', { elements: ['x'.repeat(5000)] }), 422, 'BAD_EDIT');
   assertProblem(await post('numbers/add', { elements: ['1'] }), 422, 'BAD_EDIT');
+  assertProblem(await post('numbers/add', { elements: [2 ** 53] }), 422, 'BAD_EDIT');
   assertProblem(await post('blob/set', { value: { $base64: 'A' } }), 422, 'BAD_EDIT');
   assertProblem(await post('blob/set', { value: { $bytes: '0g' } }), 422, 'BAD_EDIT');
   assertProblem(await post('seats/reserve', { by: 1 }), 422, 'BAD_EDIT');
