@@ -208,8 +208,8 @@ bool handover_finish(struct handover *handover)
 {
     char message[MESSAGE_BYTES];
     int partner = handover->partner_socket;
-    bool ready =
-        say(partner, released_text) && is_text(message, hear(partner, message, -1), ready_text);
+    ssize_t length = say(partner, released_text) ? hear(partner, message, -1) : 0;
+    bool ready = is_text(message, length, ready_text);
     (void)close(partner);
     handover->partner_socket = -1;
     return ready;

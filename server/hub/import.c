@@ -200,7 +200,10 @@ static int64_t growth_of(const struct merge *merge, const struct known *known, s
     struct reader entries = known->entries;
     struct crdt_entry before = known->row->entries[field];
     bool told_anew = is_journal(known) && known->seq > known->row->seq;
-    *claimed = told_anew ? (struct crdt_entry){0} : before;
+    *claimed = before;
+    if (told_anew) {
+        *claimed = (struct crdt_entry){0};
+    }
     for (size_t i = 0; i < known->entry_count; i++) {
         (void)read_tuple(&entries, 3);
         size_t at = index_of(merge, read_uint(&entries));

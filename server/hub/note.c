@@ -98,8 +98,10 @@ struct bytes connection_correlation(const struct hub *hub, const struct connecti
 struct bytes correlation_told(const struct hub *hub, const struct connection *connection,
                               char text[HUB_CORRELATION_BYTES])
 {
-    bool known = connection->greeted && correlation_of(connection).length == 0;
-    return known ? (struct bytes){0} : connection_correlation(hub, connection, text);
+    if (connection->greeted && correlation_of(connection).length == 0) {
+        return (struct bytes){0};
+    }
+    return connection_correlation(hub, connection, text);
 }
 
 bool hub_peer(const struct hub *hub, uint64_t id, struct hub_peer *peer)

@@ -195,7 +195,10 @@ static int begin_body(struct exchange *exchange)
 static int begin(struct net *net, struct lws *wsi, struct exchange **slot)
 {
     struct wire *wire = handshakes_wire(wsi);
-    struct bytes text = wire == NULL ? (struct bytes){0} : wire_head(wire);
+    struct bytes text = {0};
+    if (wire != NULL) {
+        text = wire_head(wire);
+    }
     if (slot == NULL || text.length == 0 || (*slot = exchange_create(net, wsi, wire)) == NULL) {
         return -1;
     }
