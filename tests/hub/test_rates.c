@@ -197,7 +197,7 @@ Test(rates, a_principal_has_so_many_connections)
     cr_expect(eq(sz, stats.principals, 2));
 }
 
-static void open(uint64_t connection, int id, const char *name)
+static void open_named(uint64_t connection, int id, const char *name)
 {
     char text[256];
     (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"%s\",[%s],{}]", id, name,
@@ -212,12 +212,12 @@ Test(rates, a_principal_has_so_many_streams_on_all_its_connections)
     welcome(1, "ada");
     welcome(2, "ada");
     (void)world_read(&world, 2);
-    open(1, 1, "post/1");
-    open(2, 1, "post/1");
-    open(2, 2, "post/2");
+    open_named(1, 1, "post/1");
+    open_named(2, 1, "post/1");
+    open_named(2, 2, "post/2");
     cr_expect(strstr(world_read(&world, 2), "[\"ERROR\",2,\"TOO_MANY_STREAMS\"") != NULL);
     world_send(&world, 1, "[\"CLOSE\",1,\"\",\"\"]");
-    open(2, 3, "post/2");
+    open_named(2, 3, "post/2");
     cr_expect(strstr(world_read(&world, 2), "[\"OPENED\",3,") != NULL);
     cr_expect(eq(u64, hits(HUB_LIMIT_PRINCIPAL_STREAMS), 1));
 }
@@ -262,9 +262,9 @@ Test(rates, a_correlation_id_is_told_in_welcome_errors_and_rejects)
     hello_with(1, "order-4711");
     cr_expect(strstr(world_read(&world, 1), "\"correlation\":\"order-4711\"}") != NULL);
     expect_peer(1, "order-4711");
-    open(1, 1, "nothing/1");
+    open_named(1, 1, "nothing/1");
     cr_expect(strstr(world_read(&world, 1), "{\"correlation\":\"order-4711\"}]") != NULL);
-    open(1, 2, "post/1");
+    open_named(1, 2, "post/1");
     (void)world_read(&world, 1);
     world_send(&world, 1, "[\"DELTA\",2,null,1,1,[0,[]],{\"9\":1}]");
     const char *told = world_read(&world, 1);
@@ -297,7 +297,7 @@ Test(rates, latencies_count_from_arrival_and_from_commit_for_each_subscriber)
     world_start(&world);
     for (uint64_t id = 1; id <= 3; id++) {
         world_connect(&world, id);
-        open(id, 1, "post/1");
+        open_named(id, 1, "post/1");
         (void)world_read(&world, id);
     }
     world.now_us = 1000000;
@@ -324,7 +324,7 @@ Test(rates, latencies_of_the_slow_count_from_the_oldest_update)
     world_start(&world);
     for (uint64_t id = 1; id <= 2; id++) {
         world_connect(&world, id);
-        open(id, 1, "post/1");
+        open_named(id, 1, "post/1");
     }
     world.connections[2].blocked = true;
     world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 2});
