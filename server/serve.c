@@ -21,7 +21,7 @@
 #include "server/stop.h"
 
 /* What the end may take beside storing, before a service manager takes it for stuck. */
-enum { STOPPING_MS = 10000 };
+enum { STOPPING_MS = 10000, LOST_TURNS = 200 /* of a millisecond */ };
 
 struct server {
     struct loop loop;
@@ -130,8 +130,24 @@ static int keep_listening(const struct server *server)
     return kept < 0 ? 0 : kept;
 }
 
+/* Until nothing is open; what the network has lost is waited for as long as closing others takes.
+ */
+static void run_to_end(struct server *server)
+{
+    bool lost = net_lost(server->loop.net);
+    int turns = 0;
+    while (uv_run(&server->loop.uv, lost ? UV_RUN_NOWAIT : UV_RUN_DEFAULT) != 0 &&
+           turns < LOST_TURNS) { /* the first may only take a stop */
+        if (lost) {
+            turns++;
+            uv_sleep(1);
+        }
+    }
+}
+
 static void close_all(struct server *server)
 {
+    bool lost = net_lost(server->loop.net);
     handover_close(&server->handover);
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
@@ -143,15 +159,14 @@ static void close_all(struct server *server)
     net_close(server->loop.net);
     webhooks_close(server->loop.webhooks);
     loop_close(&server->loop);
-    while (uv_run(&server->loop.uv, UV_RUN_DEFAULT) != 0) { /* the first may only take a stop */
-    }
+    run_to_end(server);
     net_finish(server->loop.net);
     api_destroy(server->loop.api);
     webhooks_finish(server->loop.webhooks);
     storage_close(server->loop.storage);
     hub_destroy(server->loop.hub);
     reload_finish(&server->reload);
-    if (uv_loop_close(&server->loop.uv) != 0) {
+    if (uv_loop_close(&server->loop.uv) != 0 && !lost) {
         log_warning("handles were left open");
     }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/hub/hub.h"
@@ -310,6 +311,23 @@ static void begin_pending(void *context)
     }
 }
 
+/* Another thread may have a file of that number by now. 0: there is none. */
+static ino_t identity_of(int socket)
+{
+    struct stat status;
+    return fstat(socket, &status) == 0 ? status.st_ino : 0;
+}
+
+/* Without memory for the watcher of a socket libwebsockets waits for the watcher's end, and neither
+ * closes the one nor frees what it counts as a connection. */
+static void forget_lost(struct net *net, int socket, ino_t identity)
+{
+    if (identity != 0 && identity_of(socket) == identity) {
+        net->lost = true;
+        (void)close(socket);
+    }
+}
+
 /*
  * libwebsockets' tables are as long as the limit of files at its start. When the limit has grown
  * since, and a socket lies beyond, it breaks on the way out of adopting it.
@@ -326,9 +344,11 @@ static void adopt(struct net *net, enum net_door door, int socket)
         (void)close(socket);
         return;
     }
+    ino_t identity = identity_of(socket);
     struct lws *wsi = lws_adopt_socket_vhost(vhost, socket);
-    if (wsi == NULL) { /* and the socket is closed */
+    if (wsi == NULL) { /* and the socket is closed, but for one case */
         wire_close(wire);
+        forget_lost(net, socket, identity);
     } else if (!handshakes_begin(&net->handshakes, wsi, wire, door)) {
         wire_close(wire);
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
@@ -535,9 +555,11 @@ void net_close(struct net *net)
     }
 }
 
+bool net_lost(const struct net *net) { return net != NULL && net->lost; }
+
 void net_finish(struct net *net)
 {
-    if (net != NULL) {
+    if (net != NULL && !net->lost) {
         /* After a foreign loop has run, the second call frees what the first only closed. */
         lws_context_destroy(net->context);
         tls_finish(&net->tls);

@@ -54,6 +54,7 @@ struct net {
     uint64_t last_id;
     struct net_session *buckets[SESSION_BUCKETS];
     bool closing;
+    bool lost; /* `net_lost` */
 };
 
 static inline struct net *net_of(struct lws *wsi) { return lws_context_user(lws_get_context(wsi)); }

@@ -159,3 +159,10 @@ test('a hub that runs out of memory goes on, or stops with a sentence, and loses
     assert.deepEqual(broken, []);
     assert.ok(met > runs / 2, `${met} of ${runs} runs met a failure`); // not all come to as many allocations
   });
+
+test('whichever allocation of an accepted socket fails, the hub can be stopped',
+  { timeout: 120000, skip: existsSync(library) ? false : 'a sanitizer has malloc' }, async (t) => {
+    const ends = [];
+    for (let first = 1; first <= 6; first++) ends.push(await run(t, first, 1));
+    assert.ok(ends.every(({ failed }) => failed === 1), JSON.stringify(ends));
+  });
