@@ -533,11 +533,8 @@ void net_close_connection(struct net *net, uint64_t connection, uint16_t code, c
 void net_pause(struct net *net, uint64_t connection, bool paused)
 {
     struct net_session *session = session_find(net, connection);
-    if (session != NULL) {
-        lws_rx_flow_control(session->wsi, paused ? 0 : 1);
-        if (!paused) {
-            wire_resume(handshakes_wire(session->wsi));
-        }
+    if (session != NULL && session->close_code == 0) {
+        session_pause(session, paused);
     }
 }
 

@@ -70,6 +70,14 @@ void session_wake(struct net_session *session)
     lws_cancel_service(lws_get_context(session->wsi));
 }
 
+void session_pause(struct net_session *session, bool paused)
+{
+    lws_rx_flow_control(session->wsi, paused ? 0 : 1);
+    if (!paused) {
+        wire_resume(handshakes_wire(session->wsi));
+    }
+}
+
 void session_close(struct net_session *session, uint16_t code, const char *text)
 {
     if (session->close_code != 0) {
@@ -78,6 +86,7 @@ void session_close(struct net_session *session, uint16_t code, const char *text)
     session->close_code = code;
     session->close_text = text;
     session_drop_message(net_of(session->wsi), session);
+    session_pause(session, false); /* or the peer's answer to the close would not be read */
     lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_SECONDS);
     lws_set_timer_usecs(session->wsi, 1);
     session_wake(session);

@@ -67,6 +67,9 @@ void session_destroy(struct net *net, struct net_session *session);
  * set would wait for one. */
 void session_wake(struct net_session *session);
 
+/* Paused: nothing is read. */
+void session_pause(struct net_session *session, bool paused);
+
 /*
  * Closes with code and reason once what was sent before is gone, from TIMER (net.c); a peer that
  * does not read gets no reason, and is cut off. The text must stay. Does nothing to a session that
