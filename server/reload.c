@@ -141,9 +141,9 @@ static void apply(struct reload *reload)
     end(reload, true);
 }
 
-static void release(struct reload *reload, const char *reason)
+static void go_on(struct reload *reload, const char *reason)
 {
-    struct hub_event event = {.kind = EVENT_RELEASE};
+    struct hub_event event = {.kind = EVENT_GO_ON};
     loop_step(reload->loop, &event);
     refuse(reload, reason);
 }
@@ -155,7 +155,7 @@ static void on_declared(void *context, bool declared, const char *text)
     struct reload *reload = context;
     reload->declaring = false;
     if (!declared) {
-        release(reload, text);
+        go_on(reload, text);
         return;
     }
     reload->declared = true; /* somebody may have asked for a document meanwhile */
@@ -176,18 +176,18 @@ static void on_settling(uv_timer_t *timer)
         return;
     }
     if (!settled) {
-        release(reload, "the hub could not store what it has in time: is its disk failing?");
+        go_on(reload, "the hub could not store what it has in time: is its disk failing?");
         return;
     }
     reload->declaring = storage_declare(reload->loop->storage, &reload->next->schemas);
     if (!reload->declaring) {
-        release(reload, "out of memory");
+        go_on(reload, "out of memory");
     }
 }
 
 static void change_schemas(struct reload *reload)
 {
-    struct hub_event event = {.kind = EVENT_HOLD};
+    struct hub_event event = {.kind = EVENT_SETTLE};
     loop_step(reload->loop, &event);
     reload->left_ms = SETTLE_MS;
     (void)uv_timer_start(&reload->timer, on_settling, 0, SETTLE_CHECK_MS);

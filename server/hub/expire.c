@@ -54,7 +54,7 @@ void expire_pump(struct hub *hub)
     {
         struct document *document = CONTAINER(at, struct document, due);
         if (document->due_ms <= hub->now_ms && !document->expiring && !hub->draining &&
-            !hub->held) {
+            !hub->settling) {
             submit(hub, document);
         } else if (!document->expiring && document->due_ms < hub->next_due_ms) {
             hub->next_due_ms = document->due_ms;

@@ -253,11 +253,11 @@ static void dispatch(struct hub *hub, const struct hub_event *event)
     case EVENT_REWRITE:
         rewrite_document(hub, event->bytes);
         return;
-    case EVENT_HOLD:
-        hub_hold(hub);
+    case EVENT_SETTLE:
+        hub_settle(hub);
         return;
-    case EVENT_RELEASE:
-        hub->held = false;
+    case EVENT_GO_ON:
+        hub->settling = false;
         return;
     case EVENT_RECONFIGURE:
         hub_reconfigure(hub, event->config);
@@ -284,7 +284,7 @@ static uint64_t next_wake(const struct hub *hub)
     }
     wake_ms = earliest(wake_ms, retire_wake_ms(hub));
     wake_ms = earliest(wake_ms, documents_wake_ms(hub));
-    if (!hub->read_only && !hub->draining && !hub->held && hub->replay_first == NULL) {
+    if (!hub->read_only && !hub->draining && !hub->settling && hub->replay_first == NULL) {
         wake_ms = earliest(wake_ms, hub->next_due_ms);
     }
     if (hub->read_only && !hub->appending) {

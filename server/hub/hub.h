@@ -112,12 +112,12 @@ enum hub_event_kind {
     EVENT_SCRUB_FAILED, /* request: something may be left */
     EVENT_REWRITE, /* bytes: a document's name: its rows are loaded, and stored anew, all of them;
                       for who checks a database */
-    EVENT_HOLD,    /* schemas are about to change: take no updates, open nothing, store everything;
-                      until RELEASE or RECONFIGURE */
-    EVENT_RELEASE, /* they do not change after all */
+    EVENT_SETTLE,  /* schemas are about to change: take no updates, open nothing, store everything;
+                    until GO_ON or RECONFIGURE */
+    EVENT_GO_ON,   /* they do not change after all */
     EVENT_RECONFIGURE, /* config: takes effect at once, but for journal, ancestors, position, seed,
                           relaxed and tokens. Its schemas have numbers; unless they are equal to
-                          those before (schema_equal), the hub is held and settled. What they
+                          those before (schema_equal), the hub is settled. What they
                           declare as before they get from those before, which may go then */
     EVENT_VALUES, /* request, of the caller's numbering; bytes: a document's name; position, whole
                      and limit: EFFECT_VALUES is owed */
@@ -278,8 +278,8 @@ struct hub_peer {
 /* False: it is not there. */
 bool hub_peer(const struct hub *hub, uint64_t connection, struct hub_peer *peer);
 
-/* After HOLD: everything is stored, nothing is under way, and nobody but streams needs a document.
- * Looks at all documents. */
+/* After SETTLE: everything is stored, nothing is under way, and nobody but streams needs a
+ * document. Looks at all documents. */
 bool hub_settled(const struct hub *hub);
 
 /* Visits the documents that a batch after `position` has changed, as far as their rows do not say

@@ -121,7 +121,7 @@ static enum hub_code check(struct hub *hub, struct bytes name)
     if (schema_find(hub->config.schemas, schema) == NULL) {
         return CODE_UNKNOWN_SCHEMA;
     }
-    if (hub->held) {
+    if (hub->settling) {
         return CODE_BUSY; /* who asks without an end would keep it from settling */
     }
     return document_find(hub, name) != NULL || documents_make_room(hub) ? CODE_NONE : CODE_BUSY;

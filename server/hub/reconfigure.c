@@ -2,19 +2,19 @@
  * Reconfigure: another configuration takes effect in one step.
  *
  * What the journal holds was judged, and must be merged again after a crash, under the schemas it
- * was written under. So before documents change their fields the hub is held: it takes no update
+ * was written under. So before documents change their fields the hub settles: it takes no update
  * and opens nothing, begins no operator's call on a document, ends what is under way, and stores
- * all of it. Then rows are all there is of
- * any document, whoever runs the hub gives new fields their numbers, and documents whose fields
- * changed simply leave the memory: they come back from their rows.
+ * all of it. Then rows are all there is of any document, whoever runs the hub gives new fields
+ * their numbers, and documents whose fields changed simply leave the memory: they come back from
+ * their rows.
  */
 #include <string.h>
 
 #include "server/hub/state.h"
 
-void hub_hold(struct hub *hub)
+void hub_settle(struct hub *hub)
 {
-    hub->held = true;
+    hub->settling = true;
     store_soon(hub);
 }
 
@@ -29,7 +29,7 @@ static bool is_idle(const struct hub *hub)
  * its own copy of what it sends. */
 bool hub_settled(const struct hub *hub)
 {
-    bool settled = hub->held && is_idle(hub);
+    bool settled = hub->settling && is_idle(hub);
     for (uint32_t i = 0; settled && i < hub->documents.length; i++) {
         const struct document *document = hub->documents.places[i].item;
         settled = document->pins == document->stream_count;
@@ -152,7 +152,7 @@ void hub_reconfigure(struct hub *hub, const struct hub_config *config)
     hub->config.seed = before.seed;
     hub->config.relaxed = before.relaxed;
     hub->config.tokens = before.tokens;
-    hub->held = false;
+    hub->settling = false;
     connections_sweep_by(hub, hub->now_ms);
     if (hub->schema_hash != hash) {
         tell_all(hub);

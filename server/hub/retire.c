@@ -234,7 +234,7 @@ static bool may_ask(const struct hub *hub)
 {
     return hub->retirement.request == 0 && hub->retirement.records.length == 0 &&
            !hub->retirement.asked.ended && hub->replay_first == NULL && !hub->draining &&
-           !hub->held && !hub->read_only && hub->now_ms > hub->config.replica_ttl_ms;
+           !hub->settling && !hub->read_only && hub->now_ms > hub->config.replica_ttl_ms;
 }
 
 /* --- an operator's --- */

@@ -390,7 +390,7 @@ struct hub {
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
-    bool held; /* until the schemas have changed */
+    bool settling; /* until the schemas have changed */
 
     struct hub_effect *effects;
     size_t effect_count;
@@ -580,7 +580,7 @@ bool token_owns(const struct hub *hub, const struct connection *connection,
 bool hub_hash_schemas(const struct schema_set *schemas, uint64_t *hash);
 
 /* reconfigure.c */
-void hub_hold(struct hub *hub);
+void hub_settle(struct hub *hub);
 void hub_reconfigure(struct hub *hub, const struct hub_config *config);
 bool schema_is_offered(const struct connection *connection, const struct schema *schema);
 

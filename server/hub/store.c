@@ -12,11 +12,11 @@
 
 enum { STORE_BYTES = 4 << 20, STORE_RETRY_MS = 1000 };
 
-/* A while, in which more gathers; a hub that drains, or is held, waits for nothing but a disk that
+/* A while, in which more gathers; a hub that drains, or settles, waits for nothing but a disk that
  * failed. */
 static uint64_t next_time(const struct hub *hub)
 {
-    return hub->draining || hub->held ? hub->now_ms : hub->now_ms + hub->config.store_ms;
+    return hub->draining || hub->settling ? hub->now_ms : hub->now_ms + hub->config.store_ms;
 }
 
 void store_soon(struct hub *hub) { hub->next_store_ms = hub->now_ms; }

@@ -5,7 +5,7 @@
 
 #include "server/hub/state.h"
 
-enum { BUSY_RETRY_MS = 2000, HELD_RETRY_MS = 100, CLOCK_LEEWAY_MS = 24 * 60 * 60 * 1000 };
+enum { BUSY_RETRY_MS = 2000, SETTLING_RETRY_MS = 100, CLOCK_LEEWAY_MS = 24 * 60 * 60 * 1000 };
 
 static uint64_t hash_of(int64_t id)
 {
@@ -132,8 +132,8 @@ struct document *stream_document(struct hub *hub, struct connection *connection,
         connection_error(hub, connection, packet->id, CODE_NOT_OFFERED, 0);
         return NULL;
     }
-    if (hub->held) {
-        connection_error(hub, connection, packet->id, CODE_BUSY, HELD_RETRY_MS);
+    if (hub->settling) {
+        connection_error(hub, connection, packet->id, CODE_BUSY, SETTLING_RETRY_MS);
         return NULL;
     }
     bool full = connection->stream_table.length >= hub->config.streams_max;

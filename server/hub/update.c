@@ -4,7 +4,7 @@
 
 #include "server/hub/state.h"
 
-enum { READ_ONLY_RETRY_MS = 1000, HELD_RETRY_MS = 100, BUSY_RETRY_MS = 1000 };
+enum { READ_ONLY_RETRY_MS = 1000, SETTLING_RETRY_MS = 100, BUSY_RETRY_MS = 1000 };
 
 struct verdict {
     enum hub_code code;
@@ -252,8 +252,8 @@ void update_received(struct hub *hub, struct connection *connection, const struc
     if (answer_early(hub, stream, replica, packet)) {
         return;
     }
-    if (hub->held) {
-        connection_error(hub, connection, packet->id, CODE_READ_ONLY, HELD_RETRY_MS);
+    if (hub->settling) {
+        connection_error(hub, connection, packet->id, CODE_READ_ONLY, SETTLING_RETRY_MS);
         return;
     }
     if (hub->draining || (hub->read_only && hub->now_ms < hub->retry_ms)) {

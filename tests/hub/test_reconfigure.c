@@ -51,7 +51,7 @@ static void skip(uint64_t connection) { (void)world_read(&world, connection); }
 
 static bool settled(void) { return hub_settled(world.hub); }
 
-static void hold(void) { world_event(&world, (struct hub_event){.kind = EVENT_HOLD}); }
+static void settle(void) { world_event(&world, (struct hub_event){.kind = EVENT_SETTLE}); }
 
 static void reconfigure_as(struct world *other)
 {
@@ -108,7 +108,7 @@ Test(reconfigure, a_field_that_is_added_is_there_when_the_document_opens_again)
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
     skip(1);
     world_declare(&next, "post", "open", "flag", "{}");
-    hold();
+    settle();
     cr_assert(settled());
     reconfigure();
     expect_all(1, "[\"CLOSE\",1,\"SCHEMA_CHANGED\",", "[\"EVENT\",-1,\"schema\",{\"schema\":");
@@ -117,7 +117,7 @@ Test(reconfigure, a_field_that_is_added_is_there_when_the_document_opens_again)
               "[\"SNAPSHOT\",2,1,{\"0\":3,\"1\":0,\"2\":[],\"3\":[]}]\n");
 }
 
-Test(reconfigure, nothing_is_taken_while_the_hub_is_held_and_what_was_taken_is_stored)
+Test(reconfigure, nothing_is_taken_while_the_hub_settles_and_what_was_taken_is_stored)
 {
     world.manual = true;
     world_connect(&world, 1);
@@ -125,7 +125,7 @@ Test(reconfigure, nothing_is_taken_while_the_hub_is_held_and_what_was_taken_is_s
     skip(1);
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":1}]");
     world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":2}]"); /* in the next batch */
-    hold();
+    settle();
     world_send(&world, 1, "[\"DELTA\",1,null,3,3,[0,[]],{\"0\":3}]");
     const char *transcript = world_read(&world, 1);
     cr_expect(strstr(transcript, "[\"ERROR\",1,\"READ_ONLY\",") == transcript, "%s", transcript);
@@ -152,7 +152,7 @@ static void ask_for_values(uint64_t request)
                                            .limit = 1000});
 }
 
-/* Nothing of the kinds that wait for rows is begun while the hub is held. */
+/* Nothing of the kinds that wait for rows is begun while the hub settles. */
 Test(reconfigure, the_hub_settles_when_nobody_waits_for_rows_any_more)
 {
     world_finish(&world);
@@ -162,16 +162,16 @@ Test(reconfigure, the_hub_settles_when_nobody_waits_for_rows_any_more)
     world_connect(&world, 1);
     world.holds_loads = true;
     world_send(&world, 1, "[\"CALL\",1,\"values\",{\"name\":\"post/1\"}]");
-    hold();
+    settle();
     cr_expect(not(settled()));
     world_load(&world, true);
     expect_all(1, "[\"RESULT\",1,", "\"fields\"");
     cr_expect(settled());
-    world_event(&world, (struct hub_event){.kind = EVENT_RELEASE});
+    world_event(&world, (struct hub_event){.kind = EVENT_GO_ON});
 
     world_send(&world, 1, "[\"CALL\",2,\"export\",{\"name\":\"post/2\"}]");
     ask_for_values(1);
-    hold();
+    settle();
     cr_expect(not(settled()));
     world_send(&world, 1, "[\"CALL\",3,\"erase\",{\"name\":\"post/3\"}]");
     expect_all(1, "[\"ERROR\",3,\"BUSY\",", "\"retry_ms\":100");
@@ -190,10 +190,10 @@ Test(reconfigure, what_is_held_up_goes_on_when_nothing_changes_after_all)
     world_connect(&world, 1);
     open_post(1, 1, 1);
     skip(1);
-    hold();
+    settle();
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
     expect_all(1, "[\"ERROR\",1,\"READ_ONLY\",", "\"retry_ms\":100");
-    world_event(&world, (struct hub_event){.kind = EVENT_RELEASE});
+    world_event(&world, (struct hub_event){.kind = EVENT_GO_ON});
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
     expect(1, "[\"ACK\",1,null,1,1,0]\n[\"UPDATE\",1,0,1,{\"0\":3}]\n");
 }
@@ -204,7 +204,7 @@ Test(reconfigure, a_field_that_comes_back_has_what_it_had)
     open_post(1, 1, 1);
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
     declare_less();
-    hold();
+    settle();
     reconfigure();
     skip(1);
     open_post(1, 2, 1);
@@ -212,7 +212,7 @@ Test(reconfigure, a_field_that_comes_back_has_what_it_had)
               "[\"SNAPSHOT\",2,1,{\"0\":3}]\n");
     world_send(&world, 1, "[\"DELTA\",2,null,2,2,[1,[]],{\"2\":[false,[\"b\"],[]]}]");
     expect_all(1, "[\"REJECT\",2,null,2,\"UNKNOWN_FIELD\",", "[\"ACK\",2,null,2,2,0]");
-    hold();
+    settle();
     last.schemas.schemas[0].fields[2].since = 2; /* whoever runs the hub has noted it */
     reconfigure_as(&last);
     skip(1);
@@ -235,7 +235,7 @@ Test(reconfigure, a_schema_that_is_taken_out_ends_its_streams)
     skip(1);
     schema_set_finish(&next.schemas);
     world_declare(&next, "page", "title", "lww-register", "{}");
-    hold();
+    settle();
     reconfigure();
     expect_all(1, "[\"CLOSE\",1,\"UNKNOWN_SCHEMA\",", "[\"EVENT\",-1,\"schema\",");
     open_post(1, 2, 1);
