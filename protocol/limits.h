@@ -56,6 +56,9 @@ enum {
                                     time */
     LIMIT_VALUE_CALLS = 1024,    /* calls for values that wait for their documents at once */
     LIMIT_OPERATOR_CALLS = 64,   /* such answers that wait for the database at once */
+    LIMIT_DOCUMENT_CALLS = 16,   /* operators' calls that work on a document each at once: all of
+                                    its replicas are loaded */
+    LIMIT_DOWNLOADS = 4,         /* to operators at once: each has a copy of what it sends */
     LIMIT_REJECTIONS = 16, /* refused updates that a replica is told of again after a lost REJECT */
 };
 

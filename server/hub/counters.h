@@ -31,7 +31,10 @@
     X(TOKENS, "tokens")                                                                            \
     X(PRESENCE_BYTES, "presence_bytes")                                                            \
     X(PRESENCES, "presences")                                                                      \
-    X(OPERATOR_CALLS, "operator_calls")
+    X(OPERATOR_CALLS, "operator_calls")                                                            \
+    X(DOCUMENT_CALLS, "document_calls")                                                            \
+    X(DOWNLOADS, "downloads")                                                                      \
+    X(VALUE_CALLS, "value_calls")
 
 enum hub_limit {
 #define X(name, text) HUB_LIMIT_##name,

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { BUSY_RETRY_MS = 1000, DOWNLOADS_MAX = 4, PIECE_BYTES = 64 << 10, STATUS_FAILED = 1 };
+enum { BUSY_RETRY_MS = 1000, PIECE_BYTES = 64 << 10, STATUS_FAILED = 1 };
 
 struct download *download_begin(const struct operator_call *call, bool copy)
 {
@@ -14,7 +14,9 @@ struct download *download_begin(const struct operator_call *call, bool copy)
         count++;
         busy = busy || (copy && at->copy);
     }
-    if (!busy && count < DOWNLOADS_MAX) {
+    if (count >= LIMIT_DOWNLOADS) {
+        limit_hit(hub, call->connection, HUB_LIMIT_DOWNLOADS);
+    } else if (!busy) {
         download = calloc(1, sizeof *download);
     }
     if (download == NULL) {

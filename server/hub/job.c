@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { JOBS_MAX = 16, BUSY_RETRY_MS = 1000, SETTLING_RETRY_MS = 100 };
+enum { BUSY_RETRY_MS = 1000, SETTLING_RETRY_MS = 100 };
 
 static size_t count_of(const struct hub *hub)
 {
@@ -29,9 +29,14 @@ static struct document *take_document(const struct operator_call *call, struct b
                         hub_code_text(CODE_UNKNOWN_SCHEMA));
         return NULL;
     }
-    if (hub->settling || !documents_make_room(hub) || count_of(hub) >= JOBS_MAX) {
-        connection_error(hub, call->connection, call->id, CODE_BUSY,
-                         hub->settling ? SETTLING_RETRY_MS : BUSY_RETRY_MS);
+    if (hub->settling) {
+        connection_error(hub, call->connection, call->id, CODE_BUSY, SETTLING_RETRY_MS);
+        return NULL;
+    }
+    bool many = count_of(hub) >= LIMIT_DOCUMENT_CALLS;
+    if (many || !documents_make_room(hub)) {
+        limit_hit(hub, call->connection, many ? HUB_LIMIT_DOCUMENT_CALLS : HUB_LIMIT_MEMORY);
+        connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
         return NULL;
     }
     return document_take(hub, name);
