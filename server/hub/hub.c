@@ -121,6 +121,7 @@ struct hub *hub_create(const struct hub_config *config)
     list_init(&hub->dirty_connections);
     list_init(&hub->patient_connections);
     list_init(&hub->waiting_connections);
+    list_init(&hub->waiters);
     list_init(&hub->idle_documents);
     list_init(&hub->dirty_documents);
     list_init(&hub->due_documents);
@@ -142,10 +143,9 @@ void hub_destroy(struct hub *hub)
         return;
     }
     operator_requests_finish(hub);
-    values_finish(hub);
+    waiters_finish(hub);
     jobs_finish(hub);
     downloads_finish(hub);
-    outside_finish(hub);
     free(hub->refusals);
     while (hub->connections.length > 0) {
         connection_destroy(hub, hub->connections.places[0].item);
@@ -316,7 +316,7 @@ enum hub_status hub_step(struct hub *hub, const struct hub_event *event,
     retire_pump(hub);
     expire_pump(hub);
     batch_pump(hub);
-    outside_pump(hub);
+    waiters_pump(hub);
     connections_sweep(hub);
     turn_take(hub, event->kind);
     store_pump(hub);

@@ -180,6 +180,7 @@ static bool take_load(struct hub *hub, uint64_t request, struct load *taken)
     table_remove(&hub->loads, hash_of(request), found);
     free(found);
     hub->memory -= LOAD_BYTES;
+    hub->load_ended = true;
     taken->document->loads--;
     document_rest(hub, taken->document);
     taken->document->loading = taken->document->loading && !taken->rows;
@@ -201,7 +202,6 @@ static void wake(struct hub *hub, const struct load *load)
     if (load->rows) {
         document_touch(hub, load->document);
     }
-    values_loaded(hub, load->request);
 }
 
 /* Without its rows a document can neither be shown nor merged: its streams end, and may be opened
@@ -229,7 +229,6 @@ static void give_up(struct hub *hub, const struct load *load)
     if (load->rows) {
         document_clear(hub, load->document);
     }
-    values_loaded(hub, load->request);
     document_unpin(hub, load->document);
 }
 

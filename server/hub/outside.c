@@ -10,20 +10,18 @@
 #include "server/hub/state.h"
 
 struct outside {
-    struct outside *next;
+    struct waiter waiter;
     uint64_t request;
-    struct document *document; /* pinned */
     uint64_t after;
     bool whole;
     size_t limit;
-    size_t loads; /* that it waits for */
 };
 
 /* --- the answer --- */
 
 static bool is_wanted(const struct outside *values, size_t index)
 {
-    return values->whole || values->document->fields[index]->position > values->after;
+    return values->whole || values->waiter.document->fields[index]->position > values->after;
 }
 
 typedef void write_item(struct writer *writer, const struct document *document, size_t index);
@@ -46,10 +44,11 @@ static void write_items(struct writer *writer, const struct outside *values, con
 {
     size_t count = 0;
     write_raw(writer, (struct bytes){(const uint8_t *)brackets, 1});
-    for (size_t i = 0; i < values->document->schema->length && writer->status == PROTOCOL_OK; i++) {
+    for (size_t i = 0; i < values->waiter.document->schema->length && writer->status == PROTOCOL_OK;
+         i++) {
         if (is_wanted(values, i)) {
             json_raw(writer, count++ == 0 ? "" : ",");
-            write(writer, values->document, i);
+            write(writer, values->waiter.document, i);
         }
     }
     write_raw(writer, (struct bytes){(const uint8_t *)brackets + 1, 1});
@@ -74,7 +73,7 @@ static void answer_values(struct hub *hub, const struct outside *values)
     }
     struct hub_effect *effect = effect_add(hub, EFFECT_VALUES);
     effect->request = values->request;
-    effect->position = values->document->position;
+    effect->position = values->waiter.document->position;
     effect->truncated = truncated;
     effect_bytes(hub, effect, buffer_bytes(&text));
     buffer_finish(&text);
@@ -89,25 +88,20 @@ static void refuse(struct hub *hub, uint64_t request, enum hub_code code)
 
 /* --- the wait --- */
 
-static void settle(struct hub *hub, struct outside *values)
+static void settle(struct hub *hub, struct waiter *waiter)
 {
-    if (values->document->ready) {
+    const struct outside *values = CONTAINER(waiter, struct outside, waiter);
+    if (waiter->document->ready) {
         answer_values(hub, values);
     } else {
         refuse(hub, values->request, CODE_UNAVAILABLE);
     }
-    document_unpin(hub, values->document);
-    free(values);
 }
 
-static void wait(struct hub *hub, struct outside *values)
+static void destroy(struct hub *hub, struct waiter *waiter)
 {
-    if (hub->outside_last == NULL) {
-        hub->outside_first = values;
-    } else {
-        hub->outside_last->next = values;
-    }
-    hub->outside_last = values;
+    (void)hub;
+    free(CONTAINER(waiter, struct outside, waiter));
 }
 
 /* CODE_NONE: the document may be had. */
@@ -124,7 +118,11 @@ static enum hub_code check(struct hub *hub, struct bytes name)
     if (hub->settling) {
         return CODE_BUSY; /* who asks without an end would keep it from settling */
     }
-    return document_find(hub, name) != NULL || documents_make_room(hub) ? CODE_NONE : CODE_BUSY;
+    if (document_find(hub, name) == NULL && !documents_make_room(hub)) {
+        limit_hit(hub, NULL, HUB_LIMIT_MEMORY);
+        return CODE_BUSY;
+    }
+    return CODE_NONE;
 }
 
 void outside_asked(struct hub *hub, const struct hub_event *event)
@@ -140,45 +138,12 @@ void outside_asked(struct hub *hub, const struct hub_event *event)
         hub_fail(hub, HUB_NO_MEMORY);
         return;
     }
-    *values = (struct outside){.request = event->request,
-                               .document = document,
+    *values = (struct outside){.waiter = {.ready = settle, .destroy = destroy},
+                               .request = event->request,
                                .after = event->position,
                                .whole = event->whole,
                                .limit = event->limit};
-    document_pin(document);
-    if (document->ready) {
-        settle(hub, values);
-        return;
-    }
-    (void)document_load(hub, document, NULL, 0, &values->loads);
-    wait(hub, values);
-}
-
-void outside_pump(struct hub *hub)
-{
-    struct outside **at = &hub->outside_first;
-    hub->outside_last = NULL;
-    while (*at != NULL) {
-        struct outside *values = *at;
-        if (values->loads == 0 && hub->status == HUB_OK) {
-            *at = values->next;
-            settle(hub, values);
-        } else {
-            hub->outside_last = values;
-            at = &values->next;
-        }
-    }
-}
-
-void outside_finish(struct hub *hub)
-{
-    while (hub->outside_first != NULL) {
-        struct outside *first = hub->outside_first;
-        hub->outside_first = first->next;
-        document_unpin(hub, first->document);
-        free(first);
-    }
-    hub->outside_last = NULL;
+    waiter_begin(hub, &values->waiter, document);
 }
 
 /* --- changes --- */

@@ -27,11 +27,9 @@ struct document;
 struct download;
 struct job;
 struct operator_request;
-struct values_request;
 struct refusals;
 struct presence;
 struct stream;
-struct outside;
 
 /* Links of a doubly linked list, a member of what it links; `list_*` below. */
 struct link {
@@ -381,12 +379,11 @@ struct hub {
     struct refusals *refusals; /* NULL: there were none */
     struct operator_request *operator_requests;
     size_t operator_request_count;
-    struct values_request *values_requests;
-    size_t values_request_count;
+    struct link waiters;
+    bool load_ended;    /* since waiters were looked at */
+    size_t value_calls; /* CALL `values` that wait */
     struct download *downloads;
     struct job *jobs;
-    struct outside *outside_first; /* that wait for their document's rows */
-    struct outside *outside_last;
     uint64_t last_request;
     struct buffer scratch;
     bool draining;
@@ -529,9 +526,6 @@ void operator_requests_finish(struct hub *hub);
 
 /* values.c: CALL `values` and `whoami`; false: there is no such method. */
 bool values_call(struct hub *hub, struct connection *connection, const struct packet *packet);
-/* That load has ended, well or not. */
-void values_loaded(struct hub *hub, uint64_t load);
-void values_finish(struct hub *hub);
 
 /* download.c */
 /* False: the request is another's. */
@@ -786,11 +780,23 @@ void store_mark(struct hub *hub, struct document *document, uint64_t position);
 
 /* outside.c: documents as JSON, for others than clients */
 void outside_asked(struct hub *hub, const struct hub_event *event);
-/* Answers those whose documents are here, or cannot be had. */
-void outside_pump(struct hub *hub);
-void outside_finish(struct hub *hub);
 /* A batch has changed the document: EFFECT_CHANGED, once for each batch. */
 void document_changed(struct hub *hub, struct document *document, uint64_t position);
+
+/* waiter.c: a part of what waits for a document's rows */
+struct waiter {
+    struct link link;
+    struct document *document; /* pinned */
+    size_t loads;              /* that it waits for */
+    /* `document->ready`: its rows are here; else they could not be loaded. */
+    void (*ready)(struct hub *hub, struct waiter *waiter);
+    void (*destroy)(struct hub *hub, struct waiter *waiter);
+};
+/* `ready` and `destroy` are set, all else is zero; both are called in this order, now or later, and
+ * only `destroy` if the hub ends before. */
+void waiter_begin(struct hub *hub, struct waiter *waiter, struct document *document);
+void waiters_pump(struct hub *hub);
+void waiters_finish(struct hub *hub);
 
 /* load.c */
 /* Notes a request, with a number of its own; NULL: no memory. */

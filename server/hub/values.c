@@ -13,16 +13,13 @@ enum {
     ANSWER_BYTES_MAX = 3 << 20 /* less than a connection's answers may take together */
 };
 
-/* A call that waits for its document's rows, or is answered at once. */
-struct values_request {
-    struct values_request *next;
-    uint64_t connection;
+struct value_call {
+    struct waiter waiter;
+    uint64_t connection; /* it may be gone by then */
     int64_t id;
-    uint64_t load; /* its number */
     uint64_t after;
     bool content;         /* as in a SNAPSHOT, not as JSON */
     struct buffer wanted; /* raw list of fields' names; empty: all */
-    struct document *document;
 };
 
 /* --- parameters --- */
@@ -104,19 +101,19 @@ static void write_value(struct writer *writer, const struct schema_field *declar
     buffer_finish(&json);
 }
 
-static bool is_told(const struct values_request *request, size_t index)
+static bool is_told(const struct value_call *call, size_t index)
 {
-    const struct document *document = request->document;
-    bool changed = request->after == 0 || document->fields[index]->position > request->after;
-    return changed && is_wanted(buffer_bytes(&request->wanted), &document->schema->fields[index]);
+    const struct document *document = call->waiter.document;
+    bool changed = call->after == 0 || document->fields[index]->position > call->after;
+    return changed && is_wanted(buffer_bytes(&call->wanted), &document->schema->fields[index]);
 }
 
-static void write_values(struct writer *writer, const struct values_request *request)
+static void write_values(struct writer *writer, const struct value_call *call)
 {
-    const struct document *document = request->document;
+    const struct document *document = call->waiter.document;
     size_t told = 0;
     for (size_t i = 0; i < document->schema->length; i++) {
-        told += is_told(request, i);
+        told += is_told(call, i);
     }
     write_map(writer, 2);
     write_text(writer, "position");
@@ -125,13 +122,13 @@ static void write_values(struct writer *writer, const struct values_request *req
     write_array(writer, told);
     for (size_t i = 0; i < document->schema->length; i++) {
         const struct schema_field *field = &document->schema->fields[i];
-        if (is_told(request, i)) {
+        if (is_told(call, i)) {
             write_array(writer, 6);
             write_uint(writer, field->number);
             write_text(writer, field->name);
             declaration_write(writer, &field->declared);
             write_wide(writer, (int64_t)document->fields[i]->position);
-            write_value(writer, field, document->fields[i], request->content);
+            write_value(writer, field, document->fields[i], call->content);
         }
     }
 }
@@ -150,51 +147,60 @@ static void send(struct hub *hub, struct connection *connection, int64_t id,
     }
 }
 
-static void finish(struct hub *hub, struct values_request *request)
+static void answer(struct hub *hub, struct waiter *waiter)
 {
-    struct connection *connection = connection_find(hub, request->connection);
-    if (connection != NULL && request->document->ready) {
+    const struct value_call *call = CONTAINER(waiter, struct value_call, waiter);
+    struct connection *connection = connection_find(hub, call->connection);
+    if (connection != NULL && waiter->document->ready) {
         buffer_clear(&hub->scratch);
         struct writer writer = writer_to(&hub->scratch);
-        write_values(&writer, request);
-        send(hub, connection, request->id, &writer);
+        write_values(&writer, call);
+        send(hub, connection, call->id, &writer);
     } else if (connection != NULL) {
-        connection_error(hub, connection, request->id, CODE_UNAVAILABLE, 0);
+        connection_error(hub, connection, call->id, CODE_UNAVAILABLE, 0);
     }
-    document_unpin(hub, request->document);
-    buffer_finish(&request->wanted);
-    free(request);
 }
 
 /* --- the way to the rows --- */
 
-static struct values_request *begin(struct hub *hub, struct connection *connection, int64_t id,
-                                    const struct parameters *parameters)
+static void destroy(struct hub *hub, struct waiter *waiter)
 {
-    struct values_request *request =
-        hub->values_request_count < LIMIT_VALUE_CALLS ? calloc(1, sizeof *request) : NULL;
-    if (request == NULL) {
-        return NULL;
-    }
-    *request = (struct values_request){.connection = connection->id,
-                                       .id = id,
-                                       .after = parameters->after,
-                                       .content = parameters->content};
-    buffer_init(&request->wanted, parameters->wanted.length);
-    if (buffer_append(&request->wanted, parameters->wanted.data, parameters->wanted.length) !=
-        PROTOCOL_OK) {
-        free(request);
-        return NULL;
-    }
-    return request;
+    struct value_call *call = CONTAINER(waiter, struct value_call, waiter);
+    hub->value_calls--;
+    buffer_finish(&call->wanted);
+    free(call);
 }
 
-static void wait_for(struct hub *hub, struct values_request *request, const struct load *load)
+/* NULL: no memory. */
+static struct value_call *create(struct hub *hub, const struct connection *connection, int64_t id,
+                                 const struct parameters *parameters)
 {
-    request->load = load->request;
-    request->next = hub->values_requests;
-    hub->values_requests = request;
-    hub->values_request_count++;
+    struct value_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        return NULL;
+    }
+    *call = (struct value_call){.waiter = {.ready = answer, .destroy = destroy},
+                                .connection = connection->id,
+                                .id = id,
+                                .after = parameters->after,
+                                .content = parameters->content};
+    buffer_init(&call->wanted, parameters->wanted.length);
+    if (buffer_append(&call->wanted, parameters->wanted.data, parameters->wanted.length) !=
+        PROTOCOL_OK) {
+        free(call);
+        return NULL;
+    }
+    hub->value_calls++;
+    return call;
+}
+
+static bool is_busy(struct hub *hub, const struct connection *connection)
+{
+    bool busy = hub->value_calls >= LIMIT_VALUE_CALLS;
+    if (busy) {
+        limit_hit(hub, connection, HUB_LIMIT_VALUE_CALLS);
+    }
+    return busy;
 }
 
 static void call_values(struct hub *hub, struct connection *connection, const struct packet *packet)
@@ -211,45 +217,17 @@ static void call_values(struct hub *hub, struct connection *connection, const st
     }
     document_pin(document);
     enum hub_code code = check_wanted(parameters.wanted, document->schema);
-    struct values_request *request =
-        code == CODE_NONE ? begin(hub, connection, packet->id, &parameters) : NULL;
-    if (request == NULL) {
-        code = code == CODE_NONE ? CODE_BUSY : code;
-        connection_error(hub, connection, packet->id, code, code == CODE_BUSY ? BUSY_RETRY_MS : 0);
-        document_unpin(hub, document);
-        return;
-    }
-    request->document = document;
-    const struct load *load = document_load(hub, document, NULL, 0, NULL);
-    if (load == NULL) {
-        finish(hub, request);
+    struct value_call *call = code == CODE_NONE && !is_busy(hub, connection)
+                                  ? create(hub, connection, packet->id, &parameters)
+                                  : NULL;
+    if (call != NULL) {
+        waiter_begin(hub, &call->waiter, document);
+    } else if (code != CODE_NONE) {
+        connection_error(hub, connection, packet->id, code, 0);
     } else {
-        wait_for(hub, request, load);
+        connection_error(hub, connection, packet->id, CODE_BUSY, BUSY_RETRY_MS);
     }
-}
-
-void values_loaded(struct hub *hub, uint64_t load)
-{
-    struct values_request **at = &hub->values_requests;
-    while (*at != NULL && (*at)->load != load) {
-        at = &(*at)->next;
-    }
-    struct values_request *found = *at;
-    if (found != NULL) {
-        *at = found->next;
-        hub->values_request_count--;
-        finish(hub, found);
-    }
-}
-
-void values_finish(struct hub *hub)
-{
-    while (hub->values_requests != NULL) {
-        struct values_request *request = hub->values_requests;
-        hub->values_requests = request->next;
-        buffer_finish(&request->wanted);
-        free(request);
-    }
+    document_unpin(hub, document);
 }
 
 /* --- who asks --- */
