@@ -85,16 +85,14 @@ static void tell_damage(const struct hub_effects *effects)
     }
 }
 
-/* There are few codes; the last place is for all that find none of their own. */
-static void count_close(struct loop *loop, uint16_t code)
+static void count_code(struct loop_code codes[LOOP_CODES], unsigned code)
 {
     size_t i = 0;
-    while (i + 1 < LOOP_CLOSE_CODES && loop->counters.closes[i].code != 0 &&
-           loop->counters.closes[i].code != code) {
+    while (i + 1 < LOOP_CODES && codes[i].code != 0 && codes[i].code != code) {
         i++;
     }
-    loop->counters.closes[i].code = code;
-    loop->counters.closes[i].count++;
+    codes[i].code = code;
+    codes[i].count++;
 }
 
 /* Whether it is for a client that is inside this process. */
@@ -120,7 +118,7 @@ static void perform(struct loop *loop, const struct hub_effect *effect)
         return;
     case EFFECT_CLOSE:
         notes_closed(loop->hub, effect);
-        count_close(loop, effect->code);
+        count_code(loop->counters.closes, effect->code);
         net_close_connection(loop->net, effect->connection, effect->code, effect->text);
         return;
     case EFFECT_PAUSE:
@@ -381,7 +379,8 @@ static void on_completed(uv_async_t *async)
 
 bool loop_init(struct loop *loop)
 {
-    *loop = (struct loop){.counters = {.commit_us = {.bounds = &histogram_latency}},
+    *loop = (struct loop){.counters = {.commit_us = {.bounds = &histogram_latency},
+                                       .answer_us = {.bounds = &histogram_latency}},
                           .appends = {.event = "read-only"},
                           .stores = {.event = "storage-failed"}};
     if (uv_loop_init(&loop->uv) != 0) {
@@ -418,6 +417,13 @@ void loop_net_event(void *context, const struct net_event *event)
         .inside = event->door == NET_INTERNAL,
     };
     loop_step(context, &hub_event);
+}
+
+void loop_net_answered(void *context, unsigned code, uint64_t us)
+{
+    struct loop *loop = context;
+    count_code(loop->counters.answers, code);
+    histogram_add(&loop->counters.answer_us, us, 1);
 }
 
 void loop_close(struct loop *loop)

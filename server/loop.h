@@ -27,13 +27,18 @@ struct loop_fault {
 };
 
 /* What the loop itself counts, for the metrics. */
-enum { LOOP_CLOSE_CODES = 8 };
+enum { LOOP_CODES = 24 };
+
+/* There are few; the last place is for all that find none of their own. */
+struct loop_code {
+    unsigned code; /* 0: no more of them */
+    uint64_t count;
+};
 
 struct loop_counters {
-    struct {
-        uint16_t code; /* 0: no more of them */
-        uint64_t count;
-    } closes[LOOP_CLOSE_CODES];
+    struct loop_code closes[LOOP_CODES];  /* of WebSockets */
+    struct loop_code answers[LOOP_CODES]; /* to HTTP requests */
+    struct histogram answer_us;
     uint64_t verdicts[TOKEN_STATUS_COUNT]; /* of tokens */
     struct histogram commit_us;            /* append asked for to durable */
     uint64_t append_us;                    /* when the one under way was asked for */
@@ -76,6 +81,7 @@ void loop_step(struct loop *loop, const struct hub_event *event);
 
 /* For `struct net_config`; context is the loop. */
 void loop_net_event(void *context, const struct net_event *event);
+void loop_net_answered(void *context, unsigned code, uint64_t us);
 
 /* For `storage_start`; from any thread. */
 void loop_wake(void *context);

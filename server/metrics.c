@@ -7,8 +7,8 @@ enum { METRICS_BYTES = 4 << 20 };
 
 typedef void metrics_part(struct metrics *metrics, struct loop *loop);
 
-static metrics_part *const parts[] = {metrics_hub, metrics_counted, metrics_storage,
-                                      metrics_process};
+static metrics_part *const parts[] = {metrics_hub,      metrics_counted, metrics_http,
+                                      metrics_webhooks, metrics_storage, metrics_process};
 
 bool metrics_write(struct buffer *out, struct loop *loop)
 {

@@ -12,9 +12,14 @@ CRDT_CHECKED bool metrics_write(struct buffer *out, struct loop *loop);
 /* For routes.c. */
 void metrics_answer(struct loop *loop, const struct net_request *request);
 
+/* Samples of the family begun last, with the label `code`. */
+void metrics_codes(struct metrics *metrics, const struct loop_code codes[LOOP_CODES]);
+
 /* The parts. */
 void metrics_hub(struct metrics *metrics, struct loop *loop);
 void metrics_counted(struct metrics *metrics, struct loop *loop);
+void metrics_http(struct metrics *metrics, struct loop *loop);
+void metrics_webhooks(struct metrics *metrics, struct loop *loop);
 void metrics_storage(struct metrics *metrics, struct loop *loop);
 void metrics_process(struct metrics *metrics, struct loop *loop);
 

@@ -32,8 +32,9 @@ void metrics_hub(struct metrics *metrics, struct loop *loop)
          stats.answer_bytes},
         {"syncline_gathered_bytes", "Messages and bodies that are not all here.",
          net.gathered_bytes},
+        {"syncline_held_bytes", "Messages that wait for their turn.", stats.held_bytes},
         {"syncline_unsent_bytes", "Messages that are not all gone, at the most.", net.unsent_bytes},
-        {"syncline_buffers_max_bytes", "limits.buffers: for each of the three before.",
+        {"syncline_buffers_max_bytes", "limits.buffers: for each of the four before.",
          config->buffer_bytes},
         {"syncline_handshakes", "Connections that are no WebSocket, or not yet.", net.handshakes},
         {"syncline_requests", "HTTP requests that wait for their answer.", net.requests},
@@ -79,7 +80,7 @@ static void write_errors(struct metrics *metrics, const struct hub_counters *cou
 }
 
 static void write_limits(struct metrics *metrics, const struct hub_counters *counters,
-                         const struct net_stats *net)
+                         const struct net_stats *net, const struct api_stats *api)
 {
     metrics_counter(metrics, "syncline_limit_hits_total",
                     "How often a bound was met, by its name (docs/config.md).");
@@ -91,17 +92,26 @@ static void write_limits(struct metrics *metrics, const struct hub_counters *cou
                        counters->limits[limit] + beside);
     }
     metrics_sample(metrics, "limit", "handshakes", net->handshakes_cut);
+    metrics_sample(metrics, "limit", "requests", net->requests_refused + api->requests_refused);
+    metrics_sample(metrics, "limit", "request_bytes", net->bodies_refused);
+    metrics_sample(metrics, "limit", "watches", api->watches_refused);
+    metrics_sample(metrics, "limit", "keys_per_principal", api->keys_refused);
+}
+
+void metrics_codes(struct metrics *metrics, const struct loop_code codes[LOOP_CODES])
+{
+    for (size_t i = 0; i < LOOP_CODES && codes[i].code != 0; i++) {
+        char code[16];
+        (void)snprintf(code, sizeof code, "%u", codes[i].code);
+        metrics_sample(metrics, "code", code, codes[i].count);
+    }
 }
 
 static void write_loop(struct metrics *metrics, const struct loop_counters *counters)
 {
     metrics_counter(metrics, "syncline_closes_total",
                     "Connections that the hub has closed, by WebSocket code.");
-    for (size_t i = 0; i < LOOP_CLOSE_CODES && counters->closes[i].code != 0; i++) {
-        char code[8];
-        (void)snprintf(code, sizeof code, "%u", counters->closes[i].code);
-        metrics_sample(metrics, "code", code, counters->closes[i].count);
-    }
+    metrics_codes(metrics, counters->closes);
     metrics_counter(metrics, "syncline_tokens_total", "Tokens looked at, by verdict.");
     for (size_t i = 0; i < TOKEN_STATUS_COUNT; i++) {
         metrics_sample(metrics, "verdict", token_status_name((enum token_status)i),
@@ -113,7 +123,9 @@ void metrics_counted(struct metrics *metrics, struct loop *loop)
 {
     const struct hub_counters *hub = hub_counters(loop->hub);
     struct net_stats net;
+    struct api_stats api;
     net_stats(loop->net, &net);
+    api_stats(loop->api, &api);
     const struct {
         const char *name;
         const char *help;
@@ -150,7 +162,7 @@ void metrics_counted(struct metrics *metrics, struct loop *loop)
     }
     write_results(metrics, hub);
     write_errors(metrics, hub);
-    write_limits(metrics, hub, &net);
+    write_limits(metrics, hub, &net, &api);
     write_loop(metrics, &loop->counters);
     metrics_histogram(metrics, "syncline_batch_updates", "Updates in a batch of the journal.",
                       &hub->batch_updates, 1);

@@ -296,6 +296,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .pages = server->pages,
         .page_count = server->page_count,
         .event = loop_net_event,
+        .answered = loop_net_answered,
         .request_begins = routes_begin,
         .request = routes_request,
         .request_gone = routes_gone,

@@ -45,6 +45,14 @@ struct api *api_create(const struct api_config *config)
     return api;
 }
 
+void api_stats(const struct api *api, struct api_stats *stats)
+{
+    *stats = (struct api_stats){.watches = api->watches,
+                                .watches_refused = api->refused[PROBLEM_TOO_MANY_WATCHES],
+                                .keys_refused = api->refused[PROBLEM_TOO_MANY_KEYS],
+                                .requests_refused = api->refused[PROBLEM_TOO_MANY_REQUESTS]};
+}
+
 void api_reconfigure(struct api *api, const struct api_bounds *bounds)
 {
     api->config.bounds = *bounds;

@@ -51,6 +51,16 @@ void api_request_writable(struct api *api, uint64_t id);
 /* What the hub wants of a connection of the API: SEND, CLOSE, PAUSE or RESUME. */
 void api_effect(struct api *api, const struct hub_effect *effect);
 
+/* What an operator sees of it. */
+struct api_stats {
+    size_t watches;
+    uint64_t watches_refused; /* since there were enough, ever */
+    uint64_t keys_refused;    /* likewise of one principal's */
+    uint64_t requests_refused;
+};
+
+void api_stats(const struct api *api, struct api_stats *stats);
+
 /* The claim's answer; `bytes` empty: it failed. */
 void api_claimed(struct api *api, uint64_t request, struct bytes bytes);
 

@@ -180,6 +180,7 @@ void problem_answer(struct api *api, uint64_t id, const char *request_id, enum a
                     const char *allow)
 {
     struct document_of document = document_from(problem, NULL, request_id);
+    api->refused[problem]++;
     answer_with(api, id, &document, allow);
 }
 
@@ -205,6 +206,7 @@ static void refuse(struct errand *errand, const struct document_of *document)
 void errand_refuse(struct errand *errand, enum api_problem problem, const char *detail)
 {
     struct document_of document = document_from(problem, detail, errand->request_id);
+    errand->api->refused[problem]++;
     refuse(errand, &document);
 }
 

@@ -25,6 +25,28 @@ enum api_action {
 
 enum { API_ID_BYTES = 64, API_VERB_BYTES = 32, API_DETAIL_BYTES = 512 };
 
+/* What the API itself refuses; problem.c has their codes. */
+enum api_problem {
+    PROBLEM_NONE,
+    PROBLEM_NOT_FOUND,
+    PROBLEM_METHOD,
+    PROBLEM_BAD_QUERY,
+    PROBLEM_BAD_JSON,
+    PROBLEM_TOO_DEEP,
+    PROBLEM_UNSUPPORTED_TYPE,
+    PROBLEM_BAD_EDIT,
+    PROBLEM_TOO_LONG,
+    PROBLEM_BAD_KEY,
+    PROBLEM_KEY_REUSED,
+    PROBLEM_KEY_IN_USE,
+    PROBLEM_TOO_MANY_KEYS,
+    PROBLEM_TOO_MANY_WATCHES,
+    PROBLEM_TOO_MANY_REQUESTS,
+    PROBLEM_UNAVAILABLE,
+    PROBLEM_NO_MEMORY,
+    PROBLEM_COUNT
+};
+
 /* What a path with its query names; texts are NUL-terminated. */
 struct api_target {
     enum api_action action;
@@ -91,32 +113,12 @@ struct api {
     struct table by_connection;
     uint64_t last_connection;
     size_t watches;
-    size_t depth;        /* entries that are not left */
-    struct errand *over; /* to be freed then */
+    uint64_t refused[PROBLEM_COUNT]; /* ever */
+    size_t depth;                    /* entries that are not left */
+    struct errand *over;             /* to be freed then */
 };
 
 /* --- target.c --- */
-
-/* What the API itself refuses; problem.c has their codes. */
-enum api_problem {
-    PROBLEM_NONE,
-    PROBLEM_NOT_FOUND,
-    PROBLEM_METHOD,
-    PROBLEM_BAD_QUERY,
-    PROBLEM_BAD_JSON,
-    PROBLEM_TOO_DEEP,
-    PROBLEM_UNSUPPORTED_TYPE,
-    PROBLEM_BAD_EDIT,
-    PROBLEM_TOO_LONG,
-    PROBLEM_BAD_KEY,
-    PROBLEM_KEY_REUSED,
-    PROBLEM_KEY_IN_USE,
-    PROBLEM_TOO_MANY_KEYS,
-    PROBLEM_TOO_MANY_WATCHES,
-    PROBLEM_TOO_MANY_REQUESTS,
-    PROBLEM_UNAVAILABLE,
-    PROBLEM_NO_MEMORY
-};
 
 enum api_problem target_read(const struct net_request *request, struct api_target *target);
 /* The methods of a path for the header Allow. */

@@ -151,6 +151,7 @@ static bool fill(struct exchange *exchange, const struct net_answer *answer, siz
     bool old = !exchange->head.keeps_alive; /* or it wants the end of the connection for its end */
     exchange->closes = exchange->closes || old;
     exchange->answered = true;
+    exchange->code = answer->code;
     exchange->chunked = answer->more && !old;
     exchange->more = answer->more && !bare;
     return add_head(exchange, answer, length) &&
@@ -298,9 +299,28 @@ static int finish(struct net *net, struct exchange *exchange)
     return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
 }
 
+/* Once, when its head goes out. */
+static void tell_answered(const struct net *net, struct exchange *exchange)
+{
+    if (exchange->code != 0) {
+        net->config.answered(net->config.context, exchange->code,
+                             uv_hrtime() / 1000 - exchange->since_us);
+        exchange->code = 0;
+    }
+}
+
+void exchange_take_back(struct exchange *exchange)
+{
+    buffer_clear(&exchange->answer);
+    exchange->answered = false;
+    exchange->more = false;
+    exchange->chunked = false;
+}
+
 int exchange_write(struct net *net, struct exchange *exchange)
 {
     exchange->inside = false;
+    tell_answered(net, exchange);
     if (!write_pieces(exchange)) {
         return -1;
     }

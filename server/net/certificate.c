@@ -129,6 +129,12 @@ bool certificate_is_stale(const struct certificate *certificate, char *text, siz
     return false;
 }
 
+int64_t certificate_expires_s(const struct certificate *certificate)
+{
+    struct tm when = {0};
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate->own), &when) == 1 ? timegm(&when) : 0;
+}
+
 bool certificate_show(const struct certificate *certificate, struct ssl_st *ssl)
 {
     return SSL_use_cert_and_key(ssl, certificate->own, certificate->key, certificate->chain, 1) ==

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "crdt/status.h"
 
@@ -27,6 +28,9 @@ void certificate_free(struct certificate *certificate);
 
 /* Whether clients will refuse it by the time of day; `text` is then a sentence. */
 bool certificate_is_stale(const struct certificate *certificate, char *text, size_t size);
+
+/* When that begins: seconds since 1970. */
+int64_t certificate_expires_s(const struct certificate *certificate);
 
 /* Shows it to the peer of a handshake that is under way (`struct ssl_st` is OpenSSL's SSL). */
 struct ssl_st;

@@ -76,6 +76,7 @@ struct exchange *exchange_create(struct net *net, struct lws *wsi, struct wire *
         return NULL;
     }
     exchange->id = ++net->last_id;
+    exchange->since_us = uv_hrtime() / 1000;
     exchange->wsi = wsi;
     exchange->wire = wire;
     exchange->door = handshakes_door(wsi);

@@ -22,6 +22,7 @@ struct exchange {
     struct lws *wsi;
     struct wire *wire; /* which has the head */
     uint64_t id;
+    uint64_t since_us; /* that it is all here; or its head, if it is answered before */
     enum net_door door;
     enum exchange_stage stage;
     struct head head;
@@ -39,8 +40,9 @@ struct exchange {
     bool more;    /* of the answer is to come */
     bool emptied; /* what was given is gone, and the loop is to be told */
     bool chunked;
-    bool closes; /* the connection, when it is answered */
-    bool told;   /* to the loop */
+    unsigned code; /* of the answer, if none of it has gone */
+    bool closes;   /* the connection, when it is answered */
+    bool told;     /* to the loop */
 };
 
 struct net;
@@ -54,6 +56,9 @@ void exchange_destroy(struct net *net, struct exchange *exchange);
 struct exchange *exchange_find(const struct net *net, uint64_t id);
 
 void exchange_answer_page(struct net *net, struct exchange *exchange, const struct net_page *page);
+
+/* An answer of which nothing was written: there is to be another. */
+void exchange_take_back(struct exchange *exchange);
 
 /* Writes as much as goes. -1: close the connection. The request may be gone afterwards. */
 int exchange_write(struct net *net, struct exchange *exchange);

@@ -89,6 +89,7 @@ static void look_at_head(struct net *net, struct exchange *exchange)
         net->config.request_begins(net->config.context, &shown);
     }
     if (!exchange->answered && exchange->head.body_bytes > net->config.request_bytes) {
+        net->bodies_refused++;
         refuse(net, exchange, 413, "the body is longer than the hub takes (limits.request_bytes)");
     }
     exchange->closes = exchange->answered ? exchange->closes : closes;
@@ -133,17 +134,22 @@ static bool is_full(const struct net *net)
     return net->exchanges.waiting >= net->config.requests_max;
 }
 
-static const char full[] = "too many requests are waiting for their answers; try again later";
+static void refuse_busy(struct net *net, struct exchange *exchange)
+{
+    net->requests_refused++;
+    refuse(net, exchange, 503, "too many requests are waiting for their answers; try again later");
+}
 
 /* Who is refused because many wait has had nothing done: what only reads may have been begun. */
 static int ask(struct net *net, struct exchange *exchange)
 {
     struct net_request shown = view(exchange);
     exchange->stage = EXCHANGE_ASKED;
+    exchange->since_us = uv_hrtime() / 1000;
     exchange->seconds = 0;
     exchange->inside = true;
     if (is_full(net) && !asks_to_read(exchange)) {
-        refuse(net, exchange, 503, full);
+        refuse_busy(net, exchange);
     } else {
         exchange->told = true;
         net->config.request(net->config.context, &shown);
@@ -155,8 +161,9 @@ static int ask(struct net *net, struct exchange *exchange)
     if (is_full(net)) {
         net->config.request_gone(net->config.context, exchange->id);
         exchange->told = false;
-        refuse(net, exchange, 503, full);
-        return exchange->more ? -1 : exchange_write(net, exchange);
+        exchange_take_back(exchange);
+        refuse_busy(net, exchange);
+        return exchange_write(net, exchange);
     }
     defer(net, exchange);
     return exchange->answered ? exchange_write(net, exchange) : 0;

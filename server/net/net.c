@@ -473,12 +473,18 @@ void net_stop_accepting(struct net *net)
 void net_stats(const struct net *net, struct net_stats *stats)
 {
     *stats = (struct net_stats){
+        .tls = {.done = net->tls.done,
+                .failed = net->tls.failed,
+                .expires_s =
+                    net->tls.certificate == NULL ? 0 : certificate_expires_s(net->tls.certificate)},
         .handshakes = net->handshakes.length,
         .handshakes_cut = net->handshakes.cut,
         .requests = net->exchanges.waiting,
         .gathered_bytes = net->gatherings.length,
         .unsent_bytes = net->unsent,
         .too_long = net->too_long,
+        .requests_refused = net->requests_refused,
+        .bodies_refused = net->bodies_refused,
         .overfull = net->overfull + net->gatherings.given_up,
     };
 }

@@ -103,6 +103,8 @@ struct net_config {
     void (*request_gone)(void *context, uint64_t id);
     /* Of an answer with `more`, what was given is gone. */
     void (*request_writable)(void *context, uint64_t id);
+    /* Any request has its answer, pages among them, so long after it was all here. */
+    void (*answered)(void *context, unsigned code, uint64_t us);
     /* The files of the certificate have changed, and were read; `error`: they could not be. */
     void (*tls_reloaded)(void *context, const char *error);
     void *context;
@@ -122,15 +124,25 @@ int net_internal_port(const struct net *net);
  * there is nothing to do. */
 CRDT_CHECKED bool net_reload_tls(struct net *net, char *error, size_t size);
 
+/* What became of TLS handshakes, since the start. */
+struct net_handshakes {
+    uint64_t done;
+    uint64_t failed;   /* also those whose peer has left in the middle */
+    int64_t expires_s; /* the certificate, since 1970; 0: there is no TLS */
+};
+
 /* What an operator sees of it. */
 struct net_stats {
+    struct net_handshakes tls;
     size_t handshakes;
-    uint64_t handshakes_cut; /* for newer ones, since the start */
-    size_t requests;         /* that wait for their answer */
-    size_t gathered_bytes;   /* of messages and bodies that are not all here */
-    size_t unsent_bytes;     /* at the most, of messages and answers that are not all gone */
-    uint64_t overfull;       /* connections closed since buffer_bytes were full */
-    uint64_t too_long;       /* connections closed for a message beyond message_bytes */
+    uint64_t handshakes_cut;   /* for newer ones, since the start */
+    size_t requests;           /* that wait for their answer */
+    size_t gathered_bytes;     /* of messages and bodies that are not all here */
+    size_t unsent_bytes;       /* at the most, of messages and answers that are not all gone */
+    uint64_t overfull;         /* connections closed since buffer_bytes were full */
+    uint64_t too_long;         /* connections closed for a message beyond message_bytes */
+    uint64_t requests_refused; /* since too many waited for their answers */
+    uint64_t bodies_refused;   /* beyond request_bytes */
 };
 
 void net_stats(const struct net *net, struct net_stats *stats);

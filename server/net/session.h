@@ -47,6 +47,8 @@ struct net {
     struct handshakes handshakes;
     struct gatherings gatherings;
     struct exchanges exchanges;
+    uint64_t requests_refused;
+    uint64_t bodies_refused;
     size_t unsent;
     uint64_t overfull;    /* for what is unsent */
     uint64_t too_long;    /* messages beyond message_bytes */

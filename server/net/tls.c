@@ -71,12 +71,27 @@ static int on_handshake(SSL *ssl, void *tls)
     return certificate_show(((const struct tls *)tls)->certificate, ssl) ? 1 : 0;
 }
 
+/* An exit is the end of the handshake, or a wait for more of it: unless there is no more to come.
+ */
+static void on_progress(const SSL *ssl, int where, int result)
+{
+    struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    bool waits = result < 0 && !SSL_want_nothing(ssl) && BIO_should_retry(SSL_get_rbio(ssl));
+    if (where == SSL_CB_HANDSHAKE_DONE) {
+        tls->done++;
+    } else if (where == SSL_CB_ACCEPT_EXIT && result <= 0 && !waits) {
+        tls->failed++;
+    }
+}
+
 /* Of what OpenSSL offers, that with forward secrecy and authenticated encryption. */
 bool tls_set_up(struct tls *tls, struct ssl_ctx_st *context)
 {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_tlsext_servername_callback(context, NULL); /* names lead to no other host here */
     SSL_CTX_set_cert_cb(context, on_handshake, tls);
+    SSL_CTX_set_app_data(context, tls);
+    SSL_CTX_set_info_callback(context, on_progress);
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }

@@ -15,6 +15,8 @@ struct tls {
     struct certificate *certificate; /* NULL: no TLS */
     struct timespec told[2];         /* when the files were changed last, as far as it is read */
     struct timespec seen[2];         /* and as of the last look */
+    uint64_t done;                   /* handshakes */
+    uint64_t failed;
     uv_timer_t look;
     void (*reloaded)(void *context, const char *error); /* NULL: it went well */
     void *context;

@@ -149,6 +149,13 @@ static void on_event(void *context, const struct net_event *event)
     (void)event;
 }
 
+static void on_answered(void *context, unsigned code, uint64_t us)
+{
+    (void)context;
+    (void)code;
+    (void)us;
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
@@ -170,6 +177,7 @@ int main(int count, char **values)
         .request_bytes = REQUEST_BYTES,
         .buffer_bytes = BUFFER_BYTES,
         .event = on_event,
+        .answered = on_answered,
         .request_begins = on_begins,
         .request = on_request,
         .request_gone = on_gone,
