@@ -163,6 +163,14 @@ test('every metric is documented, and every documented one is there', { timeout:
   assert.deepEqual([...documented].filter((name) => !families.has(name)), [], 'in docs/metrics.md only');
 });
 
+test('every metric is on the dashboard', () => {
+  const read = (name) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  const { panels } = JSON.parse(read('grafana/syncline.json'));
+  const shown = new Set(panels.flatMap(({ targets = [] }) => targets).flatMap(({ expr }) => expr.match(/(?:syncline|process)_\w+/g)));
+  assert.ok(shown.size > 50);
+  for (const name of metricNames(read('metrics.md'))) assert.ok(shown.has(name) || shown.has(`${name}_bucket`), name);
+});
+
 test('every bound that is counted is documented', { timeout: 30000 }, async (t) => {
   const hub = await startHub(t, told());
   const { samples } = await scrape(hub);

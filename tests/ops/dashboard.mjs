@@ -1,7 +1,7 @@
 /**
  * Goal:   docs/grafana/syncline.json and alerts.yml are true: every expression is one that Prometheus takes, and has data in each panel.
- * Method: Debian's Prometheus scrapes a real hub under load, every second; all kinds of traffic come, bad tokens and refused updates among
- *         it; then each expression, with the dashboard's variables filled in, is evaluated through Prometheus' own API.
+ * Method: Debian's Prometheus scrapes a real hub under load, by TLS and with webhooks, every second; all kinds of traffic come, bad tokens and
+ *         refused updates among it; then each expression, with the dashboard's variables filled in, is evaluated through Prometheus' own API.
  *
  *     SYNCLINE_BIN=build/release/bin node tests/ops/dashboard.mjs
  *
@@ -18,9 +18,11 @@ import { encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
 import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
+import { makeAuthority } from '../e2e/certificates.mjs';
 import { told } from '../e2e/metrics.mjs';
 import { sleep, until } from '../e2e/support.mjs';
 import { startHubWithKeys } from '../e2e/tokens.mjs';
+import { receiver, webhooks } from '../e2e/webhooks.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 const LOAD_MS = 12000;
@@ -53,10 +55,26 @@ async function startPrometheus(cleaning, hub) {
   return url;
 }
 
+/** A hub with tokens, TLS and a webhook, and what its clients need to believe it. */
+async function startHub(cleaning) {
+  const t = { after: (hook) => cleaning.unshift(hook) };
+  const { issue: certify, trust } = makeAuthority(t);
+  const { certificate, key } = certify();
+  const { url } = await receiver(t);
+  const { config } = told(`tls: {certificate_file: ${certificate}, key_file: ${key}}\n${webhooks(t, [{ url }])}`);
+  const { hub, issue } = await startHubWithKeys(t, { config, tls: trust });
+  class Trusting extends WebSocket {
+    constructor(address, protocols) { super(address, protocols, trust); }
+  }
+  await until(() => hub.internal, 'the internal address');
+  return { hub, issue, Trusting };
+}
+
 /** Members who edit and read, one who comes back and goes on, one with a bad token, one whose update is refused, one who asks too fast. */
-async function load(cleaning, hub, issue) {
+async function load(cleaning, { hub, issue, Trusting }) {
   const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
-  const members = Array.from({ length: 8 }, (_, i) => connect(hub.url, { schema, token: issue({ sub: `member-${i % 3}` }) }));
+  const members = Array.from({ length: 8 }, (_, i) => connect(hub.url,
+    { schema, WebSocket: Trusting, token: issue({ sub: `member-${i % 3}` }) }));
   cleaning.unshift(() => members.forEach((member) => member.close()));
   const docs = members.map((member) => member.open('post/1'));
   await Promise.all(docs.map(({ synced }) => synced));
@@ -64,14 +82,14 @@ async function load(cleaning, hub, issue) {
   for (let round = 0; Date.now() < end; round++) {
     for (const doc of docs) doc.likes.increment(1);
     docs[round % docs.length].tags.add(`tag-${round % 50}`);
-    if (round % 20 === 0) await visit(hub, issue, round);
+    if (round % 20 === 0) await visit({ hub, issue, Trusting }, round);
     await sleep(50);
   }
 }
 
-async function visit(hub, issue, round) {
-  const stranger = connect(hub.url, { token: 'not.a.token' });
-  const socket = new WebSocket(hub.url, 'syncline.v1');
+async function visit({ hub, issue, Trusting }, round) {
+  const stranger = connect(hub.url, { token: 'not.a.token', WebSocket: Trusting });
+  const socket = new Trusting(hub.url, 'syncline.v1');
   stranger.open('post/1');
   await once(socket, 'open');
   const send = (packet) => new Promise((resolve) => { socket.send(encodePacket(packet)); setTimeout(resolve, 100); });
@@ -123,12 +141,12 @@ async function checkRules(url) {
 const cleaning = [];
 try {
   execFileSync('promtool', ['check', 'rules', join(root, 'docs/grafana/alerts.yml')], { stdio: 'inherit' });
-  const { hub, issue } = await startHubWithKeys({ after: (hook) => cleaning.unshift(hook) }, told());
-  await until(() => hub.internal, 'the internal address');
+  const started = await startHub(cleaning);
+  const { hub } = started;
   const text = await (await fetch(`${hub.internal}/metrics`)).text();
   execFileSync('promtool', ['check', 'metrics'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
   const url = await startPrometheus(cleaning, hub);
-  await load(cleaning, hub, issue);
+  await load(cleaning, started);
   const good = [await checkDashboard(url, new URL(hub.internal).host), await checkRules(url)];
   process.exitCode = good.every(Boolean) ? 0 : 1;
 } finally {
