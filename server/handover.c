@@ -306,7 +306,8 @@ void takeover_end(struct takeover *takeover, bool ready)
 {
     if (takeover->partner >= 0) {
         if (ready && !say(takeover->partner, ready_text)) {
-            log_warning("the hub before had ended already");
+            log_event(LEVEL_WARNING, "already-ended",
+                      LOG_FIELDS(log_sentence("reason", "the hub before has not waited")));
         }
         (void)close(takeover->partner);
         takeover->partner = -1;

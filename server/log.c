@@ -137,7 +137,7 @@ static void add_field(struct line *line, const struct log_field *field)
     }
 }
 
-static void begin(struct line *line, enum log_level level, const char *event, int event_length)
+static void begin(struct line *line, enum log_level level, const char *event)
 {
     char when[32];
     struct timespec now;
@@ -149,9 +149,9 @@ static void begin(struct line *line, enum log_level level, const char *event, in
     line->full = false;
     add(line,
         configured.format == FORMAT_JSON
-            ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"event\":\"%.*s\""
-            : "%s.%03ldZ %s %.*s",
-        when, now.tv_nsec / 1000000, log_level_name(level), event_length, event);
+            ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"event\":\"%s\""
+            : "%s.%03ldZ %s %s",
+        when, now.tv_nsec / 1000000, log_level_name(level), event);
 }
 
 /* One write, so that lines of several processes do not mix. A log that cannot be written is
@@ -171,32 +171,9 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     if (!log_takes(level)) {
         return;
     }
-    begin(&line, level, event, (int)strlen(event));
+    begin(&line, level, event);
     for (const struct log_field *field = fields; field != NULL && field->key != NULL; field++) {
         add_field(&line, field);
-    }
-    end(&line);
-}
-
-void log_line(enum log_level level, const char *format, ...)
-{
-    char text[TEXT_BYTES];
-    struct line line;
-    va_list arguments;
-    if (!log_takes(level)) {
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    int event = (int)strcspn(text, " ");
-    begin(&line, level, text, event);
-    const char *message = text[event] == ' ' ? text + event + 1 : "";
-    if (configured.format == FORMAT_JSON) {
-        struct log_field field = log_sentence("message", message);
-        add_field(&line, &field);
-    } else if (message[0] != '\0') {
-        add(&line, " %s", message);
     }
     end(&line);
 }

@@ -58,13 +58,6 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 
-/* A line without fields of its own: the first word is the event, the rest a message. */
-void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-#define log_info(...) log_line(LEVEL_INFO, __VA_ARGS__)
-#define log_warning(...) log_line(LEVEL_WARNING, __VA_ARGS__)
-#define log_error(...) log_line(LEVEL_ERROR, __VA_ARGS__)
-
 /* `debug`, `info`, `warning` or `error`. */
 const char *log_level_name(enum log_level level);
 

@@ -299,7 +299,7 @@ static void note_written(struct loop *loop, struct loop_fault *fault)
     fault->failing = false;
     if (loop->told_fault && !loop->appends.failing && !loop->stores.failing) {
         loop->told_fault = false;
-        log_info("writable again");
+        log_event(LEVEL_INFO, "writable", NULL);
     }
 }
 

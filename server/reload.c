@@ -45,8 +45,9 @@ static void log_mistakes(struct buffer *mistakes)
     const char *stop = line + mistakes->length;
     while (line < stop) {
         const char *feed = memchr(line, '\n', (size_t)(stop - line));
-        int length = (int)((feed == NULL ? stop : feed) - line);
-        log_error("reload-mistake %.*s", length, line);
+        size_t length = (size_t)((feed == NULL ? stop : feed) - line);
+        log_event(LEVEL_ERROR, "reload-mistake",
+                  LOG_FIELDS(log_text("mistake", (struct bytes){(const uint8_t *)line, length})));
         line += length + 1;
     }
 }
@@ -137,7 +138,7 @@ static void apply(struct reload *reload)
     if (before != reload->first) {
         free(before);
     }
-    log_info("reloaded");
+    log_event(LEVEL_INFO, "reloaded", NULL);
     end(reload, true);
 }
 

@@ -41,17 +41,22 @@ struct server {
     char where[128];   /* for people: where clients find it */
 };
 
+static void log_start_failed(const char *reason)
+{
+    log_event(LEVEL_ERROR, "start-failed", LOG_FIELDS(log_sentence("reason", reason)));
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
     uint64_t drain_ms = server->reload.config->drain_ms;
     server->ends = true;
     if (server->stop.begun) {
-        log_warning("hurry signal=%d", number);
+        log_event(LEVEL_WARNING, "hurry", LOG_FIELDS(log_number("signal", (uint64_t)number)));
         stop_hurry(&server->stop);
         return;
     }
-    log_info("drain signal=%d", number);
+    log_event(LEVEL_INFO, "drain", LOG_FIELDS(log_number("signal", (uint64_t)number)));
     notify_say(&server->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=storing",
                (drain_ms + STOPPING_MS) * 1000);
     reload_stop(&server->reload);
@@ -88,7 +93,7 @@ static void on_take_over(void *context)
 {
     struct server *server = context;
     if (!server->stop.begun) {
-        log_info("drain for=another-hub");
+        log_event(LEVEL_INFO, "drain", LOG_FIELDS(log_word("for", "another-hub")));
         reload_stop(&server->reload);
         stop_begin(&server->stop, server->reload.config->drain_ms, true);
     }
@@ -167,7 +172,7 @@ static void close_all(struct server *server)
     hub_destroy(server->loop.hub);
     reload_finish(&server->reload);
     if (uv_loop_close(&server->loop.uv) != 0 && !lost) {
-        log_warning("handles were left open");
+        log_event(LEVEL_WARNING, "handles-left-open", NULL);
     }
 }
 
@@ -186,7 +191,7 @@ static bool open_hub(struct server *server, struct config *config)
     /* Two numbers: one is shown, the other must not be known. */
     if (getrandom(&hub.seed, sizeof hub.seed, 0) != sizeof hub.seed ||
         getrandom(&hub.boot, sizeof hub.boot, 0) != sizeof hub.boot) {
-        log_error("no randomness to be had");
+        log_start_failed("no randomness to be had");
         return false;
     }
     server->loop.keys = &config->keys;
@@ -194,7 +199,7 @@ static bool open_hub(struct server *server, struct config *config)
     key_watch_set(&server->key_watch, config->jwks.name, &config->keys);
     server->loop.hub = hub_create(&hub);
     if (server->loop.hub == NULL) {
-        log_error("out of memory");
+        log_start_failed("out of memory");
     }
     return server->loop.hub != NULL;
 }
@@ -217,7 +222,7 @@ static bool replay(struct server *server)
         return false;
     }
     if (!storage_start(server->loop.storage, loop_wake, &server->loop)) {
-        log_error("no threads to be had");
+        log_start_failed("no threads to be had");
         return false;
     }
     hub_stats(server->loop.hub, &stats);
@@ -263,7 +268,7 @@ static bool open_webhooks(struct server *server, const struct config *config)
     storage_info(server->loop.storage, &info);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed ||
         !loop_open_webhooks(&server->loop, &config->webhooks, &info.journal, seed)) {
-        log_error("out of memory");
+        log_start_failed("out of memory");
         return false;
     }
     return true;
@@ -305,7 +310,7 @@ static bool listen_for_clients(struct server *server, const struct config *confi
         .context = &server->loop,
     };
     if (!http_api_open(&server->loop, config)) {
-        log_error("out of memory");
+        log_start_failed("out of memory");
         return false;
     }
     if (!net_open(&server->loop.net, &net, error, sizeof error)) {
@@ -370,9 +375,11 @@ static enum life hand_over(struct handover *handover, bool ends)
 {
     bool ready = handover_finish(handover);
     if (ready) {
-        log_info("taken over");
+        log_event(LEVEL_INFO, "taken-over", NULL);
     } else if (!ends) {
-        log_error("the hub that took over has ended; this one goes on");
+        log_event(LEVEL_ERROR, "take-over-failed",
+                  LOG_FIELDS(log_sentence("reason", "the hub that took over has ended"),
+                             log_sentence("hint", "this one goes on")));
     }
     return ready || ends ? LIFE_STOPPED : LIFE_BACK;
 }
@@ -384,7 +391,7 @@ static enum life live(const struct arguments *arguments, struct config *config,
 {
     struct server server;
     if (!init(&server, arguments, config)) {
-        log_error("no event loop to be had");
+        log_start_failed("no event loop to be had");
         return LIFE_FAILED;
     }
     server.listen_socket = *socket;
@@ -401,7 +408,7 @@ static enum life live(const struct arguments *arguments, struct config *config,
     good = good && !server.loop.failed;
     *socket = keep_listening(&server);
     close_all(&server);
-    log_info("stopped");
+    log_event(LEVEL_INFO, "stopped", NULL);
     if (server.handover.begun) {
         return hand_over(&server.handover, server.ends);
     }
@@ -415,10 +422,10 @@ static bool take_over(struct takeover *takeover, const struct config *config)
     switch (takeover_ask(takeover, config->data, config->listen.host, config->listen.port, error,
                          sizeof error)) {
     case TAKEOVER_DONE:
-        log_info("takes over");
+        log_event(LEVEL_INFO, "takes-over", NULL);
         return true;
     case TAKEOVER_NOBODY:
-        log_info("nobody to take over from");
+        log_event(LEVEL_INFO, "nobody-to-take-over-from", NULL);
         return true;
     case TAKEOVER_REFUSED:
         log_event(LEVEL_ERROR, "take-over-refused", LOG_FIELDS(log_sentence("reason", error)));

@@ -29,7 +29,8 @@ static void on_check(uv_timer_t *timer)
     hub_stats(stop->loop->hub, &stats);
     bool late = stop->left_ms < CHECK_MS;
     if (late && !stats.drained) {
-        log_warning("drain-late (the journal holds what the tables lack)");
+        log_event(LEVEL_WARNING, "drain-late",
+                  LOG_FIELDS(log_sentence("hint", "the journal holds what the tables lack")));
     }
     bool drained = stats.drained && webhooks_drained(stop->loop->webhooks);
     if (drained || late || stop->loop->failed) {

@@ -113,7 +113,7 @@ function faults(scenario, { during, base, most, fresh, seen, code, log }) {
     [during.most > LATE_MS, `an edit took ${during.most.toFixed(0)} ms to the other of the pair, beyond ${LATE_MS}`],
     [scenario.newcomer !== false && typeof fresh !== 'number', `nobody else could come in: ${fresh}`],
     [scenario.cut !== undefined && seen[scenario.cut] === 0, `${scenario.cut} is 0: the limit was not reached`],
-    [code !== 0 || /left open|Sanitizer|runtime error/.test(log), `ended with ${code}: ${log.slice(-300)}`],
+    [code !== 0 || /left-open|Sanitizer|runtime error/.test(log), `ended with ${code}: ${log.slice(-300)}`],
   ].filter(([is]) => is).map(([, text]) => text);
 }
 

@@ -137,15 +137,15 @@ test('a full disk makes the hub read-only; it heals, and nothing is lost', { tim
   const lines = (event) => hub.log.split('\n').filter((line) => line.includes(event)).length;
   doc.likes.increment(7);
   await until(async () => (await fetch(`${hub.http}/ready`)).status === 503, 'a hub that is not ready');
-  const healed = lines('writable again');
+  const healed = lines('info writable');
   await sleep(3500);
-  assert.deepEqual([lines('error read-only'), lines('writable again')], [1, healed], hub.log);
+  assert.deepEqual([lines('error read-only'), lines('info writable')], [1, healed], hub.log);
   assert.ok(lines('error storage-failed') <= 1, hub.log);
   limitFiles(hub, 'unlimited');
   await doc.saved;
   assert.equal((await fetch(`${hub.http}/ready`)).status, 200);
   const expected = doc.value;
-  await until(() => lines('info writable again') > 0, 'the log to say so');
+  await until(() => lines('info writable') > 0, 'the log to say so');
   await hub.stop();
   await hub.start();
   const { stdout } = await run('syncline', ['--hub', hub.url, 'get', 'post/1']);

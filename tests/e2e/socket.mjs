@@ -118,7 +118,7 @@ export async function hubFor(t, options) {
   const hub = await startHub({ after: (hook) => cleaning.unshift(hook) }, options);
   hub.endsWell = async () => {
     const code = await hub.stop();
-    assert.doesNotMatch(hub.log, /Sanitizer|runtime error|left open/);
+    assert.doesNotMatch(hub.log, /Sanitizer|runtime error|left-open/);
     assert.equal(code, 0, hub.log);
   };
   return hub;

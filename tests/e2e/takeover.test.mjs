@@ -172,6 +172,6 @@ test('it takes a place of its own where nobody is, and of nobody at another addr
   await hub.kill();
   const next = second(t, hub);
   await until(() => next.lines.length > 0, `the second hub (${next.log})`);
-  assert.match(next.log, /nobody to take over from/);
+  assert.match(next.log, /nobody-to-take-over-from/);
   assert.equal(await stop(next), 0, next.log);
 });
