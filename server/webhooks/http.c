@@ -223,6 +223,8 @@ static bool add_headers(struct http_post *post, const struct http_request *reque
     return true;
 }
 
+/* QUICK_EXIT: libcurl asks name servers in a thread, for which it would wait, with all of the loop,
+ * when a post's time is up or the hub stops. The thread ends by itself. */
 static bool set_up(struct http_post *post, const struct http_request *request)
 {
     CURL *easy = post->easy;
@@ -233,6 +235,7 @@ static bool set_up(struct http_post *post, const struct http_request *request)
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, post->headers) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length) ==

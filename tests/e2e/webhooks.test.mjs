@@ -6,7 +6,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
+import { createHmac, randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -14,6 +15,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { connect } from 'syncline';
+import { ask } from './http.mjs';
+import { mounted } from './mounts.mjs';
 import { folder, sleep, until } from './support.mjs';
 import { isSigned, newSecret, receiver, startHubWithWebhooks, stored, syncline, target } from './webhooks.mjs';
 
@@ -183,6 +186,31 @@ test('a target that hangs slows neither the hub nor another target', { timeout: 
   await until(() => docs.every(({ name }) => stored(hanging.got)[name]?.likes === 5), 'what the other stores at last');
   await until(() => hub.log.includes('webhook-closed target=hanging'), 'the closed breaker');
   assert.equal((await target(hub, 'good')).failed, 0);
+});
+
+/** A name server on an address of its own, which hears of queries and answers none; undefined where nobody may be one. */
+async function silentNameServer(t) {
+  const self = { address: `127.53.${randomInt(1, 255)}.${randomInt(1, 255)}`, heard: 0 };
+  const socket = createSocket('udp4', () => { self.heard++; });
+  const bound = once(socket, 'listening').then(() => true, () => false);
+  socket.bind(53, self.address);
+  if (!await bound) return undefined;
+  t.after(() => socket.close());
+  return self;
+}
+
+test('a name server that does not answer slows neither the hub nor its stop', { timeout: 60000 }, async (t) => {
+  const names = await silentNameServer(t);
+  if (names === undefined) return t.skip('port 53 cannot be had here');
+  const mount = await mounted(t, `echo "nameserver ${names.address}" >$1/conf && echo "options timeout:30 attempts:5" >>$1/conf && mount --bind $1/conf /etc/resolv.conf`);
+  if (mount.reason !== undefined) return t.skip(mount.reason);
+  const hub = await startHubWithWebhooks(t, [{ url: 'http://hooks.example.test/', timeout: '1s', retry_min: '1s', retry_max: '1s' }], { wrap: mount.wrap });
+  await syncline(hub, 'increment', 'post/1', 'likes');
+  await until(() => names.heard > 0, 'a query');
+  await until(() => hub.log.includes('webhook-failed'), 'the end of an attempt');
+  assert.equal((await ask(hub, 'POST', '/api/documents/post/2/likes/increment')).status, 200);
+  await until(async () => (await target(hub)).failed >= 2, 'another attempt');
+  assert.equal(await hub.stop(), 0);
 });
 
 test('an endless answer is cut off, and counts by its status', { timeout: 60000 }, async (t) => {
