@@ -446,16 +446,6 @@ static bool same_documents(const struct webhook_target *a, const struct webhook_
     return same;
 }
 
-static bool same_secrets(const struct webhook_secrets *a, const struct webhook_secrets *b)
-{
-    bool same = a->length == b->length;
-    for (size_t i = 0; same && i < a->length; i++) {
-        same = a->items[i].length == b->items[i].length &&
-               memcmp(a->items[i].bytes, b->items[i].bytes, a->items[i].length) == 0;
-    }
-    return same;
-}
-
 static bool same_limits(const struct schedule_limits *a, const struct schedule_limits *b)
 {
     return a->owed_max == b->owed_max && a->parallel == b->parallel &&
@@ -470,8 +460,7 @@ static bool same_target(const struct webhook_target *a, const struct webhook_tar
     return same_text(a->name, b->name) && same_text(a->url, b->url) &&
            same_text(a->ca_file, b->ca_file) && a->timeout_ms == b->timeout_ms &&
            a->body_bytes == b->body_bytes && a->from_beginning == b->from_beginning &&
-           same_documents(a, b) && same_secrets(&a->secrets, &b->secrets) &&
-           same_limits(&a->limits, &b->limits);
+           same_documents(a, b) && same_limits(&a->limits, &b->limits);
 }
 
 bool config_same_webhooks(const struct config *a, const struct config *b)

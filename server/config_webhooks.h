@@ -12,7 +12,8 @@ void config_parse_webhooks(struct yaml_value value, struct config *config);
  * mistake is reported where the configuration names what is wrong. False: there was one. */
 HUB_CHECKED bool config_read_webhooks(struct config *config, yaml_report *report, void *context);
 
-/* Whether both say the same of their targets: they are those of the start, until the next. */
+/* Whether both say the same of their targets, but for the secrets: they are those of the start,
+ * until the next. */
 bool config_same_webhooks(const struct config *a, const struct config *b);
 
 #endif

@@ -133,6 +133,7 @@ static void apply(struct reload *reload)
                                });
     show_certificate(loop->net);
     http_api_reconfigure(loop, next);
+    webhooks_change_secrets(loop->webhooks, &next->webhooks);
     loop_step(loop, &event);
     config_finish(before);
     if (before != reload->first) {

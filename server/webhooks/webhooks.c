@@ -276,6 +276,13 @@ void webhooks_finish(struct webhooks *webhooks)
     free(webhooks);
 }
 
+void webhooks_change_secrets(struct webhooks *webhooks, const struct webhook_targets *targets)
+{
+    for (size_t i = 0; webhooks != NULL && i < webhooks->configured.length; i++) {
+        webhooks->configured.items[i].secrets = targets->items[i].secrets;
+    }
+}
+
 void webhooks_drain(struct webhooks *webhooks)
 {
     if (webhooks != NULL) {

@@ -79,6 +79,10 @@ void webhooks_kept(struct webhooks *webhooks, bool good);
 void webhooks_call(struct webhooks *webhooks, uint64_t request, const char *method,
                    struct bytes parameters);
 
+/* Messages are signed by other secrets from now on. `targets` are those of the start, but for them.
+ * Takes NULL. */
+void webhooks_change_secrets(struct webhooks *webhooks, const struct webhook_targets *targets);
+
 /* Begins no delivery any more. Both take NULL. */
 void webhooks_drain(struct webhooks *webhooks);
 /* After that: all is kept, and none is under way, or some have been for long: they are told again

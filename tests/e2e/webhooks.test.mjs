@@ -70,6 +70,31 @@ test('two secrets sign each message', { timeout: 60000 }, async (t) => {
   assert.ok(secrets.every((secret) => isSigned(secret, at.requests[0])));
 });
 
+test('a reload changes the secrets, and nothing else of a webhook', { timeout: 60000 }, async (t) => {
+  const [old, fresh] = [newSecret(), newSecret()];
+  const at = await receiver(t);
+  const hub = await startHubWithWebhooks(t, [{ url: at.url, secret: old }]);
+  const text = readFileSync(hub.file, 'utf8');
+  const [, file] = /"secret_file":"([^"]+)"/.exec(text);
+  const signers = async (reloads) => {
+    const [before, count] = [hub.log.length, at.got.length];
+    hub.process.kill('SIGHUP');
+    await until(() => reloads.test(hub.log.slice(before)), 'the end of the reload');
+    await syncline(hub, 'increment', 'post/1', 'likes');
+    await until(() => at.got.length === count + 1, 'a message');
+    return [old, fresh].map((secret) => isSigned(secret, at.requests[count]));
+  };
+  writeFileSync(file, `${old}\n${fresh}\n`);
+  assert.deepEqual(await signers(/ reloaded/), [true, true]);
+  writeFileSync(file, `${fresh}\n`);
+  assert.deepEqual(await signers(/ reloaded/), [false, true]);
+  writeFileSync(file, 'whsec_short\n');
+  assert.deepEqual(await signers(/expected one to four secrets[^]*reload-refused/), [false, true]);
+  writeFileSync(file, `${old}\n`);
+  writeFileSync(hub.file, text.replace('"orders"', '"others"'));
+  assert.deepEqual(await signers(/webhooks[^]*reload-refused/), [false, true]);
+});
+
 test('a slow target gets what stands, in order, one message of a document at a time', { timeout: 60000 }, async (t) => {
   const busy = new Set();
   const at = await receiver(t, {
