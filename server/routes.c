@@ -77,8 +77,8 @@ static void answer_preflight(struct loop *loop, uint64_t id, const char *methods
 {
     struct net_header headers[] = {
         {"access-control-allow-methods", methods},
-        {"access-control-allow-headers",
-         "authorization, content-type, idempotency-key, last-event-id, x-request-id"},
+        {"access-control-allow-headers", "authorization, content-type, idempotency-key, "
+                                         "if-none-match, last-event-id, x-request-id"},
         {"access-control-max-age", "600"},
     };
     net_answer(loop->net, id,

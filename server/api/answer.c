@@ -6,37 +6,62 @@
 #include "protocol/json.h"
 #include "server/api/state.h"
 
+enum { ETAG_BYTES = 64 };
+
 static struct bytes text_bytes(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* Positions count in a journal: one that was restored from a backup goes on under another id. */
-void etag_format(const struct errand *errand, uint64_t position, char text[64])
+/* Positions count in a journal: one that was restored from a backup goes on under another id. And a
+ * reload may add a field without a change of any document. */
+static void etag_format(const struct errand *errand, uint64_t position, char text[ETAG_BYTES])
 {
     const uint8_t *journal = errand->journal.bytes;
-    (void)snprintf(text, 64, "\"%02x%02x%02x%02x-%" PRIu64 "\"", journal[0], journal[1], journal[2],
-                   journal[3], position);
+    const uint8_t *schema = errand->schema;
+    (void)snprintf(text, ETAG_BYTES, "\"%02x%02x%02x%02x-%02x%02x%02x%02x-%" PRIu64 "\"",
+                   journal[0], journal[1], journal[2], journal[3], schema[0], schema[1], schema[2],
+                   schema[3], position);
+}
+
+/* Whether a list of tags names the one (RFC 9110, 13.1.2). A tag of ours has no comma in it. */
+static bool names_tag(const char *list, const char *etag)
+{
+    static const char separators[] = ", \t";
+    size_t length = strlen(etag);
+    for (const char *at = list + strspn(list, separators); *at != '\0';
+         at += strspn(at, separators)) {
+        size_t word = strcspn(at, separators);
+        const char *weak = strncmp(at, "W/", 2) == 0 ? at + 2 : at;
+        size_t left = word - (size_t)(weak - at);
+        if ((word == 1 && *at == '*') || (left == length && memcmp(weak, etag, length) == 0)) {
+            return true;
+        }
+        at += word;
+    }
+    return false;
 }
 
 void errand_answer(struct errand *errand, struct bytes json, uint64_t position)
 {
-    char etag[64];
+    char etag[ETAG_BYTES];
     struct net_header headers[3];
     size_t count = 0;
+    bool known = false;
     headers[count++] = (struct net_header){"x-request-id", errand->request_id};
     if (position != UINT64_MAX) {
         etag_format(errand, position, etag);
         headers[count++] = (struct net_header){"etag", etag};
+        known = errand->target.action == API_GET && names_tag(errand->tags, etag);
     }
     if (errand->repeat) {
         headers[count++] = (struct net_header){"idempotency-replayed", "true"};
     }
-    struct net_answer answer = {.code = 200,
-                                .type = "application/json",
+    struct net_answer answer = {.code = known ? 304 : 200,
+                                .type = known ? NULL : "application/json",
                                 .headers = headers,
                                 .header_count = count,
-                                .body = json};
+                                .body = known ? (struct bytes){0} : json};
     errand->api->config.answer(errand->api->config.context, errand->id, &answer);
     errand_over(errand);
 }

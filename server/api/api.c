@@ -259,6 +259,9 @@ static struct errand *create(struct api *api, const struct net_request *request,
         request->last_event_id.length > 0) {
         memcpy(errand->last_event, request->last_event_id.data, request->last_event_id.length);
     }
+    if (request->if_none_match.length <= API_TAGS_BYTES && request->if_none_match.length > 0) {
+        memcpy(errand->tags, request->if_none_match.data, request->if_none_match.length);
+    }
     if (!enlist(api, errand)) {
         free(errand);
         return NULL;

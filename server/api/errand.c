@@ -330,6 +330,9 @@ static void take_packet(struct errand *errand, const struct packet *packet)
     switch (packet->kind) {
     case PACKET_WELCOME:
         errand->journal = packet->welcome.journal;
+        if (packet->welcome.schema.length >= sizeof errand->schema) {
+            memcpy(errand->schema, packet->welcome.schema.data, sizeof errand->schema);
+        }
         errand->message_bytes = packet->welcome.message_bytes;
         return;
     case PACKET_RESULT:

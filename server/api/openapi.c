@@ -198,6 +198,18 @@ static json_t *operation(const char *summary, const char *type, json_t *answer, 
     return made;
 }
 
+/* Of values, which a tag stands for. */
+static json_t *operation_get(const char *summary, json_t *answer)
+{
+    json_t *made = operation(summary, "application/json", answer, NULL, false);
+    (void)json_object_set_new(made, "parameters",
+                              json_pack("[o]", parameter("header", "If-None-Match", false,
+                                                         "The ETag of what is known.")));
+    (void)json_object_set_new(json_object_get(made, "responses"), "304",
+                              json_pack("{s:s}", "description", "It still stands."));
+    return made;
+}
+
 static json_t *reference(const char *schema, const char *part)
 {
     char name[NAME_BYTES + 32];
@@ -226,8 +238,7 @@ static void add_field(json_t *paths, const char *schema, const char *field,
         (void)snprintf(path, sizeof path, "/api/documents/%s/{key}/%s", schema, field);
         json_t *answer = json_pack("{s:s,s:{s:o},s:[s]}", "type", "object", "properties", "value",
                                    schema_of_value(declared), "required", "value");
-        add_path(paths, path, "get",
-                 operation("The value of one field.", "application/json", answer, NULL, false));
+        add_path(paths, path, "get", operation_get("The value of one field.", answer));
     }
     for (size_t n = 0; (verb = edit_verb(declared, n)) != NULL; n++) {
         if (is_offered(declared, verb)) {
@@ -244,9 +255,7 @@ static void add_document(json_t *paths, const char *schema)
 {
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "/api/documents/%s/{key}", schema);
-    add_path(paths, path, "get",
-             operation("The values of all fields.", "application/json", reference(schema, ""), NULL,
-                       false));
+    add_path(paths, path, "get", operation_get("The values of all fields.", reference(schema, "")));
     add_path(paths, path, "patch",
              operation("Edits several fields: all of it counts, or nothing.", "application/json",
                        reference(schema, ""), reference(schema, ".edits"), true));

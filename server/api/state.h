@@ -23,7 +23,7 @@ enum api_action {
     API_DESCRIBE /* openapi.json */
 };
 
-enum { API_ID_BYTES = 64, API_VERB_BYTES = 32, API_DETAIL_BYTES = 512 };
+enum { API_ID_BYTES = 64, API_VERB_BYTES = 32, API_DETAIL_BYTES = 512, API_TAGS_BYTES = 512 };
 
 /* What the API itself refuses; problem.c has their codes. */
 enum api_problem {
@@ -96,6 +96,7 @@ struct errand {
     int64_t last_id;       /* of calls and streams */
     int64_t stream;
     struct journal_id journal;
+    uint8_t schema[4];      /* of the hash of what is declared: other fields are another answer */
     uint64_t message_bytes; /* the hub takes in */
     uint64_t position;      /* of the values that the edit has seen */
     char principal[LIMIT_PRINCIPAL_BYTES + 1];
@@ -104,7 +105,8 @@ struct errand {
     struct replica_id replica; /* the edit's, or that names the watch's stream */
     struct buffer changes;     /* raw map: DELTA's fields */
     struct api_watch watch;
-    char last_event[64]; /* that the watcher has seen; empty: none */
+    char last_event[64];           /* that the watcher has seen; empty: none */
+    char tags[API_TAGS_BYTES + 1]; /* If-None-Match: of answers that the asker has */
 };
 
 struct api {
@@ -145,7 +147,6 @@ bool answer_write_values(const struct errand *errand, struct bytes result, struc
                          uint64_t *position);
 /* `{"documents", "next"}` from a RESULT of `documents`, of one schema if that is not empty. */
 bool answer_write_list(struct bytes result, const char *schema, struct writer *writer);
-void etag_format(const struct errand *errand, uint64_t position, char text[64]);
 
 /* --- api.c --- */
 

@@ -58,6 +58,7 @@ static struct net_request view(const struct exchange *exchange)
         .accept = head_value(head, "accept"),
         .idempotency_key = head_value(head, "idempotency-key"),
         .last_event_id = head_value(head, "last-event-id"),
+        .if_none_match = head_value(head, "if-none-match"),
         .request_id = head_value(head, "x-request-id"),
         .origin = head_value(head, "origin"),
         .body = buffer_bytes(&exchange->body.bytes),

@@ -53,7 +53,8 @@ struct net_request {
     struct bytes accept;
     struct bytes idempotency_key;
     struct bytes last_event_id;
-    struct bytes request_id; /* X-Request-Id */
+    struct bytes if_none_match; /* the first, where it was sent in several */
+    struct bytes request_id;    /* X-Request-Id */
     struct bytes origin;
     struct bytes body; /* whole; at most `request_bytes` */
 };

@@ -74,6 +74,16 @@ test('a document is read whole or by the field, with a tag that changes with it'
   const field = await ask(hub, 'GET', '/api/documents/post/1/likes');
   assert.deepEqual(field.json, { document: 'post/1', position: 1, field: 'likes', value: 2 });
   assert.equal(field.headers.get('etag'), one.headers.get('etag'));
+  const document = (await ask(hub, 'GET', '/api/documents/post/1')).headers.get('etag');
+  for (const [path, tags, status] of [
+    ['', document, 304], ['', `"other" , W/${document}`, 304], ['', '*', 304], ['/likes', field.headers.get('etag'), 304],
+    ['', one.headers.get('etag'), 200], ['', document.slice(0, -2), 200], ['', '"x'.repeat(900), 200], ['/tags', field.headers.get('etag'), 200],
+  ]) {
+    const answer = await ask(hub, 'GET', `/api/documents/post/1${path}`, { headers: { 'if-none-match': tags } });
+    assert.equal(answer.status, status, tags);
+    assert.equal(answer.text === '', status === 304);
+  }
+  assert.equal((await ask(hub, 'POST', '/api/documents/post/1/likes/increment', { headers: { 'if-none-match': '*' } })).status, 200); // an edit counts
   const head = await fetch(`${hub.http}/api/documents/post/1`, { method: 'HEAD' });
   assert.equal(head.status, 200);
   assert.equal(await head.text(), '');

@@ -24,6 +24,7 @@ test('a public validator takes the description', { timeout: 30000 }, async (t) =
   assert.ok('/api/documents/post/{key}/votes/put' in json.paths);
   assert.ok('/api/documents/empty-one/{key}/a/enable' in json.paths);
   assert.ok(!('/api/documents/post/{key}/seats/reserve' in json.paths));
+  assert.ok('304' in json.paths['/api/documents/post/{key}'].get.responses);
   const bad = await new Validator().validate({ ...json, paths: { 'no-slash': {} } });
   assert.equal(bad.valid, false);
 });
