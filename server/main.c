@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "server/arguments.h"
 #include "server/config_exposure.h"
@@ -143,6 +144,7 @@ static bool is_command(const char *name)
 int main(int count, char **values)
 {
     struct arguments arguments = {0};
+    (void)umask(S_IRWXG | S_IRWXO); /* SQLite makes its files by it */
     int code = read_arguments(count, values, &arguments);
     if (code >= 0) {
         return code;

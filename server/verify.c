@@ -15,8 +15,9 @@ enum { PATH_BYTES = 4096, NOW_MS = 1 };
 
 struct verification {
     struct config *config;
-    char copy[PATH_BYTES]; /* of the file */
-    char made[PATH_BYTES]; /* from it */
+    char folder[PATH_BYTES];
+    char copy[PATH_BYTES]; /* in it, of the file */
+    char made[PATH_BYTES]; /* from the copy */
     struct hub *hub;
     struct storage *source; /* the copy */
     struct storage *target; /* takes the stores: what is made; NULL: the copy does */
@@ -260,33 +261,39 @@ static void remove_file(const char *path)
     }
 }
 
-static bool make_names(struct verification *verification)
+/* A folder of its own, since anybody may write into the one that it is in. */
+static bool make_folder(struct verification *verification)
 {
-    const char *folder = getenv("TMPDIR");
-    folder = folder == NULL ? "/var/tmp" : folder;
-    int file = -1;
-    (void)snprintf(verification->copy, sizeof verification->copy, "%.4000s/syncline-verify-XXXXXX",
-                   folder);
-    file = mkstemp(verification->copy);
-    if (file < 0) {
+    const char *parent = getenv("TMPDIR");
+    parent = parent == NULL ? "/var/tmp" : parent;
+    (void)snprintf(verification->folder, sizeof verification->folder,
+                   "%.4000s/syncline-verify-XXXXXX", parent);
+    if (mkdtemp(verification->folder) == NULL) {
         return false;
     }
-    (void)close(file);
-    (void)snprintf(verification->made, sizeof verification->made, "%.4080s-made",
-                   verification->copy);
+    (void)snprintf(verification->copy, sizeof verification->copy, "%.4080s/copy",
+                   verification->folder);
+    (void)snprintf(verification->made, sizeof verification->made, "%.4080s/made",
+                   verification->folder);
     return true;
+}
+
+static void remove_folder(const struct verification *verification)
+{
+    remove_file(verification->copy);
+    remove_file(verification->made);
+    (void)rmdir(verification->folder);
 }
 
 int verify(struct config *config)
 {
     struct verification verification = {.config = config};
-    if (!make_names(&verification)) {
+    if (!make_folder(&verification)) {
         (void)fprintf(stderr, "synclined: no copy can be made under TMPDIR, or /var/tmp\n");
         return EXIT_FAILURE;
     }
     run(&verification);
-    remove_file(verification.copy);
-    remove_file(verification.made);
+    remove_folder(&verification);
     if (verification.differences > 0) {
         (void)printf("%s: %" PRIu64 " differences\n", config->data, verification.differences);
         return EXIT_FAILURE;

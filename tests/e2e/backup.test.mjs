@@ -88,6 +88,22 @@ test('a backup of a hub under load is whole up to the position it tells, and is 
   await Promise.all(all.map(({ done }) => done));
 });
 
+test('the data and all that is made of it is readable for its user only', { timeout: 60000 }, async (t) => {
+  const before = process.umask(0);
+  t.after(() => process.umask(before));
+  const hub = await startHub(t);
+  const doc = clientOf(t, hub).open('post/1');
+  doc.likes.increment();
+  await doc.saved;
+  const file = join(hub.dir, 'backup.db');
+  assert.equal((await backup(hub, file)).code, 0);
+  const modes = () => Object.fromEntries(readdirSync(hub.dir).filter((name) => /\.db/.test(name)).map((name) => [name, (statSync(join(hub.dir, name)).mode & 0o777).toString(8)]));
+  assert.deepEqual(modes(), { 'backup.db': '600', 'hub.db': '600', 'hub.db-shm': '600', 'hub.db-wal': '600', 'hub.db.control': '600', 'hub.db.lock': '600' });
+  await hub.stop();
+  assert.equal((await run('synclined', ['restore', '--from', file, '--config', hub.file])).code, 0);
+  assert.deepEqual(new Set(Object.values(modes())), new Set(['600']));
+});
+
 test('a backup that cannot be whole leaves the file of before, and says why', { timeout: 60000 }, async (t) => {
   const hub = await startHub(t);
   await fill(t, hub);
