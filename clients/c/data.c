@@ -47,7 +47,8 @@ struct asked {
     bool complete;
     bool ended;
     bool failed;
-    uint64_t heard; /* how often something came */
+    uint64_t heard;    /* how often something came */
+    uint64_t retry_ms; /* the hub has no room now, but then; 0: it has not said so */
 };
 
 static void on_answer(void *context, struct bytes value)
@@ -76,11 +77,19 @@ static void on_ended(void *context, bool complete)
     asked->complete = complete;
 }
 
+static bool on_refused(void *context, struct bytes details)
+{
+    struct asked *asked = context;
+    asked->retry_ms = data_number(details, "retry_ms");
+    return asked->retry_ms > 0;
+}
+
 static bool is_done(void *context)
 {
     const struct asked *asked = context;
     bool transfers = asked->call->taken != NULL;
-    return asked->failed || (asked->answered && (!transfers || asked->ended));
+    return asked->failed || asked->retry_ms > 0 ||
+           (asked->answered && (!transfers || asked->ended));
 }
 
 /* As long as something comes, or the hub is there and has much to do. */
@@ -97,31 +106,55 @@ static bool wait(struct link *link, struct asked *asked, const char **why)
     return false;
 }
 
-int data_ask(struct link *link, const struct data_call *call)
+static int ask_once(struct link *link, struct asked *asked, const char **why)
 {
     static const uint8_t empty_map = 0x80;
-    struct asked asked = {.call = call};
+    const struct data_call *call = asked->call;
     bool given = call->parameters.length > 0;
-    const char *why = "";
     link_call(link, &(struct link_call){.method = call->method,
                                         .parameters = given ? call->parameters
                                                             : (struct bytes){&empty_map, 1},
                                         .answered = on_answer,
                                         .taken = call->taken == NULL ? NULL : on_taken,
                                         .ended = on_ended,
-                                        .context = &asked});
-    bool done = wait(link, &asked, &why);
+                                        .refused = on_refused,
+                                        .context = asked});
+    bool done = wait(link, asked, why);
     link_ask(link, NULL, NULL, NULL);
     if (!done) {
-        return data_fail(EXIT_FAILURE, why, "");
+        return data_fail(EXIT_FAILURE, *why, "");
     }
-    if (asked.failed) {
+    if (asked->failed) {
         return data_fail(EXIT_FAILURE, "out of memory", "");
     }
-    if (call->taken != NULL && !asked.complete) {
+    if (asked->retry_ms == 0 && call->taken != NULL && !asked->complete) {
         return data_fail(EXIT_FAILURE, "the hub gave up in the middle", "its log says why");
     }
     return EXIT_SUCCESS;
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+int data_ask(struct link *link, const struct data_call *call)
+{
+    uint64_t left_ms = call->timeout_ms;
+    for (;;) {
+        struct asked asked = {.call = call};
+        const char *why = "";
+        int code = ask_once(link, &asked, &why);
+        if (code != EXIT_SUCCESS || asked.retry_ms == 0) {
+            return code;
+        }
+        if (asked.retry_ms > left_ms || link_failed(link)) {
+            return data_fail(EXIT_FAILURE, why, "");
+        }
+        left_ms -= asked.retry_ms;
+        (void)!link_run(link, never, NULL, asked.retry_ms, &why);
+    }
 }
 
 struct bytes data_pair(struct bytes map, const char *name)

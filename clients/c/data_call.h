@@ -20,7 +20,8 @@ struct data_call {
 /* Says it, with `detail` unless that is empty, and answers the code. */
 int data_fail(int code, const char *what, const char *detail);
 
-/* Makes the call and waits until its answer is whole. The exit code. */
+/* Makes the call and waits until its answer is whole; where the hub has no room now, again when it
+ * says, for `timeout_ms` at most. The exit code. */
 int data_ask(struct link *link, const struct data_call *call);
 
 /* The pair of that name, in a raw map; no bytes: there is none. */

@@ -292,6 +292,17 @@ static void on_result(struct link *link, const struct packet *packet)
     asked.answered(asked.context, packet->call.value);
 }
 
+static void on_call_refused(struct link *link, const struct packet *packet)
+{
+    struct link_call asked = link->asking.call;
+    explain_error(link, packet);
+    if (asked.refused != NULL && asked.refused(asked.context, packet->error.details)) {
+        link->asking.call.method = NULL;
+    } else {
+        link->failed = true;
+    }
+}
+
 static void grant(struct link *link, uint64_t bytes)
 {
     struct asking *asking = &link->asking;
@@ -397,8 +408,7 @@ static void on_packet(struct link *link, const struct packet *packet)
         if (packet->kind == PACKET_ERROR && packet->id == 0) {
             on_refused(link, packet);
         } else if (packet->kind == PACKET_ERROR && is_asked(link, packet->id)) {
-            explain_error(link, packet);
-            link->failed = true;
+            on_call_refused(link, packet);
         } else if (on_transfer(link, packet)) {
             return;
         } else if (packet_kind_text(packet->kind) != NULL) {

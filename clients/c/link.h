@@ -50,11 +50,14 @@ struct link_call {
      * up. `taken` answers false where they cannot be kept: the link ends. */
     bool (*taken)(void *context, struct bytes bytes);
     void (*ended)(void *context, bool complete);
+    /* The hub refuses, with these details (raw). True: the call is over, and the link stays. */
+    bool (*refused)(void *context, struct bytes details);
     void *context;
 };
 
 /*
- * The same as `link_ask`, in full. A refusal ends the link, with the hub's sentence as the reason.
+ * The same as `link_ask`, in full. A refusal ends the link, unless `refused` says otherwise; the
+ * reason is the hub's sentence then.
  * So does a connection that is lost within a transfer; before it, the call is made again.
  */
 void link_call(struct link *link, const struct link_call *asked);

@@ -13,6 +13,22 @@ static size_t count_of(const struct hub *hub)
     return count;
 }
 
+bool job_has_room(const struct operator_call *call)
+{
+    struct hub *hub = call->hub;
+    if (hub->settling) {
+        connection_error(hub, call->connection, call->id, CODE_BUSY, SETTLING_RETRY_MS);
+        return false;
+    }
+    bool many = count_of(hub) >= LIMIT_DOCUMENT_CALLS;
+    if (many || !documents_make_room(hub)) {
+        limit_hit(hub, call->connection, many ? HUB_LIMIT_DOCUMENT_CALLS : HUB_LIMIT_MEMORY);
+        connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
+        return false;
+    }
+    return true;
+}
+
 /* NULL: refused. */
 static struct document *take_document(const struct operator_call *call, struct bytes name)
 {
@@ -29,17 +45,7 @@ static struct document *take_document(const struct operator_call *call, struct b
                         hub_code_text(CODE_UNKNOWN_SCHEMA));
         return NULL;
     }
-    if (hub->settling) {
-        connection_error(hub, call->connection, call->id, CODE_BUSY, SETTLING_RETRY_MS);
-        return NULL;
-    }
-    bool many = count_of(hub) >= LIMIT_DOCUMENT_CALLS;
-    if (many || !documents_make_room(hub)) {
-        limit_hit(hub, call->connection, many ? HUB_LIMIT_DOCUMENT_CALLS : HUB_LIMIT_MEMORY);
-        connection_error(hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
-        return NULL;
-    }
-    return document_take(hub, name);
+    return job_has_room(call) ? document_take(hub, name) : NULL;
 }
 
 static struct job *begin(struct hub *hub, struct document *document,

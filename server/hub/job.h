@@ -26,6 +26,9 @@ struct job {
     void (*ready)(struct hub *hub, struct job *job);
 };
 
+/* Whether one can begin now; else the call was answered with BUSY. */
+HUB_CHECKED bool job_has_room(const struct operator_call *call);
+
 /* Begins one for the document of that name, which is made if there is none. NULL: refused. */
 struct job *job_begin(const struct operator_call *call, struct bytes name,
                       void (*ready)(struct hub *hub, struct job *job));

@@ -397,6 +397,7 @@ void operator_import(const struct operator_call *call)
 {
     static const uint8_t nil = 0xc0;
     struct buffer *upload = &call->connection->upload;
+    size_t before = upload->length;
     if (upload->length == 0) {
         buffer_finish(upload);
         buffer_init(upload, UPLOAD_BYTES);
@@ -410,8 +411,10 @@ void operator_import(const struct operator_call *call)
         struct packet packet = {.kind = PACKET_RESULT, .id = call->id};
         packet.call.value = (struct bytes){&nil, 1};
         connection_answer(call->hub, call->connection, &packet);
-    } else {
+    } else if (job_has_room(call)) {
         begin(call);
         buffer_finish(upload);
+    } else {
+        upload->length = before; /* the last part is to be sent again */
     }
 }

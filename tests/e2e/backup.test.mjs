@@ -6,10 +6,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
+import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
+import { WebSocket } from 'ws';
 import { bin, folder, run, sql, startHub, until } from './support.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
@@ -24,9 +27,9 @@ const backup = (hub, file, ...more) => run('syncline', ['--hub', hub.url, ...mor
 const check = (file) => execFileSync('sqlite3', ['-readonly', file, 'PRAGMA integrity_check; PRAGMA journal_mode']).toString();
 
 /** Documents of large sets, some megabytes in all. */
-async function fill(t, hub) {
+async function fill(t, hub, documents = 20) {
   const client = clientOf(t, hub);
-  for (let n = 0; n < 20; n++) {
+  for (let n = 0; n < documents; n++) {
     const doc = client.open(`post/${n}`);
     await doc.ready;
     for (let i = 0; i < 250; i++) doc.tags.add(`${n} ${i} ${'x'.repeat(1000)}`);
@@ -86,6 +89,29 @@ test('a backup of a hub under load is whole up to the position it tells, and is 
   }
   writing = false;
   await Promise.all(all.map(({ done }) => done));
+});
+
+test('a backup waits for the one under way, for as long as it may', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { config: 'log: {level: debug}' });
+  await fill(t, hub, 2);
+  const slow = new WebSocket(hub.url, 'syncline.v1'); // takes what comes without asking, and asks for no more
+  t.after(() => slow.terminate());
+  const told = [];
+  slow.on('message', (data) => told.push(...decodeMessage(data)));
+  await once(slow, 'open');
+  slow.send(Buffer.concat([encodePacket({ type: 'HELLO', id: 0, version: 1 }), encodePacket({ type: 'CALL', id: 1, method: 'backup', parameters: {} })]));
+  await until(() => told.some(({ type }) => type === 'CHUNK'), 'a backup under way');
+  const file = join(hub.dir, 'backup.db');
+  const refused = await backup(hub, file, '--timeout', '1');
+  assert.match(refused.stderr, /BUSY/);
+  assert.equal(refused.code, 1);
+  const before = hub.log.length;
+  const waiting = backup(hub, file, '--timeout', '30');
+  await until(() => hub.log.slice(before).includes('BUSY'), 'one that waits');
+  slow.close();
+  const { code, stderr } = await waiting;
+  assert.equal(code, 0, stderr);
+  assert.equal(check(file), 'ok\ndelete\n');
 });
 
 test('the data and all that is made of it is readable for its user only', { timeout: 60000 }, async (t) => {
