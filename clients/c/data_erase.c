@@ -72,8 +72,9 @@ static void print(const struct wish *wish)
     (void)printf(", updates that were refused\n");
     (void)printf("  journal    everything up to position %" PRIu64 "\n", position);
     (void)printf("  data file  written anew, the log is empty\n");
-    (void)printf("  clients    take the document anew when they sync\n");
-    (void)printf("  stays      %sbackups, exports, and what clients hold until then\n",
+    (void)printf("  clients    take the document anew when they open it, or have it open\n");
+    (void)printf("  stays      %sbackups, exports, what webhooks have told, and what clients hold "
+                 "until then\n",
                  all ? "the name; " : "");
 }
 
