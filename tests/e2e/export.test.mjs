@@ -13,7 +13,7 @@ import { connect } from 'syncline';
 import { declarationOf } from 'syncline/internal/protocol/declarations';
 import { callOf } from '../clients/oracle.mjs';
 import { callEdit, generator } from '../clients/replicas.mjs';
-import { run, sql, startHub } from './support.mjs';
+import { run, sql, startHub, until } from './support.mjs';
 
 const map = (of) => ({ type: 'map', of });
 const bounded = { type: 'bounded-counter', min: -500, max: 500 };
@@ -175,4 +175,63 @@ test('an import that cannot be good changes nothing, and says why', { timeout: 6
   }
   await refused(await startHub(t), JSON.stringify({ state: bytes.subarray(0, -9).toString('base64') }), /no export/);
   assert.equal(await empty.stop(), 0);
+});
+
+/** Where nobody can tell what counts twice, nothing is taken: what stands is compared before and after. */
+async function refuses(hub, lines, why) {
+  const before = await syncline(hub, undefined, 'get', 'post/1');
+  const { code, stderr } = await run('syncline', ['--hub', hub.url, 'import'], { input: lines });
+  assert.match(stderr, why);
+  assert.equal(code, 1);
+  assert.equal(await syncline(hub, undefined, 'get', 'post/1'), before);
+}
+
+/** All that did something so far is forgotten, once it was silent for a second. */
+async function retireAll(hub) {
+  await until(async () => / [1-9]\d* retired/.test(await syncline(hub, undefined, 'retire', '--idle', '1s')), 'silent replicas');
+}
+
+async function started(t) {
+  const hub = await startHub(t);
+  await syncline(hub, undefined, 'increment', 'post/1', 'likes', '5');
+  await syncline(hub, undefined, 'add', 'post/1', 'tags', 'x');
+  return hub;
+}
+
+test('hubs that have gone on together are not joined once one has forgotten replicas', { timeout: 60000 }, async (t) => {
+  const [a, b] = [await started(t), await startHub(t)];
+  await importInto(b, await exportOf(a));
+  await retireAll(b);
+  await syncline(a, undefined, 'increment', 'post/1', 'likes');
+  await refuses(b, await exportOf(a), /BAD_PARAMETERS: One of the two hubs has forgotten replicas/);
+  await refuses(a, await exportOf(b), /BAD_PARAMETERS: One of the two hubs has forgotten replicas/);
+});
+
+test('what a restore has lost is joined again, but not where a counter has forgotten who counted', { timeout: 60000 }, async (t) => {
+  for (const retired of [false, true]) {
+    const hub = await started(t);
+    if (retired) await retireAll(hub);
+    const backup = join(hub.dir, 'backup.db');
+    await syncline(hub, undefined, 'backup', backup);
+    await syncline(hub, undefined, 'increment', 'post/1', 'likes', '2');
+    const later = await exportOf(hub);
+    await hub.stop();
+    assert.equal((await run('synclined', ['restore', '--from', backup, '--config', hub.file])).code, 0);
+    await hub.start();
+    await syncline(hub, undefined, 'increment', 'post/1', 'likes', '10');
+    if (retired) {
+      await refuses(hub, later, /BAD_PARAMETERS: A counter of the document has forgotten who counted/);
+    } else {
+      assert.equal(await importInto(hub, later), '1 changed, 0 as they were, 0 refused\n');
+      assert.deepEqual(JSON.parse(await syncline(hub, undefined, 'get', 'post/1')), { likes: 17, stock: 0, tags: ['x'] });
+    }
+  }
+});
+
+test('what a hub has forgotten who made does not come back to it', { timeout: 60000 }, async (t) => {
+  const [a, b] = [await started(t), await startHub(t)];
+  await retireAll(a);
+  assert.equal(await importInto(b, await exportOf(a)), '1 changed, 0 as they were, 0 refused\n');
+  await syncline(b, undefined, 'add', 'post/1', 'tags', 'y');
+  await refuses(a, await exportOf(b), /BAD_PARAMETERS: The export holds what this hub has forgotten who made/);
 });

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
-import { sleep, sql, startHub } from './support.mjs';
+import { run, sleep, sql, startHub } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 import { ask, assertProblem } from './http.mjs';
 
@@ -119,4 +119,17 @@ test('one principal has so many keys; the table is the operator\'s to look at', 
   const rows = await sql(hub.data, 'SELECT key, length(digest) AS digest FROM idempotency ORDER BY key');
   assert.equal(rows.length, 3);
   assert.deepEqual(rows.map((row) => row.digest), [32, 32, 32]);
+});
+
+test('an edit that was erased does not come back with its key', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  const add = () => ask(hub, 'POST', '/api/documents/post/1/tags/add', { json: { elements: ['alice'] }, headers: { 'idempotency-key': 'k' } });
+  assert.deepEqual((await add()).json.values.tags, ['alice']);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'erase', 'post/1', 'tags', 'alice'])).code, 0);
+  const again = await add();
+  assert.equal(again.headers.get('idempotency-replayed'), 'true');
+  assert.deepEqual(again.json.values.tags, []);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'erase', 'post/1'])).code, 0);
+  assertProblem(await add(), 409, 'REPLICA_EXPIRED');
+  assert.deepEqual((await ask(hub, 'GET', '/api/documents/post/1/tags')).json.value, []);
 });

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { health, sleep, startHub, until } from './support.mjs';
+import { health, run, sleep, startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 import { ask, assertProblem } from './http.mjs';
 
@@ -84,6 +84,29 @@ test('who comes back is told what it has missed, also behind a restart', { timeo
     assert.deepEqual(last(all).data.values, { likes: 1, stock: 5, tags: [] });
     all.close();
   }
+  later.close();
+});
+
+test('who watches is told what was erased, then or later', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t);
+  await like(hub);
+  await ask(hub, 'POST', '/api/documents/post/1/tags/add', { json: { elements: ['alice', 'bob'] } });
+  const seen = await watch(hub);
+  await until(() => seen.events.length === 1, 'the first event');
+  const { id } = last(seen);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'erase', 'post/1', 'tags', 'alice'])).code, 0);
+  await until(() => seen.events.length === 2, 'the element');
+  assert.deepEqual(last(seen).data.values, { tags: ['bob'] });
+  assert.equal((await run('syncline', ['--hub', hub.url, 'erase', 'post/1'])).code, 0);
+  const empty = { likes: 0, stock: 0, tags: [] };
+  await until(() => seen.events.length === 3, 'the document');
+  assert.deepEqual(last(seen).data.values, empty);
+  seen.close();
+  await hub.kill();
+  await hub.start();
+  const later = await watch(hub, { lastEventId: id });
+  await until(() => later.events.length === 1, 'the document, later');
+  assert.deepEqual(last(later).data.values, empty);
   later.close();
 });
 
