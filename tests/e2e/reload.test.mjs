@@ -68,6 +68,19 @@ test('a field that is added appears in documents that are open, and edits go on'
   assert.deepEqual(await sql(hub.data, 'SELECT likes, tags FROM post'), [{ likes: made, tags: '["new"]' }]);
 });
 
+test('what an answer over HTTP was before a field was added is not what stands now', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { schemas: POST });
+  const get = (etag) => fetch(`${hub.http}/api/documents/post/1`, { headers: etag === undefined ? {} : { 'if-none-match': etag } });
+  const etag = (await get()).headers.get('etag');
+  assert.equal((await get(etag)).status, 304);
+  assert.match(await reload(hub), /reloaded/);
+  assert.equal((await get(etag)).status, 304);
+  assert.match(await reload(hub, schemas('post: {likes: g-counter, votes: g-counter}')), /reloaded/);
+  const answer = await get(etag);
+  assert.equal(answer.status, 200);
+  assert.deepEqual((await answer.json()).values, { likes: 0, votes: 0 });
+});
+
 test('a schema that is added opens what could not be opened', { timeout: 60000 }, async (t) => {
   const hub = await startHub(t, { schemas: POST });
   const one = client(t, hub);
