@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clients/c/data_call.h"
@@ -79,6 +81,30 @@ static int fetch(struct link *link, struct copy *copy, uint64_t timeout_ms)
     return code;
 }
 
+/*
+ * Two backups to one name must not write one file: the first to have it has it alone, until it is
+ * in place. What a command that was killed has left is begun anew.
+ */
+static bool open_part(struct copy *copy)
+{
+    struct stat opened;
+    struct stat named;
+    copy->file = open(copy->part, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = copy->file >= 0 && flock(copy->file, LOCK_EX | LOCK_NB) == 0;
+    good = good && fstat(copy->file, &opened) == 0 && stat(copy->part, &named) == 0;
+    if (good && opened.st_ino != named.st_ino) { /* put in place meanwhile */
+        errno = EWOULDBLOCK;
+        good = false;
+    }
+    good = good && fchmod(copy->file, 0600) == 0 && ftruncate(copy->file, 0) == 0;
+    if (!good && copy->file >= 0) {
+        int error = errno;
+        (void)close(copy->file);
+        errno = error;
+    }
+    return good;
+}
+
 /* What is there under the name stays until the copy is whole and on the disk. */
 int data_backup(struct link *link, const struct data_options *options)
 {
@@ -91,9 +117,9 @@ int data_backup(struct link *link, const struct data_options *options)
     if (length < 0 || (size_t)length >= sizeof copy.part) {
         return data_fail(DATA_USAGE, "the file's name is too long", "");
     }
-    copy.file = open(copy.part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (copy.file < 0) {
-        return data_fail(EXIT_FAILURE, copy.part, strerror(errno));
+    if (!open_part(&copy)) {
+        const char *why = errno == EWOULDBLOCK ? "another backup writes it" : strerror(errno);
+        return data_fail(EXIT_FAILURE, copy.part, why);
     }
     int code = fetch(link, &copy, options->timeout_ms);
     (void)close(copy.file);

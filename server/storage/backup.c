@@ -38,7 +38,7 @@ static int begin_snapshot(struct backup *backup)
 /* What a crash may lose needs no syncs. */
 static int open_target(struct backup *backup)
 {
-    (void)unlink(backup->path); /* left by a process that was killed */
+    (void)unlink(backup->path);
     int rc = database_open(&backup->target, backup->path);
     if (rc == SQLITE_OK) {
         rc = database_exec(backup->target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
@@ -50,6 +50,20 @@ static int open_target(struct backup *backup)
     return backup->steps == NULL ? sqlite3_extended_errcode(backup->target) : SQLITE_OK;
 }
 
+static bool name_of(const char *path, char name[PATH_BYTES])
+{
+    int length = snprintf(name, PATH_BYTES, "%s.backing-up", path);
+    return length >= 0 && length < PATH_BYTES;
+}
+
+void backup_forget(const char *path)
+{
+    char name[PATH_BYTES];
+    if (name_of(path, name)) {
+        (void)unlink(name);
+    }
+}
+
 int backup_open(struct backup **out, const char *path)
 {
     struct backup *backup = calloc(1, sizeof *backup);
@@ -58,8 +72,7 @@ int backup_open(struct backup **out, const char *path)
         return SQLITE_NOMEM;
     }
     backup->file = -1;
-    int length = snprintf(backup->path, sizeof backup->path, "%s.backing-up", path);
-    if (length < 0 || (size_t)length >= sizeof backup->path) {
+    if (!name_of(path, backup->path)) {
         return SQLITE_CANTOPEN;
     }
     int rc = database_open_reader(&backup->source, path);

@@ -14,6 +14,9 @@ struct backup;
 
 enum { BACKUP_PIECE_BYTES = 64 << 10 };
 
+/* Removes what a process that was killed has left of one: nobody would erase anything from it. */
+void backup_forget(const char *path);
+
 /* Begins a copy of the file at `path`. `*out` is NULL only for want of memory; to be closed. */
 STORAGE_CHECKED int backup_open(struct backup **out, const char *path);
 

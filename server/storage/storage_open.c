@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "server/storage/backup.h"
 #include "server/storage/catalog.h"
 #include "server/storage/storage_state.h"
 #include "server/storage/webhooks.h"
@@ -244,6 +245,7 @@ bool storage_open(struct storage **out, const char *path, bool relaxed, struct s
         (void)storage_close(storage);
         return false;
     }
+    backup_forget(path);
     *out = storage;
     return true;
 }

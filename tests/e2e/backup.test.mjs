@@ -5,7 +5,7 @@
  *         the copy began, and SQLite's own check. The copy is restored and read by a client.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -155,7 +155,17 @@ test('a backup that cannot be whole leaves the file of before, and says why', { 
   await fails({ code: limited.status, stderr: `${limited.stderr}`, stdout: `${limited.stdout}` }, /backup\.db\.part: File too large/);
   await hub.kill();
   await fails(backup(hub, file, '--timeout', '1'), /cannot be reached/);
+  writeFileSync(`${hub.data}.backing-up`, 'what a hub that was killed had copied');
   await hub.start();
+  assert.equal(existsSync(`${hub.data}.backing-up`), false);
+  const other = spawn('flock', [`${file}.part`, 'sh', '-c', 'echo locked && exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => other.kill());
+  await once(other.stdout, 'data');
+  const { code: refused, stderr } = await backup(hub, file);
+  assert.match(stderr, /backup\.db\.part: another backup writes it/);
+  assert.equal(refused, 1);
+  other.stdin.end();
+  await once(other, 'exit');
   const { code } = await backup(hub, file);
   assert.equal(code, 0);
   assert.equal(check(file), 'ok\ndelete\n');
