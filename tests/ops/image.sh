@@ -20,6 +20,12 @@ if ! store inspect --type image docker.io/library/debian:bookworm-slim >/dev/nul
     store commit --rm "$base" docker.io/library/debian:bookworm-slim >&2
     rm -rf "$folder/debian"
 fi
+# The build trusts whom this machine trusts: its way to npm's registry may have a certificate of its own.
+trust="--volume /etc/ssl/certs:/etc/ssl/certs:ro"
+if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+    trust="$trust --volume $NODE_EXTRA_CA_CERTS:$NODE_EXTRA_CA_CERTS:ro --env NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS"
+fi
 # Not OCI's format, which has no health checks.
-store build --isolation chroot --pull-never --layers --format docker --tag syncline-test . >&2
+# shellcheck disable=SC2086 # a list of options
+store build $trust --isolation chroot --pull-never --layers --format docker --tag syncline-test . >&2
 echo localhost/syncline-test
