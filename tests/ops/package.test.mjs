@@ -45,7 +45,7 @@ test('the service starts, serves, and is where it should be', { timeout: 330000 
     man --warnings -w synclined syncline syncline.yaml
     man synclined | grep -q 'CRDT sync server'
     # A crash is followed by a start, with everything there.
-    systemctl kill --signal KILL syncline
+    systemctl kill --kill-whom main --signal KILL syncline
     until test "$(syncline --timeout 1 get post/42 likes)" = 3; do sleep 0.1; done
     test "$(systemctl show --property NRestarts --value syncline)" = 1
     # A stop is a clean one.
