@@ -12,8 +12,9 @@ FROM debian:bookworm-slim
 RUN groupadd --system --gid 7962 syncline \
     && useradd --system --uid 7962 --gid syncline --home-dir /var/lib/syncline --no-create-home syncline
 COPY --from=build /source/build/release/syncline_*.deb /tmp/
+# Authorities, by which the targets of webhooks are checked.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends /tmp/syncline_*.deb \
+    && apt-get install -y --no-install-recommends ca-certificates /tmp/syncline_*.deb \
     && rm -rf /var/lib/apt/lists/* /tmp/syncline_*.deb
 USER 7962:7962
 WORKDIR /var/lib/syncline

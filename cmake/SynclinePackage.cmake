@@ -59,6 +59,8 @@ set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 # libwebsockets loads its event loop by name, so no linker knows of it. sysusers makes the user.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "libwebsockets-evlib-uv, systemd-standalone-sysusers | systemd")
+# Authorities, by which the targets of webhooks, and hubs with TLS, are checked.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "sqlite3")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
