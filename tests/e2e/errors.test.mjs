@@ -1,6 +1,6 @@
 /**
  * Goal:   docs/errors.md tells of every code, every reason for the end of a connection, and every warning and error of the log.
- * Method: they are read from the hub's sources, where each kind is written in one way only.
+ * Method: they are read from the sources of the hub and of the JavaScript client, where each kind is written in one way only.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,18 +8,19 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 const server = new URL('../../server/', import.meta.url).pathname;
+const client = new URL('../../clients/js/src/', import.meta.url).pathname;
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
 function sourcesIn(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return sourcesIn(path);
-    return /\.[ch]$/.test(entry.name) ? [readFileSync(path, 'utf8')] : [];
+    return /\.([ch]|tsx?)$/.test(entry.name) ? [readFileSync(path, 'utf8')] : [];
   });
 }
 
 const sources = sourcesIn(server).join('\n');
-const found = (pattern) => [...new Set([...sources.matchAll(pattern)].map(([, text]) => text))];
+const found = (pattern, text = sources) => [...new Set([...text.matchAll(pattern)].flatMap(([, ...texts]) => texts.filter((one) => one !== undefined)))];
 /** What the page lacks, of texts that the sources have; there are at least so many. */
 function check(texts, least, shown) {
   assert.ok(texts.length >= least, texts.join());
@@ -30,6 +31,21 @@ test('every code is there', () => {
   const [, list] = /define HUB_CODE_LIST\(X\)([\s\S]*?)\n\n/.exec(readFileSync(join(server, 'hub/codes.h'), 'utf8'));
   const codes = [...list.matchAll(/X\(([A-Z_]+), "/g)].map(([, code]) => code).filter((code) => code !== 'NONE');
   check(codes, 28, (code) => `\`${code}\``);
+});
+
+test('every code of the HTTP API is there', () => {
+  const [, table] = /struct problem problems\[\] = \{([\s\S]*?)\n\};/.exec(readFileSync(join(server, 'api/problem.c'), 'utf8'));
+  const rows = [...table.matchAll(/\[PROBLEM_(\w+)\] = \{"([A-Z_]+)", (\d+),/g)].filter(([, name]) => name !== 'NONE');
+  check(rows.map(([, , code]) => code), 14, (code) => `\`${code}\``);
+  const http = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8').split('\n');
+  const lacking = rows.filter(([, , code, status]) => !http.some((line) => line.startsWith(`| ${status} |`) && line.includes(`\`${code}\``)));
+  assert.deepEqual(lacking.map(([, , code]) => code), [], 'in docs/http.md, with its status');
+});
+
+test('every code of the JavaScript client is there', () => {
+  const text = sourcesIn(client).join('\n');
+  const codes = found(/code: (?:[^',;]*\? )?'([A-Z_]{2,})'(?: : '([A-Z_]+)')?/g, text).concat(found(/new (?:Call|Store)Error\([^'\n]*'([A-Z_]+)'(?: : '([A-Z_]+)')?/g, text));
+  check(codes, 10, (code) => `\`${code}\``);
 });
 
 test('every reason for the end of a connection is there', () => {
