@@ -36,6 +36,7 @@ struct server {
     struct net_page pages[ASSETS_MAX];
     size_t page_count;
     int listen_socket; /* that listens already; 0: none */
+    bool is_lent;      /* by the service manager, who goes on listening */
     bool wants_reload; /* asked for before there was anything to change */
     bool ends;         /* by a signal: not for another hub's sake */
     char where[128];   /* for people: where clients find it */
@@ -60,7 +61,7 @@ static void on_signal(uv_signal_t *signal, int number)
     notify_say(&server->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=storing",
                (drain_ms + STOPPING_MS) * 1000);
     reload_stop(&server->reload);
-    stop_begin(&server->stop, drain_ms, false);
+    stop_begin(&server->stop, drain_ms, server->is_lent);
 }
 
 static void on_hang_up(uv_signal_t *signal, int number)
@@ -107,6 +108,7 @@ static bool init(struct server *server, const struct arguments *arguments, struc
                    .ended = on_reload_ended,
                    .context = server},
         .handover = {.begin = on_take_over, .context = server},
+        .is_lent = arguments->inherited.socket != 0,
     };
     if (!loop_init(&server->loop)) {
         return false;

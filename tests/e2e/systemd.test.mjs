@@ -4,7 +4,9 @@
  * Method: a service manager that speaks systemd's protocols and shows what it is told; programs that connect while the hub is started anew.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { startManager } from './manager.mjs';
 import { run, until } from './support.mjs';
@@ -56,6 +58,23 @@ test('who connects while it is started anew waits, and is served', { timeout: 60
   }
   assert.equal((await run('syncline', ['--hub', manager.url, 'get', 'post/1', 'likes'])).stdout, '4\n');
   assert.equal(await manager.stop(), 'exit 0');
+});
+
+test('who had connected when it was told to stop is answered', { timeout: 60000 }, async (t) => {
+  const manager = await startManager(t);
+  await manager.start();
+  const socket = connect(manager.port, '127.0.0.1');
+  const closed = once(socket, 'close');
+  let answer = '';
+  socket.on('data', (data) => { answer += data; });
+  socket.write('GET /ready HTTP/1.1\r\nHost: localhost\r\n');
+  await until(async () => (await (await fetch(`${manager.http}/health`)).json()).handshakes >= 2, 'it to be taken in');
+  manager.ask(15);
+  await manager.until('notify STOPPING=1');
+  socket.end('Connection: close\r\n\r\n');
+  await closed;
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  await manager.until('exit 0');
 });
 
 test('more sockets than it has a use for are refused with a sentence', { timeout: 60000 }, async (t) => {
