@@ -31,6 +31,8 @@ test('every code is there', () => {
   const [, list] = /define HUB_CODE_LIST\(X\)([\s\S]*?)\n\n/.exec(readFileSync(join(server, 'hub/codes.h'), 'utf8'));
   const codes = [...list.matchAll(/X\(([A-Z_]+), "/g)].map(([, code]) => code).filter((code) => code !== 'NONE');
   check(codes, 28, (code) => `\`${code}\``);
+  const protocol = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+  assert.deepEqual(codes.filter((code) => !protocol.includes(`\`${code}\``)), [], 'in docs/protocol.md');
 });
 
 test('every code of the HTTP API is there', () => {
