@@ -66,7 +66,7 @@ static int judge(const char *answer)
     if (strncmp(answer + 9, "200", 3) != 0) {
         return fail("the hub says", body + 4);
     }
-    (void)puts(body + 4);
+    (void)fputs(body + 4, stdout);
     return EXIT_SUCCESS;
 }
 
