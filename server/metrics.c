@@ -45,9 +45,11 @@ void metrics_answer(struct loop *loop, const struct net_request *request)
 {
     if (!may_ask(loop, request)) {
         static const struct net_header wanted = {"www-authenticate", "Bearer"};
-        net_answer_problem(loop->net, request->id, 401,
-                           "metrics are for the internal address, or a token that says admin",
-                           &wanted);
+        net_answer_problem(loop->net, request->id,
+                           &(struct net_problem){
+                               401, "TOKEN_REQUIRED",
+                               "metrics are for the internal address, or a token that says admin",
+                               &wanted});
         return;
     }
     struct buffer text;
@@ -58,7 +60,10 @@ void metrics_answer(struct loop *loop, const struct net_request *request)
                                     .body = buffer_bytes(&text)};
         net_answer(loop->net, request->id, &answer);
     } else {
-        net_answer_problem(loop->net, request->id, 503, "the hub is out of memory", NULL);
+        net_answer_problem(loop->net, request->id,
+                           &(struct net_problem){.status = 503,
+                                                 .code = "BUSY",
+                                                 .detail = "the hub is out of memory"});
     }
     buffer_finish(&text);
 }

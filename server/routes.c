@@ -92,13 +92,17 @@ void routes_begin(void *context, const struct net_request *request)
     struct loop *loop = context;
     const struct route *route = find(request);
     if (route == NULL) {
-        net_answer_problem(loop->net, request->id, 404, "there is nothing at this path", NULL);
+        net_answer_problem(loop->net, request->id,
+                           &(struct net_problem){.status = 404,
+                                                 .code = "NOT_FOUND",
+                                                 .detail = "there is nothing at this path"});
     } else if (request_method_is(request, "OPTIONS") && request->origin.length > 0) {
         answer_preflight(loop, request->id, route->methods);
     } else if (!allows(route, request->method)) {
-        struct net_header allow = {"allow", route->methods};
-        net_answer_problem(loop->net, request->id, 405, "the header Allow says what is answered",
-                           &allow);
+        net_answer_problem(loop->net, request->id,
+                           &(struct net_problem){405, "METHOD_NOT_ALLOWED",
+                                                 "the header Allow says what is answered",
+                                                 &(struct net_header){"allow", route->methods}});
     }
 }
 

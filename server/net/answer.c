@@ -1,10 +1,12 @@
 /* Answers: the head that all of them share, and their way out. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "server/net/problem.h"
 #include "server/net/session.h"
 
 enum {
@@ -12,7 +14,8 @@ enum {
     PIECE_BYTES = 64 << 10,
     PIECES_AT_ONCE = 16, /* then others have their turn */
     WRITE_SECONDS = 15,  /* for the peer to take some of it */
-    UNSENT_BYTES_FREE = 128 << 10
+    UNSENT_BYTES_FREE = 128 << 10,
+    REQUEST_ID_BYTES = 64
 };
 
 static const char *title_of(unsigned code)
@@ -217,19 +220,48 @@ void net_answer_more(struct net *net, uint64_t id, struct bytes piece, bool last
     }
 }
 
-void net_answer_problem(struct net *net, uint64_t id, unsigned code, const char *detail,
-                        const struct net_header *header)
+/* What the sender calls its request, if that is harmless in a header and in JSON; else our number.
+ */
+static void tell_request_id(const struct exchange *exchange, char id[REQUEST_ID_BYTES + 1])
+{
+    struct bytes given = head_value(&exchange->head, "x-request-id");
+    bool good = given.length > 0 && given.length <= REQUEST_ID_BYTES;
+    for (size_t i = 0; good && i < given.length; i++) {
+        uint8_t byte = given.data[i];
+        good = byte > ' ' && byte <= '~' && byte != '"' && byte != '\\';
+    }
+    (void)snprintf(id, REQUEST_ID_BYTES + 1, "request-%" PRIu64, exchange->id);
+    if (good) {
+        memcpy(id, given.data, given.length);
+        id[given.length] = '\0';
+    }
+}
+
+void net_answer_problem(struct net *net, uint64_t id, const struct net_problem *problem)
 {
     char text[LINE_BYTES];
+    char request_id[REQUEST_ID_BYTES + 1];
+    struct exchange *exchange = exchange_find(net, id);
+    if (exchange == NULL) {
+        return;
+    }
+    tell_request_id(exchange, request_id);
+    struct net_header headers[2] = {{"x-request-id", request_id}};
     int length = snprintf(text, sizeof text,
-                          "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-                          "\"detail\":\"%s\"}\n",
-                          title_of(code), code, detail);
+                          "{\"type\":\"urn:syncline:problem:%s\",\"title\":\"%s\","
+                          "\"status\":%u,\"detail\":\"%s\",\"code\":\"%s\","
+                          "\"request_id\":\"%s\"}\n",
+                          problem->code, title_of(problem->status), problem->status,
+                          problem->detail, problem->code, request_id);
+    assert(length > 0 && (size_t)length < sizeof text);
+    if (problem->header != NULL) {
+        headers[1] = *problem->header;
+    }
     struct net_answer answer = {
-        .code = code,
-        .type = "application/problem+json",
-        .headers = header,
-        .header_count = header == NULL ? 0 : 1,
+        .code = problem->status,
+        .type = PROBLEM_TYPE,
+        .headers = headers,
+        .header_count = problem->header == NULL ? 1 : 2,
         .body = {(const uint8_t *)text, (size_t)length},
     };
     net_answer(net, id, &answer);

@@ -1,15 +1,63 @@
 #include "server/net/head.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 enum { BAD_REQUEST = 400, LENGTH_REQUIRED = 411, BAD_VERSION = 505 };
 
+/* --- as it comes --- */
+
+enum { IN_METHOD, BEFORE_TARGET, BEHIND };
+
+static bool breaks_first_line(struct head_scan *scan, uint8_t byte)
+{
+    if (scan->escaped > 0) {
+        scan->escaped--;
+        scan->nothing = scan->nothing && byte == '0';
+        return isxdigit(byte) == 0 || (scan->escaped == 0 && scan->nothing);
+    }
+    if (scan->place == BEFORE_TARGET && byte != '/') {
+        return true;
+    }
+    if (scan->place == BEFORE_TARGET || (scan->place == IN_METHOD && byte == ' ')) {
+        scan->place++;
+    }
+    if (byte == '%') {
+        scan->escaped = 2;
+        scan->nothing = true;
+    }
+    return byte < ' ' && byte != '\r' && byte != '\n';
+}
+
+enum head_scanned head_scan(struct head_scan *scan, struct bytes bytes, size_t *taken)
+{
+    for (*taken = 0; *taken < bytes.length && scan->line_ends < 2; (*taken)++) {
+        uint8_t byte = bytes.data[*taken];
+        if (scan->lines == 0 && breaks_first_line(scan, byte)) {
+            return HEAD_BROKEN;
+        }
+        if (byte == '\n') {
+            scan->lines++;
+            scan->line_ends++;
+        } else if (byte != '\r') {
+            scan->line_ends = 0;
+        }
+    }
+    scan->length += *taken;
+    if (scan->length > HEAD_BYTES_MAX || scan->lines > HEAD_LINES_MAX) {
+        return HEAD_TOO_LONG;
+    }
+    return scan->line_ends == 2 ? HEAD_WHOLE : HEAD_MORE;
+}
+
+/* --- when it is whole --- */
+
 static const struct head_refusal fine = {0, NULL};
 
-static struct head_refusal refuse(unsigned code, const char *text)
+static struct head_refusal refuse(unsigned status, const char *text)
 {
-    return (struct head_refusal){code, text};
+    return (struct head_refusal){status, text};
 }
 
 static bool is_token(uint8_t byte)
@@ -187,10 +235,10 @@ struct head_refusal head_read(struct bytes text, struct head *head)
     }
     struct head_refusal refusal = read_first_line(line, head);
     head->lines = text;
-    if (refusal.code == 0) {
+    if (refusal.status == 0) {
         refusal = read_headers(head);
     }
-    if (refusal.code == 0) {
+    if (refusal.status == 0) {
         refusal = read_body(head);
     }
     if (text_is(head_value(head, "connection"), "close")) {
@@ -259,9 +307,12 @@ struct head_refusal head_decode_path(struct bytes target, uint8_t *path, size_t 
             }
             byte = (uint8_t)(high << 4 | low);
             i += 2;
-            if (byte == '\0' || byte == '/') {
-                return refuse(BAD_REQUEST, "%00 and %2F stand in no path here");
+            if (byte == '/') {
+                return refuse(BAD_REQUEST, "%2F stands in no path here");
             }
+        }
+        if (byte == '\0') {
+            return refuse(BAD_REQUEST, "NUL stands in no path here");
         }
         path[(*length)++] = byte;
     }

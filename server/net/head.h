@@ -10,6 +10,32 @@
 
 #include "crdt/bytes.h"
 
+/* More lines would fill libwebsockets' table before they are so many bytes. */
+enum { HEAD_BYTES_MAX = 12 << 10, HEAD_LINES_MAX = 256 };
+
+/* How far a head has come; `{0}` at its beginning. */
+struct head_scan {
+    size_t length;
+    unsigned lines;
+    uint8_t line_ends; /* in a row: an empty line ends a head */
+    uint8_t place;     /* in the first line */
+    uint8_t escaped;   /* hexadecimal digits that a % waits for */
+    bool nothing;      /* those so far are 0 */
+};
+
+enum head_scanned {
+    HEAD_MORE,    /* has to come */
+    HEAD_WHOLE,   /* with the last byte that was taken */
+    HEAD_BROKEN,  /* for what the first line has libwebsockets would end it without a word: a target
+                     that does not begin with a slash, a control byte, an escape that is none or
+                     stands for NUL */
+    HEAD_TOO_LONG /* beyond the bounds above */
+};
+
+/* Goes through the next bytes, of which `taken` belong to the head: all of them but for HEAD_WHOLE.
+ * As libwebsockets does, it takes lines that end without a CR. */
+enum head_scanned head_scan(struct head_scan *scan, struct bytes bytes, size_t *taken);
+
 struct head {
     struct bytes method;
     struct bytes target; /* up to the question mark, as it was sent */
@@ -20,9 +46,9 @@ struct head {
     bool sized; /* it says how long the body is */
 };
 
-/* Why a request is not taken; code 0: it is. */
+/* Why a request is not taken; status 0: it is. */
 struct head_refusal {
-    unsigned code;
+    unsigned status;
     const char *text;
 };
 
@@ -34,8 +60,8 @@ struct bytes head_value(const struct head *head, const char *wanted);
 
 /*
  * Decodes a target's path into `path`, which has room for as many bytes. Refused: what is no path
- * from the root, escapes that are none or stand for NUL or a slash, and segments of one or two
- * dots, escaped or not.
+ * from the root, NUL, escapes that are none or stand for a slash, and segments of one or two dots,
+ * escaped or not.
  */
 struct head_refusal head_decode_path(struct bytes target, uint8_t *path, size_t *length);
 

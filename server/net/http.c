@@ -12,10 +12,22 @@ enum {
     SPARED_BYTES_MAX = 16 << 20 /* of a body that is read to nobody */
 };
 
-static void refuse(struct net *net, struct exchange *exchange, unsigned code, const char *text)
+static void refuse(struct net *net, struct exchange *exchange, unsigned status, const char *code,
+                   const char *detail)
 {
-    net_answer_problem(net, exchange->id, code, text, NULL);
+    net_answer_problem(net, exchange->id,
+                       &(struct net_problem){.status = status, .code = code, .detail = detail});
 }
+
+static void refuse_head(struct net *net, struct exchange *exchange, struct head_refusal refusal)
+{
+    const char *code = refusal.status == 411   ? "LENGTH_REQUIRED"
+                       : refusal.status == 505 ? "HTTP_VERSION"
+                                               : "BAD_REQUEST";
+    refuse(net, exchange, refusal.status, code, refusal.text);
+}
+
+static const char no_body[] = "such a request has no body here";
 
 static bool method_is(const struct exchange *exchange, const char *method)
 {
@@ -75,23 +87,27 @@ static void look_at_head(struct net *net, struct exchange *exchange)
     bool harmless = asks_to_read(exchange) || method_is(exchange, "OPTIONS");
     exchange->closes = closes || !harmless || exchange->head.body_bytes > 0;
     if (page != NULL && !asks_to_read(exchange)) {
-        net_answer_problem(net, exchange->id, 405, "only " HTTP_METHODS " are answered here",
-                           &(struct net_header){"allow", HTTP_METHODS});
+        net_answer_problem(net, exchange->id,
+                           &(struct net_problem){405, "METHOD_NOT_ALLOWED",
+                                                 "only " HTTP_METHODS " are answered here",
+                                                 &(struct net_header){"allow", HTTP_METHODS}});
     } else if (asks_to_read(exchange) && exchange->head.body_bytes > 0) {
-        refuse(net, exchange, 400, "such a request has no body here");
+        refuse(net, exchange, 400, "BAD_REQUEST", no_body);
     } else if (page != NULL) {
         exchange_answer_page(net, exchange, page);
     } else if (host_is_rebound(net, exchange->door, head_value(&exchange->head, "host"))) {
-        refuse(net, exchange, 403, "that name is not this hub's; ask for it as localhost");
+        refuse(net, exchange, 403, "FOREIGN_HOST",
+               "that name is not this hub's; ask for it as localhost");
     } else if (!origin_allowed(net, exchange->wsi)) {
-        refuse(net, exchange, 403, "pages of this origin may not ask here (allowed_origins)");
+        refuse(net, exchange, 403, "FOREIGN_ORIGIN", ORIGIN_REFUSED);
     } else {
         exchange->origin = shown.origin;
         net->config.request_begins(net->config.context, &shown);
     }
     if (!exchange->answered && exchange->head.body_bytes > net->config.request_bytes) {
         net->bodies_refused++;
-        refuse(net, exchange, 413, "the body is longer than the hub takes (limits.request_bytes)");
+        refuse(net, exchange, 413, "TOO_LONG",
+               "the body is longer than the hub takes (limits.request_bytes)");
     }
     exchange->closes = exchange->answered ? exchange->closes : closes;
 }
@@ -103,16 +119,16 @@ static bool read_head(struct net *net, struct exchange *exchange, struct bytes t
     if (exchange->path == NULL) {
         return false;
     }
-    if (refusal.code == 0) {
+    if (refusal.status == 0) {
         refusal = head_decode_path(exchange->head.target, exchange->path, &exchange->path_length);
     }
-    if (refusal.code == 411 && asks_to_read(exchange)) {
-        refusal = (struct head_refusal){400, "such a request has no body here"};
+    if (refusal.status == 411 && asks_to_read(exchange)) {
+        refusal = (struct head_refusal){400, no_body};
     }
-    if (refusal.code != 0) {
+    if (refusal.status != 0) {
         exchange->closes = true;
         exchange->head.body_bytes = 0;
-        refuse(net, exchange, refusal.code, refusal.text);
+        refuse_head(net, exchange, refusal);
     }
     /* To a POST without a length libwebsockets gives one. */
     exchange->closes = exchange->closes || (!exchange->head.sized && method_is(exchange, "POST"));
@@ -135,10 +151,14 @@ static bool is_full(const struct net *net)
     return net->exchanges.waiting >= net->config.requests_max;
 }
 
-static void refuse_busy(struct net *net, struct exchange *exchange)
+static void refuse_full(struct net *net, struct exchange *exchange)
 {
     net->requests_refused++;
-    refuse(net, exchange, 503, "too many requests are waiting for their answers; try again later");
+    net_answer_problem(
+        net, exchange->id,
+        &(struct net_problem){503, "BUSY",
+                              "too many requests are waiting for their answers; try again later",
+                              &(struct net_header){"retry-after", "1"}});
 }
 
 /* Who is refused because many wait has had nothing done: what only reads may have been begun. */
@@ -150,7 +170,7 @@ static int ask(struct net *net, struct exchange *exchange)
     exchange->seconds = 0;
     exchange->inside = true;
     if (is_full(net) && !asks_to_read(exchange)) {
-        refuse_busy(net, exchange);
+        refuse_full(net, exchange);
     } else {
         exchange->told = true;
         net->config.request(net->config.context, &shown);
@@ -163,7 +183,7 @@ static int ask(struct net *net, struct exchange *exchange)
         net->config.request_gone(net->config.context, exchange->id);
         exchange->told = false;
         exchange_take_back(exchange);
-        refuse_busy(net, exchange);
+        refuse_full(net, exchange);
         return exchange_write(net, exchange);
     }
     defer(net, exchange);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,12 +106,7 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     struct net *net = net_of(wsi);
     switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        /* Without a Sec-WebSocket-Protocol libwebsockets would take the first protocol. */
-        if (lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) <= 0 || !origin_allowed(net, wsi)) {
-            (void)lws_return_http_status(wsi, 403, NULL);
-            return -1;
-        }
-        return 0;
+        return upgrade_filter(net, wsi);
     case LWS_CALLBACK_ESTABLISHED:
         return slot == NULL ? -1 : established(net, wsi, slot);
     case LWS_CALLBACK_RECEIVE:
@@ -135,43 +129,14 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     }
 }
 
-/*
- * libwebsockets would speak HTTP/2, and WebSocket inside it, past all of this. To a protocol that
- * it does not know it has answered already, and `in` of the callback may be gone with the headers.
- */
-static int confirm_upgrade(struct lws *wsi)
-{
-    char protocol[16] = "";
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0 ||
-        lws_hdr_copy(wsi, protocol, sizeof protocol, WSI_TOKEN_UPGRADE) < 0) {
-        return -1;
-    }
-    if (strcasecmp(protocol, "h2c") == 0) {
-        (void)lws_return_http_status(wsi, HTTP_STATUS_BAD_REQUEST, NULL);
-    }
-    return strcasecmp(protocol, "websocket") == 0 ? 0 : -1;
-}
-
-/* The method CONNECT would make a socket without any limit; it is past HTTP when we are asked. */
-static int refuse_connect(struct lws *wsi)
-{
-    static const char answer[] =
-        "HTTP/1.1 405 Method Not Allowed\r\n"
-        "allow: " HTTP_METHODS "\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    unsigned char buffer[LWS_PRE + sizeof answer];
-    memcpy(&buffer[LWS_PRE], answer, sizeof answer);
-    (void)lws_write(wsi, &buffer[LWS_PRE], sizeof answer - 1, LWS_WRITE_RAW);
-    return -1;
-}
-
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t length)
 {
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return confirm_upgrade(wsi);
+        return upgrade_confirm(wsi);
     case LWS_CALLBACK_RAW_ADOPT:
-        return refuse_connect(wsi);
+        return upgrade_refuse_connect(wsi);
     case LWS_CALLBACK_RAW_CONNECTED:
     case LWS_CALLBACK_RAW_RX:
         return -1;

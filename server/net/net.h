@@ -182,10 +182,17 @@ void net_pause(struct net *net, uint64_t connection, bool paused);
  */
 void net_answer(struct net *net, uint64_t id, const struct net_answer *answer);
 
-/* The same with a problem document (RFC 9457) and one header or NULL; `detail` is short, and has
- * neither quotes nor backslashes. */
-void net_answer_problem(struct net *net, uint64_t id, unsigned code, const char *detail,
-                        const struct net_header *header);
+/* Why a request is refused. The texts are short, and have neither quotes nor backslashes. */
+struct net_problem {
+    unsigned status;
+    const char *code; /* one of docs/errors.md */
+    const char *detail;
+    const struct net_header *header; /* one more; NULL: none */
+};
+
+/* The same with a problem document (RFC 9457), as the API has them: with the code, and the id that
+ * the request came with. */
+void net_answer_problem(struct net *net, uint64_t id, const struct net_problem *problem);
 
 /*
  * Another piece of an answer's body, copied; after the last the answer is whole. Who gives more

@@ -92,9 +92,19 @@ void session_receive(struct net *net, struct net_session *session, struct bytes 
 /* The methods that pages answer. */
 #define HTTP_METHODS "GET, HEAD"
 
+/* What is said to pages that may not ask, whatever they ask for. */
+#define ORIGIN_REFUSED "pages of this origin may not ask here (allowed_origins)"
+
 /* The HTTP side; `user` is where the connection's request is. */
 int http_handle(struct net *net, struct lws *wsi, enum lws_callback_reasons reason, void *user,
                 struct bytes piece);
+
+/* What libwebsockets asks of a request to leave HTTP: 0, it may; -1, it was refused with what there
+ * is to say. The method CONNECT, too, which would make a socket without any limit, and is past HTTP
+ * when we are asked. */
+int upgrade_confirm(struct lws *wsi);
+int upgrade_filter(const struct net *net, struct lws *wsi);
+int upgrade_refuse_connect(struct lws *wsi);
 
 /* Whether the page that opens the socket, or asks, may; what no page does may be. */
 bool origin_allowed(const struct net *net, struct lws *wsi);

@@ -1,11 +1,15 @@
 #include "server/net/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "server/net/head.h"
+#include "server/net/problem.h"
 
 enum { HEADER_BYTES_MAX = 10, HEAD_BYTES_FIRST = 512, DRAIN_BYTES = 1 << 16 };
 
@@ -23,7 +27,7 @@ struct wire {
     uint32_t head_room;
     bool pends;
     uint8_t stage;
-    uint8_t line_ends;                /* in a row: an empty line ends a head */
+    struct head_scan scan;            /* of the head so far */
     uint8_t length;                   /* of the header so far */
     uint8_t header[HEADER_BYTES_MAX]; /* of the frame that begins */
 };
@@ -52,7 +56,7 @@ static void drop_head(struct wire *wire)
     wire->head = NULL;
     wire->head_length = 0;
     wire->head_room = 0;
-    wire->line_ends = 0;
+    wire->scan = (struct head_scan){0};
 }
 
 /* --- what OpenSSL has, and nothing will tell of --- */
@@ -178,22 +182,6 @@ void wire_resume(struct wire *wire) { (void)note_pending(wire); }
 
 void wire_release(struct wire *wire) { wire->stage = STAGE_RELEASED; }
 
-/* How many bytes belong to the head. Like libwebsockets, it takes lines that end without a CR. */
-static size_t scan_head(struct wire *wire, const uint8_t *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] == '\n') {
-            wire->line_ends++;
-        } else if (bytes[i] != '\r') {
-            wire->line_ends = 0;
-        }
-        if (wire->line_ends == 2) {
-            return i + 1;
-        }
-    }
-    return length;
-}
-
 static bool keep_head(struct wire *wire, const uint8_t *bytes, size_t length)
 {
     size_t needed = wire->head_length + length;
@@ -248,18 +236,23 @@ static void say(struct wire *wire, const char *text, size_t length)
     (void)shutdown(wire->socket, SHUT_WR);
 }
 
+static const char too_long[] =
+    PROBLEM_TEXT("431", "Request Header Fields Too Large", "HEAD_TOO_LONG",
+                 "the head is longer than 12 KiB, or than 256 lines");
+static const char broken[] =
+    PROBLEM_TEXT("400", "Bad Request", "BAD_REQUEST",
+                 "the target is no path, has a control byte, or an escape that stands for nothing");
+
 /* The peer may be writing still: what has come is taken, or its system would drop the answer. */
-static ssize_t refuse_head(struct wire *wire, void *buffer, size_t length)
+static ssize_t refuse_head(struct wire *wire, const char *status, const char *text, void *buffer,
+                           size_t length)
 {
-    static const char text[] =
-        "{\"type\":\"about:blank\",\"title\":\"Request Header Fields Too Large\",\"status\":431,"
-        "\"detail\":\"the head is longer than 12 KiB\"}\n";
     char answer[512];
     int answer_length = snprintf(answer, sizeof answer,
-                                 "HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                                 "content-type: application/problem+json\r\n"
+                                 "HTTP/1.1 %s\r\ncontent-type: " PROBLEM_TYPE "\r\n"
                                  "content-length: %zu\r\nconnection: close\r\n\r\n%s",
-                                 sizeof text - 1, text);
+                                 status, strlen(text), text);
+    assert(answer_length > 0 && (size_t)answer_length < sizeof answer);
     size_t drained = 0;
     ssize_t got = 0;
     say(wire, answer, (size_t)answer_length);
@@ -277,15 +270,19 @@ static ssize_t receive_head(struct wire *wire, void *buffer, size_t length)
     if (got <= 0) {
         return got;
     }
-    size_t taken = scan_head(wire, buffer, (size_t)got);
-    if (wire->head_length + taken > WIRE_HEAD_BYTES) {
-        return refuse_head(wire, buffer, length);
+    size_t taken = 0;
+    enum head_scanned scanned = head_scan(&wire->scan, (struct bytes){buffer, (size_t)got}, &taken);
+    if (scanned == HEAD_BROKEN) {
+        return refuse_head(wire, "400 Bad Request", broken, buffer, length);
+    }
+    if (scanned == HEAD_TOO_LONG) {
+        return refuse_head(wire, "431 Request Header Fields Too Large", too_long, buffer, length);
     }
     if (!keep_head(wire, buffer, taken)) {
         errno = ENOMEM;
         return -1;
     }
-    if (wire->line_ends == 2) {
+    if (scanned == HEAD_WHOLE) {
         wire->stage = STAGE_BODY;
         wire->left = 0;
     }

@@ -15,7 +15,7 @@
 #include "crdt/bytes.h"
 
 /* Only sockets below are watched; Linux gives a process no more, unless it is told to. */
-enum { WIRE_SOCKETS_MAX = 1 << 20, WIRE_HEAD_BYTES = 12 << 10 };
+enum { WIRE_SOCKETS_MAX = 1 << 20 };
 
 struct wire;
 

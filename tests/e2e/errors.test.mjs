@@ -50,6 +50,15 @@ test('every code of the JavaScript client is there', () => {
   check(codes, 10, (code) => `\`${code}\``);
 });
 
+test('every code that HTTP is refused with is there', () => {
+  check(found(/(?:PROBLEM_TEXT\([^,]+,\s*"[^"]+",\s*|refuse\(net, exchange, \d+,\s*|net_problem\)\{\s*\d+,\s*|\.code = |status == \d+\s+\? |net_problem\{\s*\d+,\s*)"([A-Z_]{4,})"/g), 10, (code) => `\`${code}\``);
+  const [, list] = /struct problem problems\[\] = \{([\s\S]*?)\n\};/.exec(sources);
+  const codes = [...list.matchAll(/= \{"([A-Z_]+)",/g)].map(([, code]) => code).filter((code) => code !== 'UNKNOWN');
+  assert.ok(codes.length >= 14, codes.join());
+  const pages = page + readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8');
+  assert.deepEqual(codes.filter((code) => !pages.includes(`\`${code}\``)), []);
+});
+
 test('every reason for the end of a connection is there', () => {
   const closing = found(/connection_close\(hub, connection, CLOSE_[A-Z_]+,\s*"([^"]+)"/g);
   const [, body] = /format_reason\(enum protocol_status status\)\n\{([\s\S]*?)\n\}/.exec(sources);

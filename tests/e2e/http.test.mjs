@@ -15,7 +15,7 @@ test('pages, health and readiness are answered; nothing else is there', { timeou
     ['/', 200, 'text/html; charset=utf-8'], ['/demo.js', 200, 'text/javascript; charset=utf-8'], ['/style.css', 200, 'text/css; charset=utf-8'],
     ['/sw.js', 200, 'text/javascript; charset=utf-8'], ['/icon.svg', 200, 'image/svg+xml'],
     ['/health', 200, 'application/json'], ['/ready', 200, 'application/json'], ['/health?x=1', 200, 'application/json'],
-    ['/nothing', 404], ['/../etc/passwd', 404], ['/%2e%2e/etc/passwd', 404], [`/${'x'.repeat(1000)}`, 404],
+    ['/nothing', 404], ['/etc/passwd', 404], [`/${'x'.repeat(1000)}`, 404],
   ]) {
     const answer = await fetch(hub.http + path);
     assert.equal(answer.status, status, path);
@@ -84,7 +84,7 @@ test('HEAD is answered as GET is, without the body', { timeout: 30000 }, async (
     get.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
     head.write(`HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await Promise.all([head.answered(), get.answered()]);
-    assert.equal(headOf(head).replace(/\d+$/m, ''), headOf(get).replace(/\d+$/m, ''), path);
+    assert.equal(headOf(head).replace(/\d+$/gm, ''), headOf(get).replace(/\d+$/gm, ''), path); // a length, and the request's number
     // Another request on the same connection shows that nothing stands between the answers.
     const before = head.received.length;
     head.write('GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n');

@@ -109,7 +109,9 @@ static void on_begins(void *context, const struct net_request *request)
 {
     (void)context;
     if (path_is(request, "/early")) {
-        net_answer_problem(net, request->id, 401, "who is there?", NULL);
+        net_answer_problem(net, request->id,
+                           &(struct net_problem){
+                               .status = 401, .code = "TOKEN_REQUIRED", .detail = "who is there?"});
     }
 }
 
