@@ -9,7 +9,7 @@
 #include "protocol/yaml/file.h"
 #include "server/jwk_public.h"
 
-enum { ID_BYTES_MAX = 256, NUMBER_BYTES_MAX = 2048, RSA_BYTES_MIN = 256 };
+enum { ID_BYTES_MAX = 256, ID_SHOWN_BYTES = 64, NUMBER_BYTES_MAX = 2048, RSA_BYTES_MIN = 256 };
 
 /* One member of the set, as it is being read. */
 struct jwk {
@@ -71,15 +71,25 @@ static bool read_number(const struct jwk *jwk, const char *name, struct buffer *
 
 /* --- the kinds --- */
 
+/* Some put a zero before a number, which makes it no longer. */
+static struct bytes significant(const struct buffer *number)
+{
+    struct bytes bytes = buffer_bytes(number);
+    while (bytes.length > 0 && bytes.data[0] == 0) {
+        bytes = (struct bytes){bytes.data + 1, bytes.length - 1};
+    }
+    return bytes;
+}
+
 static void read_rsa(struct jwk *jwk)
 {
     struct buffer n;
     struct buffer e;
     bool read = read_number(jwk, "n", &n) & read_number(jwk, "e", &e);
     jwk->key.algorithm = TOKEN_RS256;
-    if (read && n.length < RSA_BYTES_MIN) {
+    if (read && significant(&n).length < RSA_BYTES_MIN) {
         jwk->passed = "an RSA key of less than 2048 bits";
-    } else if (!read || !jwk_rsa_pem(buffer_bytes(&n), buffer_bytes(&e), &jwk->key.material)) {
+    } else if (!read || !jwk_rsa_pem(significant(&n), significant(&e), &jwk->key.material)) {
         jwk->wrong = "n and e are no RSA public key";
     }
     buffer_finish(&n);
@@ -197,13 +207,27 @@ static void drop(struct token_key *key)
     buffer_finish(&key->material);
 }
 
+/* So much of a key's id as can be shown on a terminal, and in one line. */
+static void show_id(const struct jwk *jwk, char shown[ID_SHOWN_BYTES + 1])
+{
+    const char *id = text_of(jwk, "kid");
+    size_t length = 0;
+    for (; id != NULL && id[length] != '\0' && length < ID_SHOWN_BYTES; length++) {
+        shown[length] = '?';
+        if (id[length] >= ' ' && id[length] <= '~') {
+            shown[length] = id[length];
+        }
+    }
+    shown[length] = '\0';
+}
+
 static void note(struct buffer *notes, const struct jwk *jwk)
 {
     char line[JWKS_TEXT_BYTES];
-    const char *id = text_of(jwk, "kid");
-    int length =
-        snprintf(line, sizeof line, "key %zu%s%.64s is passed over: it is %s\n", jwk->number,
-                 id == NULL ? "" : " of kid ", id == NULL ? "" : id, jwk->passed);
+    char id[ID_SHOWN_BYTES + 1];
+    show_id(jwk, id);
+    int length = snprintf(line, sizeof line, "key %zu%s%s is passed over: it is %s\n", jwk->number,
+                          id[0] == '\0' ? "" : " of kid ", id, jwk->passed);
     if (length > 0 && buffer_append(notes, line, (size_t)length) != PROTOCOL_OK) {
         return; /* there is enough to read */
     }

@@ -19,6 +19,9 @@
     "BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-"              \
     "65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-"   \
     "bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+/* The first 63 bytes of that: an odd number of 504 bits. */
+#define RSA_N_504                                                                                  \
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR16tTT"
 #define RSA "\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\""
 #define OCT                                                                                        \
     "\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-"                        \
@@ -124,6 +127,32 @@ Test(jwks, a_set_with_a_key_that_is_none_is_no_set)
         cr_expect(eq(sz, keys.length, 0), "%s", wrong[i]);
         cr_expect(gt(sz, strlen(error), 0), "%s", wrong[i]);
     }
+}
+
+/* Three bytes of 0 before a number make it longer, but no stronger. */
+#define ZEROS_4 "AAAA"
+#define ZEROS_64 ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
+#define ZEROS_16 ZEROS_4 ZEROS_4 ZEROS_4 ZEROS_4
+#define ZEROS_344 ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_16 ZEROS_4 ZEROS_4
+
+Test(jwks, zeros_before_a_number_make_no_key_stronger)
+{
+    cr_expect(parse_one("\"kty\":\"RSA\",\"n\":\"" ZEROS_4 RSA_N "\",\"e\":\"AAEAAQ\""), "%s",
+              error);
+    cr_expect(not(
+        parse("{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" ZEROS_344 RSA_N_504 "\",\"e\":\"AQAB\"}]}")));
+    cr_expect(eq(str, error, (char *)(uintptr_t) "it has no key that can be used"));
+    cr_expect(gt(sz, notes.length, 0));
+}
+
+Test(jwks, what_a_key_is_called_can_neither_end_a_line_nor_move_a_terminal)
+{
+    cr_assert(parse("{\"keys\":[{" EC "},{\"kty\":\"OKP\",\"kid\":\"a\\n\\u001b[2Jb\\u00e4\"}]}"));
+    static const char expected[] = "key 2 of kid a??[2Jb?? is passed over: it is of another kind "
+                                   "than RSA, EC and oct\n";
+    cr_expect(bytes_equal(buffer_bytes(&notes),
+                          (struct bytes){(const uint8_t *)expected, sizeof expected - 1}),
+              "%.*s", (int)notes.length, (const char *)notes.data);
 }
 
 Test(jwks, what_is_cut_anywhere_is_none)
