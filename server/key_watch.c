@@ -9,14 +9,13 @@ enum { LOOK_MS = 2000, NOTES_BYTES = 4096 };
 
 void key_watch_log(struct bytes notes)
 {
-    const char *line = (const char *)notes.data;
-    const char *stop = line + notes.length;
-    while (line < stop) {
-        const char *feed = memchr(line, '\n', (size_t)(stop - line));
-        size_t length = (size_t)((feed == NULL ? stop : feed) - line);
+    while (notes.length > 0) {
+        const uint8_t *feed = memchr(notes.data, '\n', notes.length);
+        size_t length = feed == NULL ? notes.length : (size_t)(feed - notes.data);
+        size_t line = feed == NULL ? length : length + 1;
         log_event(LEVEL_WARNING, "jwks",
-                  LOG_FIELDS(log_text("note", (struct bytes){(const uint8_t *)line, length})));
-        line += length + 1;
+                  LOG_FIELDS(log_text("note", (struct bytes){notes.data, length})));
+        notes = (struct bytes){notes.data + line, notes.length - line};
     }
 }
 

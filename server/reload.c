@@ -39,16 +39,15 @@ static void refuse(struct reload *reload, const char *reason)
 }
 
 /* One line of the log for each. */
-static void log_mistakes(struct buffer *mistakes)
+static void log_mistakes(struct bytes mistakes)
 {
-    const char *line = (const char *)mistakes->data;
-    const char *stop = line + mistakes->length;
-    while (line < stop) {
-        const char *feed = memchr(line, '\n', (size_t)(stop - line));
-        size_t length = (size_t)((feed == NULL ? stop : feed) - line);
+    while (mistakes.length > 0) {
+        const uint8_t *feed = memchr(mistakes.data, '\n', mistakes.length);
+        size_t length = feed == NULL ? mistakes.length : (size_t)(feed - mistakes.data);
+        size_t line = feed == NULL ? length : length + 1;
         log_event(LEVEL_ERROR, "reload-mistake",
-                  LOG_FIELDS(log_text("mistake", (struct bytes){(const uint8_t *)line, length})));
-        line += length + 1;
+                  LOG_FIELDS(log_text("mistake", (struct bytes){mistakes.data, length})));
+        mistakes = (struct bytes){mistakes.data + line, mistakes.length - line};
     }
 }
 
@@ -205,7 +204,7 @@ static bool read_next(struct reload *reload)
         arguments_read_config(reload->arguments, reload->next, &mistakes) &&
         config_check_exposure(reload->next, reload->arguments->config, &mistakes) &&
         config_check_fixed(reload->config, reload->next, reload->arguments->config, &mistakes);
-    log_mistakes(&mistakes);
+    log_mistakes(buffer_bytes(&mistakes));
     buffer_finish(&mistakes);
     return good;
 }
