@@ -85,6 +85,20 @@ const struct schema_field *schema_field_by_name(const struct schema *schema, str
     return NULL;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = ((const struct schema_field *)a)->number;
+    uint32_t right = ((const struct schema_field *)b)->number;
+    return (left > right) - (left < right);
+}
+
+void schema_sort(struct schema *schema)
+{
+    if (schema->length > 0) { /* else there are none to point to */
+        qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);
+    }
+}
+
 bool schema_equal(const struct schema *a, const struct schema *b)
 {
     if (strcmp(a->name, b->name) != 0 || a->length != b->length) {

@@ -51,6 +51,9 @@ const struct schema *schema_find(const struct schema_set *set, struct bytes name
 const struct schema_field *schema_field_by_number(const struct schema *schema, uint64_t number);
 const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name);
 
+/* Sorts the fields by their numbers. */
+void schema_sort(struct schema *schema);
+
 /* Whether documents of the one are documents of the other as they are: the same name, and the same
  * fields under the same numbers. What only says who may edit, or see, them does not count. */
 bool schema_equal(const struct schema *a, const struct schema *b);

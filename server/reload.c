@@ -65,13 +65,6 @@ static bool take_number(struct schema_field *field, const struct schema *now)
     return true;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint32_t left = ((const struct schema_field *)a)->number;
-    uint32_t right = ((const struct schema_field *)b)->number;
-    return (left > right) - (left < right);
-}
-
 /* Whether the documents stay as they are: the fields then have the numbers they had. */
 static bool are_same(struct schema_set *next, const struct schema_set *now)
 {
@@ -90,7 +83,7 @@ static bool are_same(struct schema_set *next, const struct schema_set *now)
                 return false;
             }
         }
-        qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);
+        schema_sort(schema);
     }
     return true;
 }

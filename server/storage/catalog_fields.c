@@ -1,7 +1,6 @@
 /* Field numbers: given once and for ever, in the order in which fields were declared. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/codec.h"
@@ -246,13 +245,6 @@ static bool number_field(sqlite3 *database, const char *schema, struct schema_fi
     return true;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint32_t left = ((const struct schema_field *)a)->number;
-    uint32_t right = ((const struct schema_field *)b)->number;
-    return (left > right) - (left < right);
-}
-
 /* Numbers are given from 0 on, without gaps, and no row ever leaves: a number that is not found
  * would make a field begin anew, without what documents hold of it. */
 static const char damaged_sql[] =
@@ -290,7 +282,7 @@ bool catalog_fields(sqlite3 *database, struct schema_set *schemas, bool tail,
                 return false;
             }
         }
-        qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);
+        schema_sort(schema);
     }
     return true;
 }
