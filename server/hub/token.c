@@ -145,6 +145,9 @@ static void hello_verified(struct hub *hub, struct connection *connection,
         return;
     }
     take(hub, connection, event);
+    if (hub->status != HUB_OK) {
+        return; /* nobody has a name without memory for it */
+    }
     if (!principal_join(hub, connection)) {
         connection_expel(hub, connection, CODE_TOO_MANY_CONNECTIONS, CLOSE_TRY_LATER);
         return;
