@@ -17,6 +17,12 @@ void database_rollback(sqlite3 *database)
     }
 }
 
+int database_begin(sqlite3 *database, bool write)
+{
+    database_rollback(database);
+    return database_exec(database, write ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
 int database_open(sqlite3 **out, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;

@@ -35,9 +35,13 @@ void database_reason(sqlite3 *database, int rc, char reason[DATABASE_REASON_BYTE
 
 STORAGE_CHECKED int database_exec(sqlite3 *database, const char *sql);
 
-/* Ends a transaction that failed. That the rollback fails too changes nothing: SQLite has rolled
- * back on its own then. */
+/* Ends a transaction that failed. There may be no memory for that either: `database_begin` ends it
+ * then. */
 void database_rollback(sqlite3 *database);
+
+/* Begins one, with whatever a failed one has left rolled back; `write`: at once as the one who
+ * writes. */
+STORAGE_CHECKED int database_begin(sqlite3 *database, bool write);
 
 /* Prepares a statement that stays: it is looked up rarely and run often. */
 STORAGE_CHECKED int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql);

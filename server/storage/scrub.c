@@ -16,6 +16,7 @@ static int cut_log(sqlite3 *database)
 
 int scrub(sqlite3 *database)
 {
+    database_rollback(database); /* what a failed transaction has left */
     int rc = database_exec(database, "VACUUM");
     return rc == SQLITE_OK ? cut_log(database) : rc;
 }

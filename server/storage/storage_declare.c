@@ -32,7 +32,7 @@ static bool declare(struct storage *storage, struct schema_set *schemas,
 {
     struct catalog_error reason;
     uint64_t last = 0;
-    int rc = database_exec(storage->writer, "BEGIN IMMEDIATE");
+    int rc = database_begin(storage->writer, true);
     if (rc == SQLITE_OK) {
         rc = trim_all(storage, &last);
     }

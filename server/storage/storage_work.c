@@ -58,10 +58,7 @@ bool storage_take_work(struct storage *storage)
            work->keep != NULL || work->trim != 0 || work->declare != NULL || work->scrub != NULL;
 }
 
-static int begin(struct storage *storage)
-{
-    return database_exec(storage->writer, "BEGIN IMMEDIATE");
-}
+static int begin(struct storage *storage) { return database_begin(storage->writer, true); }
 
 static int insert_batches(struct storage *storage, struct request_queue *appends)
 {
@@ -314,7 +311,7 @@ static void run_load(struct storage *storage, struct request *load)
 {
     struct buffer rows;
     buffer_init(&rows, LIMIT_BODY_BYTES);
-    int rc = database_exec(storage->reader, "BEGIN");
+    int rc = database_begin(storage->reader, false);
     if (rc == SQLITE_OK) {
         rc = tables_load(storage->reader_tables, buffer_bytes(&load->bytes), &rows);
     }
