@@ -27,45 +27,51 @@ struct document *document_find(const struct hub *hub, struct bytes name)
     return table_find(&hub->documents, bytes_hash(name, hub->config.seed), &name);
 }
 
-static bool create_fields(struct hub *hub, struct document *document)
+static void free_fields(const struct schema *schema, struct crdt_field **fields)
 {
-    size_t length = document->schema->length;
-    document->fields = calloc(length == 0 ? 1 : length, sizeof(*document->fields));
-    if (document->fields == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < length; i++) {
-        const struct crdt_declaration *declared = &document->schema->fields[i].declared.crdt;
-        document->fields[i] = declared->type->create(declared, hub->config.seed);
-        if (document->fields[i] == NULL) {
-            return false;
+    for (size_t i = 0; fields != NULL && i < schema->length; i++) {
+        if (fields[i] != NULL) {
+            fields[i]->type->destroy(fields[i]);
         }
     }
-    return true;
+    free(fields);
 }
 
-static void free_fields(struct document *document)
+/* NULL: no memory. */
+static struct crdt_field **create_fields(const struct hub *hub, const struct schema *schema)
 {
-    for (size_t i = 0; document->fields != NULL && i < document->schema->length; i++) {
-        if (document->fields[i] != NULL) {
-            document->fields[i]->type->destroy(document->fields[i]);
+    struct crdt_field **fields = calloc(schema->length + 1, sizeof(*fields));
+    for (size_t i = 0; fields != NULL && i < schema->length; i++) {
+        const struct crdt_declaration *declared = &schema->fields[i].declared.crdt;
+        fields[i] = declared->type->create(declared, hub->config.seed);
+        if (fields[i] == NULL) {
+            free_fields(schema, fields);
+            fields = NULL;
         }
     }
-    free(document->fields);
-    document->fields = NULL;
+    return fields;
+}
+
+/* Without memory it keeps those it has: the step that has failed still looks at it. */
+static void renew_fields(struct hub *hub, struct document *document)
+{
+    struct crdt_field **fresh = create_fields(hub, document->schema);
+    if (fresh == NULL) {
+        hub_fail(hub, HUB_NO_MEMORY);
+        return;
+    }
+    free_fields(document->schema, document->fields);
+    document->fields = fresh;
 }
 
 void document_clear(struct hub *hub, struct document *document)
 {
     assert(!document->ready && list_empty(&document->streams));
-    free_fields(document);
     ledger_finish(document);
     document->position = 0;
     document->stored = 0;
     document->next_index = 0;
-    if (!create_fields(hub, document)) {
-        hub_fail(hub, HUB_NO_MEMORY);
-    }
+    renew_fields(hub, document);
 }
 
 void document_empty(struct hub *hub, struct document *document)
@@ -74,15 +80,12 @@ void document_empty(struct hub *hub, struct document *document)
     body_release(document->snapshot);
     document->update = NULL;
     document->snapshot = NULL;
-    free_fields(document);
-    if (!create_fields(hub, document)) {
-        hub_fail(hub, HUB_NO_MEMORY);
-    }
+    renew_fields(hub, document);
 }
 
 static void free_document(struct document *document)
 {
-    free_fields(document);
+    free_fields(document->schema, document->fields);
     ledger_finish(document);
     body_release(document->update);
     body_release(document->snapshot);
@@ -105,7 +108,8 @@ struct document *document_create(struct hub *hub, struct bytes name, const struc
     list_init(&document->streams);
     list_init(&document->presences);
     buffer_init(&document->rejected, LIMIT_BODY_BYTES);
-    if (!create_fields(hub, document) ||
+    document->fields = create_fields(hub, schema);
+    if (document->fields == NULL ||
         !table_add(&hub->documents, bytes_hash(name, hub->config.seed), document)) {
         free_document(document);
         hub_fail(hub, HUB_NO_MEMORY);

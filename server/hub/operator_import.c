@@ -10,7 +10,7 @@
 #include "server/hub/import.h"
 #include "server/hub/job.h"
 
-enum { UPLOAD_BYTES = 256 << 20 };
+enum { UPLOAD_BYTES = 256 << 20, BUSY_RETRY_MS = 1000 };
 
 /* What an import becomes here. */
 struct plan {
@@ -38,14 +38,12 @@ static void refuse(struct plan *plan, const char *text)
 static bool is_declared_so(const struct schema_field *field, struct bytes type,
                            struct bytes options)
 {
-    struct buffer bytes;
-    buffer_init(&bytes, LIMIT_TEXT_BYTES);
-    struct writer writer = writer_to(&bytes);
+    uint8_t bytes[LIMIT_TEXT_BYTES]; /* so that it is not for want of memory that they differ */
+    struct buffer buffer = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
+    struct writer writer = writer_to(&buffer);
     declaration_write(&writer, &field->declared);
-    struct reader reader = reader_of(buffer_bytes(&bytes));
-    bool same = bytes_equal(read_raw(&reader), type) && bytes_equal(read_raw(&reader), options);
-    buffer_finish(&bytes);
-    return same;
+    struct reader reader = reader_of(buffer_bytes(&buffer));
+    return bytes_equal(read_raw(&reader), type) && bytes_equal(read_raw(&reader), options);
 }
 
 static void read_field(struct plan *plan, struct reader *reader)
@@ -402,8 +400,12 @@ void operator_import(const struct operator_call *call)
         buffer_finish(upload);
         buffer_init(upload, UPLOAD_BYTES);
     }
-    if (buffer_append(upload, call->values[0].text.data, call->values[0].text.length) !=
-        PROTOCOL_OK) {
+    enum protocol_status status =
+        buffer_append(upload, call->values[0].text.data, call->values[0].text.length);
+    if (status == PROTOCOL_NO_MEMORY) {
+        buffer_finish(upload);
+        connection_error(call->hub, call->connection, call->id, CODE_BUSY, BUSY_RETRY_MS);
+    } else if (status != PROTOCOL_OK) {
         buffer_finish(upload);
         operator_refuse(call->hub, call->connection, call->id, CODE_BAD_PARAMETERS,
                         "A document's export may have 256 MiB.");

@@ -1,5 +1,6 @@
-/* Asker: a connection that speaks in packets: an operator's calls, a document of its own for
- * presence, a fresh token, a full state. What is not answered is said again on the next one. */
+/* Asker: a connection that speaks in packets: an operator's calls, documents of its own for
+ * presence and to be erased, a fresh token, a full state. What is not answered, or is refused for
+ * the moment, is said again on the next one; a refusal for good would be for want of memory. */
 #ifndef TESTS_MEMORY_ASKER_H
 #define TESTS_MEMORY_ASKER_H
 
@@ -10,14 +11,15 @@ struct asker {
     size_t line;    /* MACHINE_LINES: not connected */
     unsigned asked; /* packets said on this connection */
     bool done;
+    int round;
     uint64_t silent_ms;  /* since when nothing was heard */
     struct buffer heard; /* JSON, a packet on each line */
 };
 
 void asker_init(struct asker *asker, struct machine *machine);
 void asker_finish(struct asker *asker);
-/* Everything is to be asked again. */
-void asker_begin(struct asker *asker);
+/* Everything is to be asked again, and some of it of other documents. */
+void asker_begin(struct asker *asker, int round);
 void asker_leave(struct asker *asker);
 bool asker_turn(struct asker *asker);
 bool asker_is_done(const struct asker *asker);

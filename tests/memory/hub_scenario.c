@@ -29,6 +29,7 @@ struct play {
     uint64_t round_ms;
 };
 
+/* The last one is declared on the way. */
 static const struct {
     const char *schema;
     const char *name;
@@ -49,7 +50,10 @@ static const struct {
     {"all", "label", "map", "{\"of\":[\"or-set\",{\"of\":\"string\"}]}"},
     {"all", "title", "map", "{\"of\":[\"lww-register\",{\"of\":\"string\"}]}"},
     {"big", "words", "or-set", "{\"of\":\"string\"}"},
+    {"all", "later", "or-set", "{\"of\":\"string\"}"},
 };
+
+enum { FIELDS = sizeof fields / sizeof *fields };
 
 static const struct {
     const char *document;
@@ -109,6 +113,7 @@ static const struct {
     {3, 0, "points increment 5"}, /* refused: OVERFLOW */
     {4, 0, "label remove l1"},
     {4, 2, "stock increment 1"},
+    {4, 2, "later add than-the-others"},
     {4, 3, "words add again"},
     {5, 4, "likes increment 100"},
     {5, 5, "gone remove b"},
@@ -119,9 +124,9 @@ static struct bytes text_bytes(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-static void declare(struct schema_set *schemas)
+static void declare_some(struct schema_set *schemas, size_t count)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct schema *found = schema_find(schemas, text_bytes(fields[i].schema));
         struct schema *schema = found == NULL
                                     ? schema_set_add(schemas, text_bytes(fields[i].schema))
@@ -135,6 +140,10 @@ static void declare(struct schema_set *schemas)
     }
 }
 
+static void declare(struct schema_set *schemas) { declare_some(schemas, FIELDS - 1); }
+
+static void declare_more(struct schema_set *schemas) { declare_some(schemas, FIELDS); }
+
 /* --- playing --- */
 
 static bool is_awake(const struct play *play, size_t device)
@@ -144,7 +153,8 @@ static bool is_awake(const struct play *play, size_t device)
 
 static bool all_settled(const struct play *play)
 {
-    bool settled = play->machine.hub != NULL && asker_is_done(&play->operator);
+    bool settled = play->machine.hub != NULL && machine_is_answered(&play->machine) &&
+                   asker_is_done(&play->operator);
     for (size_t i = 0; i < DEVICES && settled; i++) {
         settled = !is_awake(play, i) || device_is_settled(&play->devices[i]);
     }
@@ -202,7 +212,7 @@ static void play_round(struct play *play, int round)
             device_edit(device, play->round_ms + device->number, expand(edits[i].text));
         }
     }
-    asker_begin(&play->operator);
+    asker_begin(&play->operator, round);
     settle(play);
 }
 
@@ -249,6 +259,8 @@ static void run(struct play *play)
     leave_all(play);
     run_hub(play);
     play_round(play, 3);
+    machine_reload(&play->machine, declare_more);
+    settle(play);
     device_restart(&play->devices[2]);
     machine_stop(&play->machine);
     leave_all(play);
@@ -316,6 +328,9 @@ static void show(struct play *play, bool clients_fail, struct buffer *outcome)
     for (size_t i = 0; i < DEVICES && play->machine.violation[0] == '\0'; i++) {
         device_show(&play->devices[i], outcome);
     }
+    machine_values(&play->machine, "all/1", outcome);
+    machine_values(&play->machine, "all/2", outcome);
+    machine_values(&play->machine, "all/f", outcome);
     leave_all(play);
     idle(play, 4 * play->machine.config.idle_ms);
     machine_stop(&play->machine);
@@ -337,6 +352,7 @@ void play_hub(const struct scenario *scenario, struct buffer *outcome,
     machine_init(&play->machine, path, declare);
     play->machine.config.tokens = true;
     play->machine.config.operators = true;
+    play->machine.config.changes = true;
     play->machine.config.removals_max = 2;
     play->machine.config.replica_ttl_ms = 4 * (uint64_t)HOUR_MS + HOUR_MS / 2;
     play->machine.config.seed = 1;

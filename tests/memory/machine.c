@@ -10,7 +10,9 @@
 #include "server/hub/access.h"
 #include "tests/memory/failing.h"
 
-enum { SOCKET_BYTES = 2048, REPLAY_TURNS = 10000 };
+enum { SOCKET_BYTES = 2048, REPLAY_TURNS = 10000, RELOAD_TURNS = 10000, VALUES_BYTES = 4096 };
+
+static const uint8_t nil[] = {0xc0};
 
 /* Behind it clocks and UUIDs make sense. */
 static const uint64_t BEGIN_MS = 1700000000000;
@@ -118,14 +120,47 @@ static bool ask(struct machine *machine, const struct hub_effect *effect)
     return asked;
 }
 
+/* Who asks too early, or while memory fails, is refused. */
+static void take_values(struct machine *machine, const struct hub_effect *effect)
+{
+    bool refused = effect->code != 0;
+    char first = effect->truncated ? '[' : '{';
+    machine->values_answered++;
+    if (effect->request == 0 || effect->request > machine->values_asked) {
+        machine_violation(machine, "values that nobody has asked for");
+    } else if (refused && failing_failed() == 0) {
+        machine_violation(machine, "values are refused with code %d", effect->code);
+    } else if (!refused && (effect->bytes.length < 2 || effect->bytes.data[0] != first)) {
+        machine_violation(machine, "values that are none: %.*s", (int)effect->bytes.length,
+                          (const char *)effect->bytes.data);
+    }
+    buffer_clear(&machine->values);
+    if (!refused &&
+        buffer_append(&machine->values, effect->bytes.data, effect->bytes.length) != PROTOCOL_OK) {
+        abort();
+    }
+}
+
 static void perform(struct machine *machine, const struct hub_effect *effect)
 {
     struct machine_line *line = line_of(machine, effect->connection);
     switch (effect->kind) {
     case EFFECT_NONE:
+        return;
     case EFFECT_CHANGED:
+        step(machine, (struct hub_event){.kind = EVENT_VALUES,
+                                         .request = ++machine->values_asked,
+                                         .bytes = effect->bytes,
+                                         .position = effect->position - 1,
+                                         .limit = VALUES_BYTES});
+        return;
     case EFFECT_VALUES:
+        take_values(machine, effect);
+        return;
     case EFFECT_ASK:
+        step(machine, (struct hub_event){.kind = EVENT_ANSWER,
+                                         .request = effect->request,
+                                         .bytes = {nil, sizeof nil}});
         return;
     case EFFECT_SEND:
         if (line != NULL) {
@@ -247,6 +282,11 @@ static bool complete(struct machine *machine)
     if (!storage_poll(machine->storage, &done)) {
         return false;
     }
+    if (done.kind == STORAGE_DECLARED || done.kind == STORAGE_DECLARE_FAILED) {
+        machine->declared = done.kind == STORAGE_DECLARED ? DECLARED_YES : DECLARED_NO;
+        storage_completion_finish(&done);
+        return true;
+    }
     bool failed = done.kind == STORAGE_APPEND_FAILED || done.kind == STORAGE_STORE_FAILED ||
                   done.kind == STORAGE_LOAD_FAILED;
     if (failed && (failing_failed() == 0 || done.text[0] == '\0')) {
@@ -268,7 +308,7 @@ void machine_init(struct machine *machine, const char *path,
     *machine = (struct machine){.now_ms = BEGIN_MS, .declare = declare};
     (void)snprintf(machine->path, sizeof machine->path, "%s", path);
     hub_config_init(&machine->config);
-    machine->config.schemas = &machine->schemas;
+    buffer_init(&machine->values, SIZE_MAX / 2);
     for (size_t i = 0; i < MACHINE_LINES; i++) {
         buffer_init(&machine->lines[i].to_hub, SIZE_MAX / 2);
         buffer_init(&machine->lines[i].to_client, SIZE_MAX / 2);
@@ -291,8 +331,11 @@ static void end(struct machine *machine)
     machine->storage = NULL;
     machine->hub = NULL;
     machine->failed = machine->more = false;
-    schema_set_finish(&machine->schemas);
-    machine->schemas = (struct schema_set){0};
+    machine->values_asked = machine->values_answered = 0;
+    for (size_t i = 0; i < 2; i++) {
+        schema_set_finish(&machine->schemas[i]);
+        machine->schemas[i] = (struct schema_set){0};
+    }
     for (size_t i = 0; i < MACHINE_LINES; i++) {
         cut(&machine->lines[i]);
     }
@@ -305,6 +348,7 @@ void machine_finish(struct machine *machine)
         buffer_finish(&machine->lines[i].to_hub);
         buffer_finish(&machine->lines[i].to_client);
     }
+    buffer_finish(&machine->values);
 }
 
 static int replay_batch(void *context, uint64_t position, struct bytes batch)
@@ -321,9 +365,11 @@ static bool open_all(struct machine *machine, char reason[STORAGE_ERROR_BYTES])
 {
     struct storage_info info;
     struct hub_ancestor none = {0};
-    machine->declare(&machine->schemas);
+    struct schema_set *schemas = &machine->schemas[machine->current];
+    machine->declare(schemas);
+    machine->config.schemas = schemas;
     enum failing_room left = failing_enter(ROOM_STORAGE);
-    bool opened = storage_open(&machine->storage, machine->path, true, &machine->schemas, reason);
+    bool opened = storage_open(&machine->storage, machine->path, true, schemas, reason);
     (void)failing_enter(left);
     if (!opened) {
         machine->storage = NULL;
@@ -411,6 +457,117 @@ void machine_kill(struct machine *machine)
     if (rename(kept, machine->path) != 0 || rename(kept_wal, wal) != 0) {
         abort();
     }
+}
+
+/* --- from outside --- */
+
+bool machine_is_answered(const struct machine *machine)
+{
+    return machine->values_answered == machine->values_asked;
+}
+
+/* False: the hub has stopped, or refused. */
+static bool ask_values(struct machine *machine, const char *name)
+{
+    unsigned stops = machine->stops;
+    struct bytes document = {(const uint8_t *)name, strlen(name)};
+    step(machine, (struct hub_event){.kind = EVENT_VALUES,
+                                     .request = ++machine->values_asked,
+                                     .bytes = document,
+                                     .whole = true,
+                                     .limit = LIMIT_BODY_BYTES});
+    while (!machine_is_answered(machine) && machine_turn(machine)) {
+    }
+    return machine->stops == stops && !machine->failed && machine_is_answered(machine) &&
+           machine->values.length > 0;
+}
+
+void machine_values(struct machine *machine, const char *name, struct buffer *text)
+{
+    bool told = false;
+    for (int i = 0; i < REPLAY_TURNS && !told && machine->violation[0] == '\0'; i++) {
+        (void)machine_turn(machine);
+        machine_pass(machine, 1);
+        told = machine->hub != NULL && !machine->failed && machine_is_answered(machine) &&
+               ask_values(machine, name);
+    }
+    if (!told || buffer_append(text, machine->values.data, machine->values.length) != PROTOCOL_OK ||
+        buffer_append(text, "\n", 1) != PROTOCOL_OK) {
+        machine_violation(machine, "nobody is told what stands in %s", name);
+    }
+}
+
+/* False: the hub has stopped; or it does not settle. */
+static bool settle(struct machine *machine, unsigned stops)
+{
+    for (int i = 0; i < RELOAD_TURNS && machine->stops == stops; i++) {
+        if (machine->hub != NULL && !machine->failed && hub_settled(machine->hub)) {
+            return true;
+        }
+        (void)machine_turn(machine);
+        machine_pass(machine, 1);
+    }
+    if (machine->stops == stops) {
+        machine_violation(machine, "the hub is held, and does not settle");
+    }
+    return false;
+}
+
+static bool declare_in_file(struct machine *machine, struct schema_set *next)
+{
+    unsigned stops = machine->stops;
+    enum failing_room left = failing_enter(ROOM_STORAGE);
+    machine->declared = DECLARED_NOT_YET;
+    bool asked = storage_declare(machine->storage, next);
+    (void)failing_enter(left);
+    while (asked && machine->declared == DECLARED_NOT_YET && machine_turn(machine)) {
+    }
+    return asked && machine->stops == stops && machine->declared == DECLARED_YES;
+}
+
+/* As server/reload.c does it. False: not yet. */
+static bool reload(struct machine *machine)
+{
+    unsigned stops = machine->stops;
+    struct schema_set *next = &machine->schemas[1 - machine->current];
+    struct hub_config config = machine->config;
+    step(machine, (struct hub_event){.kind = EVENT_SETTLE});
+    if (!settle(machine, stops)) {
+        return false;
+    }
+    machine->declare(next);
+    if (!declare_in_file(machine, next) || !settle(machine, stops)) {
+        bool stopped = machine->stops != stops; /* then they have gone, with the hub */
+        if (!stopped) {
+            schema_set_finish(next);
+            *next = (struct schema_set){0};
+            step(machine, (struct hub_event){.kind = EVENT_GO_ON});
+        }
+        return stopped;
+    }
+    config.schemas = next;
+    step(machine, (struct hub_event){.kind = EVENT_RECONFIGURE, .config = &config});
+    if (!machine->failed) {
+        schema_set_finish(&machine->schemas[machine->current]);
+        machine->schemas[machine->current] = (struct schema_set){0};
+        machine->current = 1 - machine->current;
+        machine->config.schemas = next;
+    }
+    return true;
+}
+
+void machine_reload(struct machine *machine, void (*declare)(struct schema_set *schemas))
+{
+    uint64_t failed;
+    unsigned stops = machine->stops;
+    machine->declare = declare;
+    do {
+        failed = failing_failed();
+        if (machine->stops != stops || machine->hub == NULL || machine->failed || reload(machine)) {
+            return;
+        }
+    } while (failing_failed() != failed);
+    machine_violation(machine, "other schemas are not taken, though memory does not fail");
 }
 
 /* --- the network --- */

@@ -1,8 +1,8 @@
 /*
  * Machine: the hub's core and the storage in one thread, on a real file, with the network and the
- * clock played by the test, as server/loop.c and the kernel would. When the hub, or the storage,
- * has no memory left to go on, the machine stops as the program does, and the next turn starts it
- * again.
+ * clock played by the test, as server/loop.c and the kernel would. It wants to know what stands in
+ * every document that has changed, as webhooks do. When the hub, or the storage, has no memory left
+ * to go on, the machine stops as the program does, and the next turn starts it again.
  */
 #ifndef TESTS_MEMORY_MACHINE_H
 #define TESTS_MEMORY_MACHINE_H
@@ -25,16 +25,24 @@ struct machine_line {
 
 struct machine_event;
 
+/* What became of other schemas for the file. */
+enum machine_declared { DECLARED_NOT_YET, DECLARED_YES, DECLARED_NO };
+
 struct machine {
     struct hub_config config;
-    struct schema_set schemas;
+    struct schema_set schemas[2]; /* that of the hub, and one that takes its place */
+    unsigned current;
     void (*declare)(struct schema_set *schemas);
     char path[64];
     uint64_t now_ms;
     struct storage *storage;
     struct hub *hub; /* NULL: it does not run */
     struct machine_line lines[MACHINE_LINES];
-    uint64_t connections; /* ever */
+    uint64_t connections;  /* ever */
+    uint64_t values_asked; /* of this hub */
+    uint64_t values_answered;
+    struct buffer values; /* of the last document that was asked for as a whole */
+    enum machine_declared declared;
     struct machine_event *first;
     struct machine_event *last;
     bool stepping;
@@ -60,6 +68,13 @@ bool machine_start(struct machine *machine);
 void machine_stop(struct machine *machine);
 /* As at SIGKILL: what was written is there. */
 void machine_kill(struct machine *machine);
+
+/* As at SIGHUP, until it is done: the hub goes on with those schemas, or starts with them. */
+void machine_reload(struct machine *machine, void (*declare)(struct schema_set *schemas));
+/* What stands in a document, as JSON, appended with a line feed. */
+void machine_values(struct machine *machine, const char *name, struct buffer *text);
+/* Whether everybody outside has been told what they asked for. */
+bool machine_is_answered(const struct machine *machine);
 
 /* The number of a line; MACHINE_LINES: the hub does not run, or there is none left. */
 size_t machine_connect(struct machine *machine);
