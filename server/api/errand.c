@@ -426,6 +426,7 @@ void errand_hello(struct errand *errand, struct bytes token)
     hello.hello = (struct packet_hello){.version = PROTOCOL_VERSION,
                                         .token = token,
                                         .client = text_bytes(errand->request_id),
+                                        .correlation = text_bytes(errand->request_id),
                                         .agent = text_bytes("http")};
     packet_write(&writer, &hello);
     bool good = writer.status == PROTOCOL_OK;

@@ -91,11 +91,23 @@ static void member(struct writer *writer, const char *name, struct bytes text)
     json_quoted(writer, text);
 }
 
+/* The hub's name for the connection is the request's id, which stands beside them. */
 static void write_details(struct writer *writer, struct bytes details)
 {
     struct reader reader = reader_of(details);
-    json_raw(writer, ",\"details\":");
-    json_value(writer, &reader);
+    size_t length = details.length == 0 ? 0 : read_map(&reader, LIMIT_OBJECTS);
+    size_t written = 0;
+    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
+        struct bytes name = read_string(&reader, LIMIT_TEXT_BYTES);
+        struct reader value = reader_of(read_raw(&reader));
+        if (!bytes_equal(name, text_bytes("correlation"))) {
+            json_raw(writer, written++ == 0 ? ",\"details\":{" : ",");
+            json_quoted(writer, name);
+            json_raw(writer, ":");
+            json_value(writer, &value);
+        }
+    }
+    json_raw(writer, written > 0 ? "}" : "");
 }
 
 static void write_document(struct writer *writer, const struct document_of *document)
@@ -111,9 +123,7 @@ static void write_document(struct writer *writer, const struct document_of *docu
     }
     member(writer, "code", document->code);
     member(writer, "request_id", text_bytes(document->request_id));
-    if (document->details.length > 1) { /* an empty map is one byte */
-        write_details(writer, document->details);
-    }
+    write_details(writer, document->details);
     json_raw(writer, "}\n");
 }
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { mintReplica } from 'syncline/internal/uuid';
@@ -12,6 +13,7 @@ import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
 import { run, startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
+import { newSecret, receiver, webhooks } from './webhooks.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
 
@@ -94,6 +96,39 @@ test('JSON lines tell who came, what was refused, and how it ended; no secrets',
   assert.deepEqual([find('close', 'late').code, find('close', 'late').reason], [4401, 'TOKEN_EXPIRED']);
   for (const secret of [token, expired, keys.HS256, token.split('.')[2], 'a-value-of-a-document']) {
     assert.ok(!hub.log.includes(secret), 'no secrets, and nothing of a document');
+  }
+});
+
+test('nothing secret by HTTP, in URLs, headers, the configuration and webhooks', { timeout: 60000 }, async (t) => {
+  const secret = newSecret();
+  const down = await receiver(t, { answer: (request, response) => { response.statusCode = 500; response.end('the-answer-of-a-target'); } });
+  const { hub, issue, keys } = await startHubWithKeys(t, {
+    config: `log: {format: json, level: debug}\ninternal: "127.0.0.1:0"\n${webhooks(t, [{ url: `${down.url}?key=secret-of-the-url`, secret }])}`,
+  });
+  const token = issue({ sub: 'ann' });
+  const ask = (path, init = {}) => fetch(`${hub.http}${path}`, init);
+  const authorization = `Bearer ${token}`;
+  const edit = { method: 'POST', headers: { authorization, 'content-type': 'application/json', 'idempotency-key': 'a-key-of-a-request', 'x-request-id': 'order-1' },
+    body: '{"elements": ["a-value-of-a-document"]}' };
+  assert.equal((await ask('/api/documents/post/1/tags/add', edit)).status, 200);
+  assert.equal((await ask(`/api/documents/post/1?token=${token}`)).status, 401);
+  assert.equal((await ask('/api/documents/post/1', { headers: { authorization: 'Bearer not-a-token-but-secret' } })).status, 401);
+  assert.equal((await ask('/metrics', { headers: { authorization } })).status, 401);
+  const socket = new WebSocket(`${hub.url}?token=${token}`, 'syncline.v1', { headers: { authorization } });
+  await once(socket, 'open');
+  socket.close();
+  await until(() => linesOf(hub).some(({ event }) => event === 'webhook-failed'), 'the target to fail');
+  hub.process.kill('SIGHUP');
+  await until(() => linesOf(hub).some(({ event }) => event === 'reloaded'), 'the reload');
+  writeFileSync(hub.file, readFileSync(hub.file, 'utf8').replace('tokens:', 'tokenz:'));
+  hub.process.kill('SIGHUP');
+  await until(() => linesOf(hub).some(({ event }) => event === 'reload-refused'), 'the mistake');
+  await hub.stop();
+  const opened = linesOf(hub).find(({ event, correlation }) => event === 'open' && correlation === 'order-1');
+  assert.equal(opened.principal, 'ann', 'a request is told by its own id');
+  for (const hidden of [token, token.split('.')[2], keys.HS256, secret, secret.slice(6), 'not-a-token-but-secret', 'secret-of-the-url',
+    'a-key-of-a-request', 'a-value-of-a-document', 'the-answer-of-a-target']) {
+    assert.ok(!hub.log.includes(hidden), `${hidden} in the log`);
   }
 });
 
