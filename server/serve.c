@@ -127,6 +127,10 @@ static bool init(struct server *server, const struct arguments *arguments, struc
            uv_signal_start(&server->hang_up, on_hang_up, SIGHUP) == 0;
 }
 
+/* While there is no loop, which is as long as another hub takes over, or is taken over from: a
+ * reload that is asked for then would end the process. */
+static void ignore_hang_up(void) { (void)signal(SIGHUP, SIG_IGN); }
+
 /* What listens goes on listening for who takes over, or for this hub if that one does not. */
 static int keep_listening(const struct server *server)
 {
@@ -159,6 +163,7 @@ static void close_all(struct server *server)
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
     uv_close((uv_handle_t *)&server->hang_up, NULL);
+    ignore_hang_up();
     stop_close(&server->stop);
     reload_close(&server->reload);
     notify_close(&server->notify);
@@ -442,6 +447,7 @@ int serve(const struct arguments *arguments, struct config *config)
     int socket = arguments->inherited.socket;
     enum life life;
     log_configure(&config->log);
+    ignore_hang_up();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk like any other */
     if (arguments->take_over && socket == 0) {

@@ -164,6 +164,24 @@ test('one that dies on the way leaves the first where it is', { timeout: 120000 
   assert.deepEqual(seen.failed, []);
 });
 
+test('a reload that is asked for while another hub takes over disturbs neither', { timeout: 60000 }, async (t) => {
+  const hub = await startHub(t, { schemas: SCHEMAS });
+  const silent = new Peer(hub); // whom the first waits for, so that the second can be held in time
+  await once(silent.socket, 'connect');
+  const next = second(t, hub);
+  await until(() => hub.log.includes('drain for'), 'it to begin');
+  next.process.kill('SIGSTOP');
+  await until(() => / stopped$/m.test(hub.log), 'the first hub to wait for the second');
+  hub.process.kill('SIGHUP');
+  next.process.kill('SIGHUP');
+  next.process.kill('SIGCONT');
+  await until(() => next.lines.length > 0, `the second hub (${next.log})`);
+  await until(() => hub.process.exitCode !== null || hub.process.signalCode !== null, 'the first to end');
+  assert.equal(hub.process.exitCode, 0);
+  assert.equal((await run('syncline', ['--hub', hub.url, 'increment', 'post/1', 'likes', '1'])).code, 0);
+  assert.equal(await stop(next), 0, next.log);
+});
+
 test('it takes a place of its own where nobody is, and of nobody at another address', { timeout: 60000 }, async (t) => {
   const hub = await startHub(t, { schemas: SCHEMAS });
   const elsewhere = second(t, { ...hub, port: 1 });
