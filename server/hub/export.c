@@ -72,12 +72,13 @@ int64_t export_correction(const struct document *document, size_t field)
     if (type->total == NULL) {
         return 0;
     }
-    int64_t correction = type->total(document->fields[field]);
+    /* Of very many large entries a part may be beyond what fits, though the whole is not. */
+    uint64_t correction = (uint64_t)type->total(document->fields[field]);
     for (uint32_t i = 0; i < document->ledger.length; i++) {
         const struct ledger_row *row = document->ledger.places[i].item;
-        correction -= (int64_t)(row->entries[field].up - row->entries[field].down);
+        correction -= row->entries[field].up - row->entries[field].down;
     }
-    return correction;
+    return (int64_t)correction;
 }
 
 static void write_row(struct writer *writer, const struct document *document,

@@ -65,6 +65,7 @@ struct merge {
     size_t length;
     struct crdt_field *states[LIMIT_FIELDS]; /* NULL: not part of it, or it counts */
     int64_t growth[LIMIT_FIELDS];
+    bool overflows;                  /* so many have counted so much that no number holds it */
     int64_t corrected[LIMIT_FIELDS]; /* by how much the journal's own counts are to be now */
     bool has_correction[LIMIT_FIELDS];
     size_t dots_left;
@@ -244,8 +245,11 @@ static void count(struct merge *merge)
     for (size_t field = 0; field < merge->document->schema->length; field++) {
         for (size_t i = 0; i < merge->length; i++) {
             struct crdt_entry claimed;
-            if (merge->known[i].row != merge->journal) {
-                merge->growth[field] += growth_of(merge, &merge->known[i], field, &claimed);
+            const struct known *known = &merge->known[i];
+            int64_t *growth = &merge->growth[field];
+            if (known->row != merge->journal &&
+                __builtin_add_overflow(*growth, growth_of(merge, known, field, &claimed), growth)) {
+                merge->overflows = true;
             }
         }
     }
@@ -275,7 +279,7 @@ static struct crdt_join join_of(const struct merge *merge, struct crdt_entry *no
 
 static enum crdt_status check(const struct merge *merge, const struct crdt_join *join)
 {
-    enum crdt_status status = CRDT_OK;
+    enum crdt_status status = merge->overflows ? CRDT_OVERFLOW : CRDT_OK;
     for (size_t i = 0; i < merge->document->schema->length && status == CRDT_OK; i++) {
         struct crdt_field *field = merge->document->fields[i];
         if (field->type->grow != NULL) {

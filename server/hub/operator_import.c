@@ -178,6 +178,11 @@ static void read_ledger(struct plan *plan)
         hub_fail(plan->hub, HUB_NO_MEMORY);
     }
     qsort(plan->names, plan->name_count, sizeof *plan->names, by_bytes);
+    for (size_t i = 1; i < plan->name_count; i++) {
+        if (replica_id_equal(&plan->names[i - 1], &plan->names[i])) { /* it would count twice */
+            refuse(plan, "This is no export, or it is damaged.");
+        }
+    }
 }
 
 /* --- states --- */

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { decode, encode } from '@msgpack/msgpack';
 import { connect } from 'syncline';
 import { declarationOf } from 'syncline/internal/protocol/declarations';
 import { callOf } from '../clients/oracle.mjs';
@@ -234,4 +235,25 @@ test('what a hub has forgotten who made does not come back to it', { timeout: 60
   assert.equal(await importInto(b, await exportOf(a)), '1 changed, 0 as they were, 0 refused\n');
   await syncline(b, undefined, 'add', 'post/1', 'tags', 'y');
   await refuses(a, await exportOf(b), /BAD_PARAMETERS: The export holds what this hub has forgotten who made/);
+});
+
+test('rows of a forged export count neither twice nor beyond all numbers', { timeout: 60000 }, async (t) => {
+  const [a, b] = [await started(t), await startHub(t)];
+  const parts = decode(Buffer.from(JSON.parse(await exportOf(a)).state, 'base64'));
+  const [number] = parts[7].find(([, name]) => name === 'likes');
+  const forge = (ledger) => JSON.stringify({ state: Buffer.from(encode(parts.map((part, i) => (i === 2 ? new Uint8Array(16).fill(7) : i === 5 ? ledger : part)))).toString('base64') });
+  const replica = (n) => Buffer.from(`01970000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`.replaceAll('-', ''), 'hex');
+  await refuses(b, forge(Buffer.concat([parts[5], parts[5]])), /BAD_PARAMETERS: This is no export, or it is damaged/);
+  const much = Array.from({ length: 2049 }, (_, n) => encode([replica(n), 1, [[number, n === 2048 ? 10000 : Number.MAX_SAFE_INTEGER, 0]]]));
+  for (const rows of [1, 1030, 2049]) { // beyond 53, 63, and 64 bits, where it would begin again
+    const { code, stderr } = await run('syncline', ['--hub', b.url, 'import'], { input: forge(Buffer.concat([parts[5], ...much.slice(0, rows)])) });
+    assert.match(stderr, /line 1: refused: OVERFLOW/);
+    assert.equal(code, 1);
+  }
+  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 0);
+  await b.kill();
+  await b.start(); // the refusals are in the journal
+  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 0);
+  assert.equal(await importInto(b, forge(parts[5])), '1 changed, 0 as they were, 0 refused\n');
+  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 5);
 });
