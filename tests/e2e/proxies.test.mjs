@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -121,6 +122,20 @@ const refused = (socket) => new Promise((resolve, reject) => {
 const closed = (socket) => once(socket, 'close').then(([code]) => code);
 const opened = async (socket) => { await once(socket, 'open'); return socket; };
 
+/** A request of a backend; what has come of the answer is in `text`, also before it ends. */
+function ask(proxy, path, { method = 'GET', body } = {}) {
+  const answer = { text: '' };
+  const request = https.request(proxy.origin + path, { method, ca: proxy.ca, headers: body === undefined ? {} : { 'content-type': 'application/json' } });
+  answer.ended = new Promise((resolve, reject) => {
+    request.on('error', reject).on('response', (response) => {
+      response.on('data', (data) => { answer.text += data; }).on('error', () => {}).on('close', () => resolve(response.statusCode));
+    });
+  });
+  answer.stop = () => request.destroy();
+  request.end(body);
+  return answer;
+}
+
 for (const name of Object.keys(proxies)) {
   test(`${name}: a client edits, also across a restart of the hub`, { timeout: 60000 }, async (t) => {
     const hub = await startHub(t);
@@ -135,6 +150,18 @@ for (const name of Object.keys(proxies)) {
     await hub.start();
     await post.saved;
     await until(() => other.likes.value === 3, 'the edit that waited');
+  });
+
+  test(`${name}: a backend watches, and edits as much at once as the hub takes`, { timeout: 60000 }, async (t) => {
+    const proxy = await startProxy(t, name, await startHub(t));
+    const watch = ask(proxy, '/api/documents/post/42/watch');
+    t.after(watch.stop);
+    await until(() => watch.text.includes('"likes":0'), 'the first event');
+    const padded = (bytes) => '{"by": 1}'.padEnd(bytes);
+    const edit = (bytes) => ask(proxy, '/api/documents/post/42/likes/increment', { method: 'POST', body: padded(bytes) }).ended;
+    assert.equal(await edit(1024 * 1024), 200);
+    await until(() => watch.text.includes('"likes":1'), 'the edit, at once');
+    assert.equal(await edit(1024 * 1024 + 1), 413);
   });
 
   test(`${name}: an idle connection stays`, { timeout: 60000 }, async (t) => {
