@@ -1,6 +1,7 @@
 #!/bin/sh
 # image.sh FOLDER: builds the Dockerfile's image with buildah, in FOLDER and nowhere else, and prints the name that tests call it by.
-# No registry is asked: debian:bookworm-slim is made by debootstrap from Debian's own packages. Only root may do this.
+# No registry is asked: debian:bookworm-slim is made by debootstrap from Debian's own packages, with ca-certificates, which the real one lacks,
+# since this machine's stand in their place. Only root may do this.
 set -eu
 
 folder=$1

@@ -1,6 +1,7 @@
 #!/bin/sh
 # image.test.sh FOLDER: builds the image (image.sh) and runs what it says it runs, as the user it says, in a network of its own; asks for its
-# health as it says; stops it by the signal it names. Prints what it has seen; fails at the first that is not so. Only root may do this.
+# health as it says; stops it by the signal it names. Prints what it has seen; fails at the first that is not so. What a daemon does (volumes, ports,
+# a read-only root, asking for health by the clock) is not part of it. Only root may do this.
 set -eu
 
 folder=$1
