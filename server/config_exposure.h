@@ -7,8 +7,9 @@
 /*
  * Without tokens everybody has all rights, so only the loopback address will do; and tokens that
  * travel in the clear are anybody's. Nothing is safe by accident: another address needs tokens, and
- * TLS or `behind_proxy: true`. False: it lacks them; a line with the configuration's `path` was
- * appended to `mistakes`.
+ * TLS or `behind_proxy: true`. So does the internal one, by which clients come in as well, and
+ * which has no TLS. False: it lacks them; a line with the configuration's `path` was appended to
+ * `mistakes` for each.
  */
 HUB_CHECKED bool config_check_exposure(const struct config *config, const char *path,
                                        struct buffer *mistakes);

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { makeAuthority } from './certificates.mjs';
 import { behindProxy, folder, postSchema, run, startHub } from './support.mjs';
 
 const TOKENS = /without "tokens" whoever reaches the hub may read and edit everything\. Add "tokens"/;
@@ -41,5 +42,30 @@ test('a loopback address needs neither, and one behind a proxy needs tokens', { 
   for (const [host, config] of [['127.0.0.1', ''], ['[::1]', ''], ['127.0.0.2', ''], ['0.0.0.0', behindProxy(t)]]) {
     const hub = await startHub(t, { host, config });
     assert.equal(await hub.stop(), 0, hub.log);
+  }
+});
+
+test('an internal address that others reach needs the same, since clients come in there as well', { timeout: 60000 }, async (t) => {
+  const dir = folder(t);
+  const file = join(dir, 'hub.yaml');
+  const [proxy, tokens] = behindProxy(t).split('\n');
+  const files = makeAuthority(t).issue();
+  const tls = `tls: {certificate_file: ${files.certificate}, key_file: ${files.key}}`;
+  const clear = /it has no TLS, so tokens would travel in the clear\. Listen there on 127\.0\.0\.1/;
+  for (const [listen, internal, config, sentence] of [
+    ['127.0.0.1:0', '0.0.0.0:0', '', TOKENS],
+    ['127.0.0.1:0', '[::]:0', `console: on\n${proxy}`, TOKENS],
+    ['127.0.0.1:0', '192.0.2.7:0', tokens, clear],
+    ['0.0.0.0:0', '0.0.0.0:0', `${tokens}\n${tls}`, clear],
+    ['127.0.0.1:0', '0.0.0.0:0', `${proxy}\n${tokens}`, undefined],
+    ['127.0.0.1:0', '127.0.0.2:0', '', undefined],
+  ]) {
+    writeFileSync(file, `listen: "${listen}"\ninternal: "${internal}"\ndata: ${join(dir, 'hub.db')}\n${config}\nschemas:\n  ${postSchema}\n`);
+    const { code, stderr } = await run('synclined', ['check', '--config', file]);
+    assert.equal(code, sentence === undefined ? 0 : 2, `${listen} ${internal} ${config}: ${stderr}`);
+    if (sentence === undefined) continue;
+    assert.match(stderr, sentence);
+    assert.ok(stderr.startsWith(`${file}: internal: `), stderr);
+    assert.equal((await run('synclined', ['serve', '--config', file])).code, 2);
   }
 });
