@@ -96,6 +96,8 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
   const report = (problem: Problem) => events.emit('error', problem);
   const handles = new Map<string, DocumentHandle>();
   const streams = new Map<number, DocumentHandle>();
+  /** What `pending` tells: with thousands of documents a sum of all would cost more than the edit. */
+  let total = 0;
   /** Those that no app has opened, for the edits that wait in them. */
   const quiet = new Set<string>();
   const waits = new Map<DocumentHandle, ReturnType<typeof setTimeout>>();
@@ -297,10 +299,6 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     return [...handles.values()].reduce((sum, { document }) => sum + document.pending, 0);
   }
 
-  function tellPending(): void {
-    events.emit('pending', pending());
-  }
-
   function open(name: string): Document {
     if (connection.status === 'closed') throw new Error('the client is closed');
     const handle = handles.get(name) ?? start(name);
@@ -312,6 +310,12 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
     if (new TextEncoder().encode(name).length > NAME_BYTES) throw new RangeError(`a document's name has at most ${NAME_BYTES} bytes`);
     const declarations = declarationsOf(name);
     const loaded = types.wait(declarations ?? []);
+    let counted = 0;
+    const tellPending = (count: number): void => {
+      total += count - counted;
+      counted = count;
+      events.emit('pending', total);
+    };
     const handle = createDocument(name, mint, loaded === undefined ? declarations : undefined, wantFlush, () => {
       const stream = handle.session.stream();
       if (handles.get(name) !== handle) return; // closed twice
@@ -319,7 +323,7 @@ export function createClient(url: string, options: ConnectOptions = {}): ClientC
       loading.delete(handle);
       waitNoMore(handle);
       if (!quiet.delete(name) && handle.session.pending() > 0) keeper?.flushSoon();
-      tellPending();
+      tellPending(0);
       if (stream !== null) {
         streams.delete(stream);
         connection.send({ type: 'CLOSE', id: stream, code: '', text: '' });
