@@ -201,6 +201,24 @@ static void read_lists(struct run *run)
 
 /* --- what was promised --- */
 
+/* The field that reloads add is nobody's to edit; it is shown if it is declared in the end. */
+static void drop_later(struct run *run, char *shown)
+{
+    static const char end[] = ",\"later\":false}";
+    static const char name[] = "later";
+    const struct schema *schema = &run->host.config.schemas->schemas[0];
+    struct bytes field = {(const uint8_t *)name, sizeof name - 1};
+    size_t length = strlen(shown);
+    char *at = length < sizeof end ? shown : shown + length - (sizeof end - 1);
+    bool there = strcmp(at, end) == 0;
+    if (there != (schema_field_by_name(schema, field) != NULL)) {
+        host_violation(&run->host, "what is shown is not what is declared");
+    }
+    if (there) {
+        memcpy(at, "}", sizeof "}");
+    }
+}
+
 static void check_document(struct run *run, unsigned document)
 {
     struct buffer expected;
@@ -214,6 +232,7 @@ static void check_document(struct run *run, unsigned document)
     history_write(&run->history, document, &expected);
     device_show(device, &shown);
     run->host.hash = bytes_hash(buffer_bytes(&shown), run->host.hash);
+    drop_later(run, (char *)shown.data);
     if (expected.length > shown.length || memcmp(expected.data, shown.data, expected.length) != 0 ||
         !history_may_show_name(&run->history, document,
                                (const char *)shown.data + expected.length)) {

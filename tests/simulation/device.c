@@ -24,17 +24,20 @@ static const struct {
     {"note", "mv-register", "{\"of\":\"any\"}"},
     {"open", "flag", "{\"wins\":\"disable\"}"},
     {"name", "lww-register", "{\"of\":\"string\"}"},
+    {"later", "flag", "{\"wins\":\"enable\"}"}, /* that reloads add, and take out */
 };
+
+enum { FIELDS = sizeof fields / sizeof *fields };
 
 static struct bytes text_bytes(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-void device_declare(struct schema_set *schemas)
+void device_declare(struct schema_set *schemas, bool longer)
 {
     struct schema *schema = schema_set_add(schemas, text_bytes("all"));
-    for (size_t i = 0; schema != NULL && i < sizeof fields / sizeof *fields; i++) {
+    for (size_t i = 0; schema != NULL && i < FIELDS - (longer ? 0 : 1); i++) {
         struct schema_field *added = schema_add_field(schema, text_bytes(fields[i].name));
         if (added == NULL) {
             abort();

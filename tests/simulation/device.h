@@ -40,7 +40,7 @@ struct device {
 };
 
 /* The fields of the documents that all have open. */
-void device_declare(struct schema_set *schemas);
+void device_declare(struct schema_set *schemas, bool longer);
 
 void device_init(struct device *device, unsigned number, unsigned document, struct line *line,
                  struct history *history, struct random *random);

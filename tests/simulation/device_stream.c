@@ -232,6 +232,8 @@ static void on_closed(struct device *device, const struct session_news *news)
 {
     if (strcmp(news->code, "UNAVAILABLE") == 0) {
         line_leave(device->line, false);
+    } else if (strcmp(news->code, "SCHEMA_CHANGED") == 0) {
+        device_open(device);
     } else if (strcmp(news->code, "REPLICA_IN_USE") == 0) {
         device_begin_again(device); /* an OPEN of its own has come late, on a line it has left */
     } else {

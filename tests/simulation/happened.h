@@ -47,7 +47,8 @@
     X(RESTORE, "backups restored")                                                                 \
     X(LOST_END, "journals that lost their end, relaxed")                                           \
     X(SLOW, "clients that read nothing while others wrote")                                        \
-    X(OUT_OF_MEMORY, "ends of the hub for want of memory")
+    X(OUT_OF_MEMORY, "ends of the hub for want of memory")                                         \
+    X(RELOAD, "reloads of other schemas")
 
 enum happened {
 #define X(name, text) HAPPENED_##name,

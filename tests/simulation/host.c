@@ -9,6 +9,7 @@
 #include "tests/simulation/disk_file.h"
 #include "tests/simulation/host_network.h"
 #include "tests/simulation/memory.h"
+#include "tests/simulation/reload.h"
 
 /* Seconds behind which UUIDs and clocks make sense. */
 static const uint64_t BEGIN_MS = 1700000000000;
@@ -37,12 +38,13 @@ void host_violation(struct host *host, const char *format, ...)
     va_end(arguments);
 }
 
-void host_init(struct host *host, const char *path, void (*declare)(struct schema_set *schemas))
+void host_init(struct host *host, const char *path,
+               void (*declare)(struct schema_set *schemas, bool longer))
 {
     *host = (struct host){.now_ms = BEGIN_MS, .declare = declare};
     (void)snprintf(host->path, sizeof host->path, "%s", path);
     hub_config_init(&host->config);
-    host->config.schemas = &host->schemas;
+    host->config.schemas = &host->schemas[0];
     buffer_init(&host->batch, LIMIT_BODY_BYTES);
 }
 
@@ -78,12 +80,11 @@ static bool replay(struct host *host, char reason[STORAGE_ERROR_BYTES])
 static bool open_storage(struct host *host, char reason[STORAGE_ERROR_BYTES])
 {
     struct storage_info info;
-    schema_set_finish(&host->schemas);
-    host->schemas = (struct schema_set){0};
-    host->declare(&host->schemas);
+    schema_set_finish(host->config.schemas);
+    host->declare(host->config.schemas, host->longer);
     bool before = memory_inside(true);
-    bool opened =
-        storage_open(&host->storage, host->path, host->config.relaxed, &host->schemas, reason);
+    bool opened = storage_open(&host->storage, host->path, host->config.relaxed,
+                               host->config.schemas, reason);
     (void)memory_inside(before);
     if (opened) {
         storage_info(host->storage, &info);
@@ -144,6 +145,7 @@ void host_kill(struct host *host)
         host_violation(host, "the hub's process leaves %zu bytes behind", memory_held());
     }
     host->appending = host->storing = host->more = host->failed = false;
+    host->reload = RELOAD_NONE;
     for (size_t i = 0; i < HOST_WIRES; i++) {
         host_end_wire(&host->wires[i]);
     }
@@ -156,7 +158,8 @@ void host_finish(struct host *host)
         host->wires[i].client_is_there = false;
         host_end_wire(&host->wires[i]);
     }
-    schema_set_finish(&host->schemas);
+    schema_set_finish(&host->schemas[0]);
+    schema_set_finish(&host->schemas[1]);
     buffer_finish(&host->batch);
 }
 
@@ -216,6 +219,13 @@ bool host_complete(struct host *host)
     (void)memory_inside(before);
     if (!polled) {
         return false;
+    }
+    if (completion.kind == STORAGE_DECLARED || completion.kind == STORAGE_DECLARE_FAILED) {
+        reload_declared(host, &completion);
+        before = memory_inside(true);
+        storage_completion_finish(&completion);
+        (void)memory_inside(before);
+        return true;
     }
     struct hub_event event = {.kind = event_of(completion.kind),
                               .position = completion.position,

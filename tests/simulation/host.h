@@ -19,8 +19,10 @@ struct host_event;
 
 struct host {
     struct hub_config config;
-    struct schema_set schemas;
-    void (*declare)(struct schema_set *schemas);
+    struct schema_set schemas[2]; /* the hub's, and those to come */
+    void (*declare)(struct schema_set *schemas, bool longer);
+    bool longer; /* the operator's file declares a field more */
+    enum { RELOAD_NONE, RELOAD_SETTLING, RELOAD_DECLARING, RELOAD_DECLARED } reload;
     /* Told of what the hub's file says of its journal, at each start, ... */
     void (*opened)(void *context, const struct storage_info *info);
     /* ... and of each batch that is in the journal, once or again. */
@@ -49,7 +51,8 @@ struct host {
 
 /* `path` is a name on the disk; a lock file is made there on the real one. `declare` adds the
  * schemas, at each start. */
-void host_init(struct host *host, const char *path, void (*declare)(struct schema_set *schemas));
+void host_init(struct host *host, const char *path,
+               void (*declare)(struct schema_set *schemas, bool longer));
 void host_finish(struct host *host);
 
 /* False: the hub refuses to start, for `reason`, as it may where the disk or memory fails. */

@@ -6,6 +6,7 @@
 #include "tests/simulation/disk_file.h"
 #include "tests/simulation/host.h"
 #include "tests/simulation/memory.h"
+#include "tests/simulation/reload.h"
 #include "tests/simulation/tokens.h"
 
 struct host_event {
@@ -215,4 +216,5 @@ void host_step(struct host *host, struct hub_event event)
         free(taken);
     }
     host->stepping = false;
+    reload_go_on(host);
 }

@@ -8,7 +8,16 @@
 enum { DEVICES_MIN = 2, DEVICES_MORE = 7, STEPS_MIN = 200, STEPS_MORE = 1800 };
 
 /* What goes wrong in a run, a bit each. */
-enum mood { CLIENTS = 1, DEATHS = 2, DISK = 4, MEMORY = 8, BACKUPS = 16, LONG = 32, MOODS = 64 };
+enum mood {
+    CLIENTS = 1,
+    DEATHS = 2,
+    DISK = 4,
+    MEMORY = 8,
+    BACKUPS = 16,
+    LONG = 32,
+    RELOADS = 64,
+    MOODS = 128
+};
 
 /* How often each step comes, in a run where all goes well. */
 static const struct {
@@ -47,6 +56,7 @@ static const struct {
     [STEP_MEMORY] = {"memory runs out", 20, MEMORY},
     [STEP_BACKUP] = {"the hub is backed up", 3, BACKUPS},
     [STEP_RESTORE] = {"a backup of the hub is restored", 2, BACKUPS},
+    [STEP_RELOAD] = {"the hub is to have other schemas", 5, RELOADS},
 };
 
 const char *step_text(enum step_kind kind) { return kinds[kind].text; }

@@ -40,6 +40,7 @@ enum step_kind {
     STEP_MEMORY,  /* an allocation of the hub's fails */
     STEP_BACKUP,  /* of the hub's file */
     STEP_RESTORE, /* of that */
+    STEP_RELOAD,  /* of other schemas */
     STEP_KINDS
 };
 

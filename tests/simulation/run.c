@@ -7,6 +7,7 @@
 #include "tests/simulation/backup.h"
 #include "tests/simulation/boot.h"
 #include "tests/simulation/memory.h"
+#include "tests/simulation/reload.h"
 #include "tests/simulation/run_state.h"
 
 enum {
@@ -304,6 +305,9 @@ static void take_step(struct run *run, const struct step *step)
         return;
     case STEP_RESTORE:
         restore_backup(run, &random);
+        return;
+    case STEP_RELOAD:
+        reload_begin(&run->host);
         return;
     default:
         take_device_step(run, step, &random);
