@@ -49,6 +49,7 @@ struct asked {
     bool failed;
     uint64_t heard;    /* how often something came */
     uint64_t retry_ms; /* the hub has no room now, but then; 0: it has not said so */
+    bool undeclared;
 };
 
 static void on_answer(void *context, struct bytes value)
@@ -77,18 +78,22 @@ static void on_ended(void *context, bool complete)
     asked->complete = complete;
 }
 
-static bool on_refused(void *context, struct bytes details)
+static bool on_refused(void *context, const struct packet_error *error)
 {
+    static const char undeclared[] = "UNKNOWN_SCHEMA";
     struct asked *asked = context;
-    asked->retry_ms = data_number(details, "retry_ms");
-    return asked->retry_ms > 0;
+    asked->retry_ms = data_number(error->details, "retry_ms");
+    asked->undeclared = asked->call->passes_undeclared &&
+                        bytes_equal(error->code, (struct bytes){(const uint8_t *)undeclared,
+                                                                sizeof undeclared - 1});
+    return asked->retry_ms > 0 || asked->undeclared;
 }
 
 static bool is_done(void *context)
 {
     const struct asked *asked = context;
     bool transfers = asked->call->taken != NULL;
-    return asked->failed || asked->retry_ms > 0 ||
+    return asked->failed || asked->undeclared || asked->retry_ms > 0 ||
            (asked->answered && (!transfers || asked->ended));
 }
 
@@ -126,6 +131,9 @@ static int ask_once(struct link *link, struct asked *asked, const char **why)
     }
     if (asked->failed) {
         return data_fail(EXIT_FAILURE, "out of memory", "");
+    }
+    if (asked->undeclared) {
+        return DATA_UNDECLARED;
     }
     if (asked->retry_ms == 0 && call->taken != NULL && !asked->complete) {
         return data_fail(EXIT_FAILURE, "the hub gave up in the middle", "its log says why");

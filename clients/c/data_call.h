@@ -4,7 +4,7 @@
 
 #include "clients/c/data.h"
 
-enum { DATA_USAGE = 2, DATA_PARAMETERS_BYTES = 1 << 24 };
+enum { DATA_USAGE = 2, DATA_UNDECLARED = 3, DATA_PARAMETERS_BYTES = 1 << 24 };
 
 struct data_call {
     const char *method;
@@ -14,14 +14,15 @@ struct data_call {
     void *context;
     struct buffer *answer; /* the RESULT's value */
     uint64_t timeout_ms;
-    bool waits; /* the hub works for long: while it is there, it may be silent */
+    bool waits;             /* the hub works for long: while it is there, it may be silent */
+    bool passes_undeclared; /* a document of a schema that the hub does not know is no failure */
 };
 
 /* Says it, with `detail` unless that is empty, and answers the code. */
 int data_fail(int code, const char *what, const char *detail);
 
 /* Makes the call and waits until its answer is whole; where the hub has no room now, again when it
- * says, for `timeout_ms` at most. The exit code. */
+ * says, for `timeout_ms` at most. The exit code; or DATA_UNDECLARED, if the call passes that. */
 int data_ask(struct link *link, const struct data_call *call);
 
 /* The pair of that name, in a raw map; no bytes: there is none. */

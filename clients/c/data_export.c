@@ -22,6 +22,7 @@ struct transfer {
     struct buffer answer;
     struct buffer state; /* of one document */
     struct buffer text;
+    size_t left_out; /* documents of schemas that the hub does not know */
 };
 
 static void transfer_init(struct transfer *transfer, struct link *link,
@@ -53,6 +54,7 @@ static int ask(struct transfer *transfer, const char *method,
                                         .answer = &transfer->answer,
                                         .timeout_ms = transfer->options->timeout_ms,
                                         .waits = true,
+                                        .passes_undeclared = strcmp(method, "export") == 0,
                                     });
 }
 
@@ -129,6 +131,10 @@ static int export_one(struct transfer *transfer, struct bytes name)
     write_string(&writer, name);
     buffer_clear(&transfer->state);
     int code = ask(transfer, "export", take_state);
+    if (code == DATA_UNDECLARED) {
+        transfer->left_out++;
+        return EXIT_SUCCESS;
+    }
     if (code != EXIT_SUCCESS || transfer->state.length == 0) {
         return code;
     }
@@ -216,6 +222,12 @@ int data_export(struct link *link, const struct data_options *options)
     struct transfer transfer;
     transfer_init(&transfer, link, options);
     int code = export_all(&transfer);
+    if (transfer.left_out > 0) {
+        (void)fprintf(stderr,
+                      "syncline: %zu documents are of schemas that the hub does not declare, and "
+                      "were left out\n",
+                      transfer.left_out);
+    }
     transfer_finish(&transfer);
     if (fflush(stdout) != 0 && code == EXIT_SUCCESS) {
         return data_fail(EXIT_FAILURE, "standard output cannot be written", "");

@@ -296,7 +296,7 @@ static void on_call_refused(struct link *link, const struct packet *packet)
 {
     struct link_call asked = link->asking.call;
     explain_error(link, packet);
-    if (asked.refused != NULL && asked.refused(asked.context, packet->error.details)) {
+    if (asked.refused != NULL && asked.refused(asked.context, &packet->error)) {
         link->asking.call.method = NULL;
     } else {
         link->failed = true;

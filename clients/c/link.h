@@ -50,8 +50,8 @@ struct link_call {
      * up. `taken` answers false where they cannot be kept: the link ends. */
     bool (*taken)(void *context, struct bytes bytes);
     void (*ended)(void *context, bool complete);
-    /* The hub refuses, with these details (raw). True: the call is over, and the link stays. */
-    bool (*refused)(void *context, struct bytes details);
+    /* The hub refuses. True: the call is over, and the link stays. */
+    bool (*refused)(void *context, const struct packet_error *error);
     void *context;
 };
 

@@ -6,7 +6,7 @@
  *         SEED=n runs it alone.
  */
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { decode, encode } from '@msgpack/msgpack';
@@ -146,6 +146,18 @@ test('a pattern chooses documents, and a large one travels in parts', { timeout:
   const copy = open(t, b, 'post/large');
   await copy.synced;
   assert.deepEqual(copy.tags.value, doc.tags.value);
+});
+
+test('a schema that was taken out takes no other document out of an export', { timeout: 60000 }, async (t) => {
+  const a = await startHub(t, { schemas: 'a: {n: g-counter}\n  b: {n: g-counter}\n  c: {n: g-counter}' });
+  for (const name of ['a/1', 'b/1', 'c/1']) await syncline(a, undefined, 'increment', name, 'n');
+  writeFileSync(a.file, readFileSync(a.file, 'utf8').replace('  b: {n: g-counter}\n', ''));
+  await a.stop();
+  await a.start();
+  const { code, stdout, stderr } = await run('syncline', ['--hub', a.url, 'export']);
+  assert.deepEqual(stdout.trimEnd().split('\n').map((line) => JSON.parse(line).document), ['a/1', 'c/1']);
+  assert.match(stderr, /1 documents are of schemas that the hub does not declare, and were left out/);
+  assert.equal(code, 0);
 });
 
 test('an import that cannot be good changes nothing, and says why', { timeout: 60000 }, async (t) => {
