@@ -256,6 +256,7 @@ static void ask(struct run *run, struct fuzz_input *input)
     static const char *const keys[] = {"", "k1", "k2"};
     static const char *const types[] = {"application/json"};
     static const char *const ids[] = {""};
+    static const char *const tags[] = {"", "*", "\"x\", W/\"y\"", "W/", ", \t,W/*"};
     struct net_request request = {.id = run->length, .method = CHOOSE(input, methods)};
     request.path = CHOOSE(input, paths);
     request.query = CHOOSE(input, queries);
@@ -263,6 +264,7 @@ static void ask(struct run *run, struct fuzz_input *input)
     request.content_type = CHOOSE(input, types);
     request.idempotency_key = CHOOSE(input, keys);
     request.last_event_id = CHOOSE(input, ids);
+    request.if_none_match = CHOOSE(input, tags);
     run->asked[run->length++] = (struct asked){.there = true};
     api_request(run->api, &request);
 }
