@@ -8,6 +8,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { createScope } from '../bench/scope.mjs';
 import { pinned, pinnedBeside } from '../bench/servers.mjs';
 import { figure, printTable } from '../bench/table.mjs';
@@ -33,7 +34,7 @@ const LATE_MS = 30000;
 const BRIEF_SECONDS = 4;
 /** A machine that does not reach a limit within the time tries again for longer, up to this. */
 const LONGEST_SECONDS = 60;
-const BRIEF = ['silent', 'slowloris', 'storm-upgrade', 'pings', 'half-messages', 'errors', 'subscribe-many', 'no-files'];
+const BRIEF = ['silent', 'slowloris', 'storm-upgrade', 'pings', 'half-messages', 'errors', 'subscribe-many', 'api-edits', 'no-files'];
 
 const schemas = 'post: {likes: g-counter, tags: {type: or-set, of: string}}';
 const configOf = ({ config = '', limits = '', memory }) =>
@@ -82,8 +83,9 @@ async function play(scenario, seconds) {
     const share = (processor(hub) - cpu) / (Date.now() - start);
     const most = stop();
     const seen = await healed(hub, files, token);
+    const left = await valuesOf(hub, scenario.left?.document);
     const code = await hub.stop();
-    return { before, during, base, most, fresh, tried, share, seen, code, log: hub.log };
+    return { before, during, base, most, fresh, tried, share, seen, left, code, log: hub.log };
   } finally {
     await scope.end();
   }
@@ -106,13 +108,20 @@ async function healed(hub, files, token) {
   return health(hub);
 }
 
-function faults(scenario, { during, base, most, fresh, seen, code, log }) {
+async function valuesOf(hub, document) {
+  if (document === undefined) return undefined;
+  const answer = await fetch(`${hub.http}/api/documents/${document}`);
+  return (await answer.json()).values;
+}
+
+function faults(scenario, { during, base, most, fresh, seen, left, code, log }) {
   const grown = most.rss - base.rss;
   return [
     [grown > boundMib(scenario), `grew by ${grown.toFixed(0)} MiB, beyond ${boundMib(scenario).toFixed(0)}`],
     [during.most > LATE_MS, `an edit took ${during.most.toFixed(0)} ms to the other of the pair, beyond ${LATE_MS}`],
     [scenario.newcomer !== false && typeof fresh !== 'number', `nobody else could come in: ${fresh}`],
     [scenario.cut !== undefined && seen[scenario.cut] === 0, `${scenario.cut} is 0: the limit was not reached`],
+    [!isDeepStrictEqual(left, scenario.left?.values), `${scenario.left?.document} is ${JSON.stringify(left)}`],
     [code !== 0 || /left-open|Sanitizer|runtime error/.test(log), `ended with ${code}: ${log.slice(-300)}`],
   ].filter(([is]) => is).map(([, text]) => text);
 }

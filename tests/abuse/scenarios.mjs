@@ -3,7 +3,8 @@
  * `connections` of it that stay open, and `buffers`, how many of the budgets of `limits.buffers` it aims at, make the bound of the hub's memory (abuse.mjs). `newcomer: false`:
  * nobody else can get in meanwhile, which is what is tried. `cut`: what the hub must have cut, as /health counts it. `memory`: the
  * limit of that name, in MiB, if documents are what is tried. `gone`: in the middle the abusers' `process` stops, or their `network` is
- * cut, and the hub must let go of them. `keys`: the hub wants tokens, and `attack` is told how to make one.
+ * cut, and the hub must let go of them. `keys`: the hub wants tokens, and `attack` is told how to make one. `left`: what must stand in a
+ * document then.
  */
 import { frame, hello, ping } from '../e2e/socket.mjs';
 import { flood, greeted, greetedBy, open, packets, request } from './attack.mjs';
@@ -113,10 +114,20 @@ const http = {
     again: text('x'), every: 1000, connections: 500, return: true } },
 };
 
+const increment = Buffer.from('POST /api/documents/post/abused/likes/increment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  + 'Idempotency-Key: the-same\r\nContent-Length: 8\r\n\r\n{"by":1}');
+
+const api = {
+  'api-edits': { what: '200 connections, an edit with the same key without an end', connections: 200,
+    attack: { again: flood(increment), connections: 200 }, left: { document: 'post/abused', values: { likes: 1, tags: [] } } },
+  'api-watches': { what: '1,000 watches of what the pair edits, nothing read', connections: 1000, streams: 1000,
+    attack: { first: page('/api/documents/post/pair/watch'), connections: 1000, deaf: true } },
+};
+
 const limits = {
   'too-many': { what: '3,000 clients at a hub that takes 1,000', limits: ', connections: 1000', connections: 3000, newcomer: false,
     attack: { ...greeted(), connections: 3000, return: true } },
   'no-files': { what: '1,000 connections that say nothing, at a hub with 200 files', wrap: ['prlimit', '--nofile=200'], newcomer: false, attack: { connections: 1000, return: true } },
 };
 
-export const scenarios = { ...handshakes, ...gone, ...storms, ...frames, ...documents, ...messages, ...tokens, ...http, ...limits };
+export const scenarios = { ...handshakes, ...gone, ...storms, ...frames, ...documents, ...messages, ...tokens, ...http, ...api, ...limits };
