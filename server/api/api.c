@@ -35,7 +35,7 @@ static struct errand *find(const struct table *table, uint64_t number)
 
 struct api *api_create(const struct api_config *config)
 {
-    struct api *api = calloc(1, sizeof *api);
+    struct api *api = key_prepare() ? calloc(1, sizeof *api) : NULL;
     if (api != NULL) {
         api->config = *config;
         api->last_connection = API_CONNECTION_FIRST;
@@ -285,8 +285,9 @@ static void begin(struct api *api, const struct net_request *request)
         return;
     }
     bool edits = target.action == API_PATCH || target.action == API_POST;
-    if (edits && !key_take(errand, request)) {
-        errand_refuse(errand, PROBLEM_BAD_KEY, NULL);
+    problem = edits ? key_take(errand, request) : PROBLEM_NONE;
+    if (problem != PROBLEM_NONE) {
+        errand_refuse(errand, problem, NULL);
         return;
     }
     errand_hello(errand, token_of(request->authorization));

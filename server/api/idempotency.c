@@ -57,10 +57,22 @@ static bool take_digest(struct errand *errand, const struct net_request *request
     return good;
 }
 
-bool key_take(struct errand *errand, const struct net_request *request)
+/* OpenSSL makes itself ready at its first use, and for lack of memory then never would again. */
+bool key_prepare(void)
 {
-    return request->idempotency_key.length == 0 ||
-           (take_text(request->idempotency_key, errand->key) && take_digest(errand, request));
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    return SHA256((const uint8_t *)"", 0, digest) != NULL;
+}
+
+enum api_problem key_take(struct errand *errand, const struct net_request *request)
+{
+    if (request->idempotency_key.length == 0) {
+        return PROBLEM_NONE;
+    }
+    if (!take_text(request->idempotency_key, errand->key)) {
+        return PROBLEM_BAD_KEY;
+    }
+    return take_digest(errand, request) ? PROBLEM_NONE : PROBLEM_NO_MEMORY;
 }
 
 static bool is_under_way(const struct errand *errand)

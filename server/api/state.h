@@ -186,8 +186,11 @@ bool edit_prepare(struct errand *errand, struct bytes result);
 
 /* --- idempotency.c --- */
 
-/* False: the request's key is none. Takes its digest too. */
-bool key_take(struct errand *errand, const struct net_request *request);
+/* Before the first request. False: no memory. */
+bool key_prepare(void);
+
+/* The request's key, if it has one, and its digest; or why it cannot be had. */
+enum api_problem key_take(struct errand *errand, const struct net_request *request);
 void key_claim(struct errand *errand);
 void key_claimed(struct errand *errand, struct bytes bytes);
 

@@ -2,7 +2,8 @@
  * Goal:   the whole hub, with libwebsockets, libuv and SQLite in it, goes on when memory runs out, or stops with a sentence and the
  *         exit code 1; what it has acknowledged is there after the restart, and what clients send again counts once.
  * Method: the real process with a malloc before it that refuses the n-th allocation after the start, and some behind it, while
- *         clients connect, edit, reconnect and ask for pages; n is spread over all allocations of a run without a failure.
+ *         clients connect, edit, reconnect and ask for pages, a backend edits over HTTP with Idempotency-Keys, and webhooks tell of all
+ *         of it; n is spread over all allocations of a run without a failure.
  *         MEMORY_RUNS says how many are played; MEMORY_FIRST and MEMORY_LENGTH play one again.
  */
 import assert from 'node:assert/strict';
@@ -14,10 +15,14 @@ import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { mintReplica } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { bin, folder, sleep, startHub, until } from './support.mjs';
+import { receiver, stored, webhooks } from './webhooks.mjs';
 
 const library = join(bin, 'libfailing.so');
 const runs = Number(process.env.MEMORY_RUNS ?? 12);
 const EDITS = 30;
+const BACKEND_EDITS = 6;
+/** What jansson and the types say of a good edit, too, when they have no memory for it (docs/reliability.md). */
+const NOT_TOLD_APART = ['BAD_JSON', 'BAD_EDIT'];
 const LENGTHS = [1, 20, 400];
 
 /** The numbers that the hub's malloc shares with the test. */
@@ -89,6 +94,40 @@ class Writer {
   }
 }
 
+/** Counts by HTTP, each time with a key of its own, until it is told that it has: who is not, asks again, and that counts once. */
+class Backend {
+  constructor(hub, name) {
+    Object.assign(this, { hub, url: () => `${hub.http}/api/documents/${name}`, done: 0, closed: false, problem: '' });
+    this.ended = this.count();
+  }
+
+  async increment() {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': `edit-${this.done}` };
+    const answer = await fetch(`${this.url()}/likes/increment`, { method: 'POST', headers, body: '{"by":1}', signal: AbortSignal.timeout(5000) });
+    const text = await answer.text();
+    const { code } = JSON.parse(text);
+    if (answer.status !== 200 && answer.status < 500 && !NOT_TOLD_APART.includes(code)) this.problem ||= `answered ${answer.status}: ${text}`;
+    return answer.status === 200;
+  }
+
+  async count() {
+    while (!this.closed && this.done < BACKEND_EDITS) {
+      const counted = await this.increment().catch(() => false); // nobody is there
+      this.done += counted ? 1 : 0;
+      if (!counted) await sleep(50);
+    }
+  }
+
+  async likes() {
+    return (await (await fetch(this.url())).json()).values.likes;
+  }
+
+  close() {
+    this.closed = true;
+    return this.ended;
+  }
+}
+
 /** Clients come and go, edit, and ask; ends when everything is acknowledged. */
 async function work(hub, writers) {
   for (const name of ['post/1', 'post/2', 'post/3']) writers.push(new Writer(hub, name));
@@ -100,18 +139,27 @@ async function work(hub, writers) {
   }
 }
 
+const told = ({ got }) => Object.fromEntries(Object.entries(stored(got)).map(([name, { likes }]) => [name, likes]).sort());
+const expected = { 'post/1': EDITS, 'post/2': EDITS, 'post/3': EDITS, 'post/4': BACKEND_EDITS };
+
 const died = (hub) => hub.process.exitCode !== null || hub.process.signalCode !== null;
 
 /** Answers how it ended, '' if the hub went on, and how many allocations there were and how many of them failed. */
 async function run(t, first, length) {
   const shared = control(t);
-  const hub = await startHub(t, { wrap: ['env', `LD_PRELOAD=${library}`, `FAILING_CONTROL=${shared.path}`] });
+  const hook = await receiver(t);
+  const config = webhooks(t, [{ url: hook.url, retry_min: '1s', retry_max: '1s' }]);
+  const hub = await startHub(t, { config, wrap: ['env', `LD_PRELOAD=${library}`, `FAILING_CONTROL=${shared.path}`] });
   const writers = [];
   let end = '';
   let counted;
   let failed;
-  const settled = () => writers.every(({ acked }) => acked === EDITS);
-  const problems = () => writers.map(({ problem }) => problem).filter((problem) => problem !== '');
+  const backend = new Backend(hub, 'post/4');
+  const settled = () => {
+    assert.deepEqual({ problem: backend.problem, counted: backend.done, acked: writers.map(({ acked }) => acked) }, { problem: '', counted: BACKEND_EDITS, acked: writers.map(() => EDITS) });
+    return true;
+  };
+  const problems = () => [...writers, backend].map(({ problem }) => problem).filter((problem) => problem !== '');
   try {
     shared.set(first, length);
     await work(hub, writers);
@@ -131,10 +179,13 @@ async function run(t, first, length) {
     assert.equal(await hub.stop(), 0, hub.log);
     await hub.start();
     await until(() => writers.every(({ opened, ledger }) => opened && ledger === EDITS), `n=${first}: what was acknowledged is there`);
+    assert.equal(await backend.likes(), BACKEND_EDITS, `n=${first}: what was asked for again counts once`);
+    await until(() => { assert.deepEqual(told(hook), expected); return true; }, `n=${first}: webhooks have told of everything`);
     assert.deepEqual(problems(), [], `n=${first}`);
   } finally {
     writers.forEach((writer) => writer.close());
     await hub.kill();
+    await backend.close();
   }
   return { end, counted, failed };
 }

@@ -28,10 +28,10 @@ static const struct scenario scenarios[] = {
     {"tokens", ROOM_TOKENS, 1, true, play_tokens},             /* libjwt and jansson lose some */
     {"config", ROOM_CONFIG | ROOM_OWN, 1, false, play_config}, /* libfyaml reads through NULL */
     {"store", ROOM_STORE, 1, false, play_store},
-    {"hub", ROOM_HUB, 48, false, play_hub},
+    {"hub", ROOM_HUB, 96, false, play_hub},
     {"client", ROOM_CLIENT, 24, false, play_hub},
-    {"storage", ROOM_STORAGE, 1500, false, play_hub},
-    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, 2500, false, play_hub},
+    {"storage", ROOM_STORAGE, 3000, false, play_hub},
+    {"all", ROOM_HUB | ROOM_STORAGE | ROOM_CLIENT, 5000, false, play_hub},
 };
 
 struct sweep {
