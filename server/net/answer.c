@@ -271,9 +271,11 @@ void net_answer_problem(struct net *net, uint64_t id, const struct net_problem *
 
 static struct bytes next_piece(const struct exchange *exchange)
 {
-    struct bytes rest = {exchange->answer.data + exchange->sent,
-                         exchange->answer.length - exchange->sent};
-    if (exchange->sent >= exchange->answer.length && exchange->page.length > 0) {
+    struct bytes rest = {0};
+    if (exchange->sent < exchange->answer.length) {
+        rest = (struct bytes){exchange->answer.data + exchange->sent,
+                              exchange->answer.length - exchange->sent};
+    } else if (exchange->page.length > 0) {
         size_t sent = exchange->sent - exchange->answer.length;
         rest = (struct bytes){exchange->page.data + sent, exchange->page.length - sent};
     }
