@@ -243,7 +243,7 @@ static bool take_query(struct bytes query, enum place place, struct api_target *
 {
     bool good = true;
     size_t start = 0;
-    for (size_t i = 0; i <= query.length && good; i++) {
+    for (size_t i = 0; query.length > 0 && i <= query.length && good; i++) {
         if (i < query.length && query.data[i] != '&') {
             continue;
         }
