@@ -197,6 +197,7 @@ static void perform(struct world *world, const struct hub_effect *effect)
         keep(&world->storing, effect->bytes);
         return;
     case EFFECT_SCRUB: /* these tests do not look at deleted bytes */
+        world->scrub = effect->request;
         return;
     case EFFECT_TRIM:
         world->trimmed = effect->position;

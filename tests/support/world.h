@@ -56,6 +56,7 @@ struct world {
     struct buffer verifying;    /* its token */
     struct buffer told;         /* lines: CHANGED, VALUES and ASK */
     uint64_t asked;             /* the request of the last ASK */
+    uint64_t scrub;             /* the last one asked for */
     bool manual;                /* the test ends appends and stores itself; else they end at once */
     uint64_t wake_ms;
     uint64_t sent_bytes; /* to all connections, ever */
