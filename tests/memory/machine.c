@@ -124,7 +124,7 @@ static bool ask(struct machine *machine, const struct hub_effect *effect)
 static void take_values(struct machine *machine, const struct hub_effect *effect)
 {
     bool refused = effect->code != 0;
-    char first = effect->truncated ? '[' : '{';
+    uint8_t first = effect->truncated ? '[' : '{';
     machine->values_answered++;
     if (effect->request == 0 || effect->request > machine->values_asked) {
         machine_violation(machine, "values that nobody has asked for");
