@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { BUSY_TIMEOUT_MS = 10000 };
 
@@ -26,6 +27,7 @@ struct store *store_open(const char *path, char error[STORE_TEXT_BYTES])
         (void)snprintf(error, STORE_TEXT_BYTES, "out of memory");
         return NULL;
     }
+    mode_t before = umask(S_IRWXG | S_IRWXO); /* others are not to read what SQLite makes */
     int rc = sqlite3_open(path, &store->database);
     if (rc == SQLITE_OK) {
         rc = sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS);
@@ -33,6 +35,7 @@ struct store *store_open(const char *path, char error[STORE_TEXT_BYTES])
     if (rc == SQLITE_OK) {
         rc = sqlite3_exec(store->database, setup, NULL, NULL, NULL);
     }
+    (void)umask(before);
     if (rc != SQLITE_OK) {
         (void)snprintf(error, STORE_TEXT_BYTES, "the store %.200s cannot be used: %.200s", path,
                        rc == SQLITE_BUSY ? "another process holds it"

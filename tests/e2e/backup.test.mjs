@@ -123,8 +123,9 @@ test('the data and all that is made of it is readable for its user only', { time
   await doc.saved;
   const file = join(hub.dir, 'backup.db');
   assert.equal((await backup(hub, file)).code, 0);
+  assert.equal((await run('syncline', ['--hub', hub.url, '--store', join(hub.dir, 'store.db'), 'get', 'post/1'])).code, 0);
   const modes = () => Object.fromEntries(readdirSync(hub.dir).filter((name) => /\.db/.test(name)).map((name) => [name, (statSync(join(hub.dir, name)).mode & 0o777).toString(8)]));
-  assert.deepEqual(modes(), { 'backup.db': '600', 'hub.db': '600', 'hub.db-shm': '600', 'hub.db-wal': '600', 'hub.db.control': '600', 'hub.db.lock': '600' });
+  assert.deepEqual(modes(), { 'backup.db': '600', 'hub.db': '600', 'hub.db-shm': '600', 'hub.db-wal': '600', 'hub.db.control': '600', 'hub.db.lock': '600', 'store.db': '600' });
   await hub.stop();
   assert.equal((await run('synclined', ['restore', '--from', file, '--config', hub.file])).code, 0);
   assert.deepEqual(new Set(Object.values(modes())), new Set(['600']));
