@@ -60,8 +60,10 @@ void errand_answer(struct errand *errand, struct bytes json, uint64_t position)
     struct net_answer answer = {.code = known ? 304 : 200,
                                 .type = known ? NULL : "application/json",
                                 .headers = headers,
-                                .header_count = count,
-                                .body = known ? (struct bytes){0} : json};
+                                .header_count = count};
+    if (!known) {
+        answer.body = json;
+    }
     errand->api->config.answer(errand->api->config.context, errand->id, &answer);
     errand_over(errand);
 }
