@@ -94,6 +94,14 @@ static bool inherit(struct arguments *arguments)
     return true;
 }
 
+/* An empty one may have no bytes to point to. */
+static void show(const struct buffer *text)
+{
+    if (text->length > 0) {
+        (void)fwrite(text->data, 1, text->length, stderr);
+    }
+}
+
 static int run(struct arguments *arguments)
 {
     struct config config = {0};
@@ -107,12 +115,12 @@ static int run(struct arguments *arguments)
     buffer_init(&mistakes, MISTAKES_BYTES);
     bool read = arguments_read_config(arguments, &config, &mistakes);
     if (!read || (serves && !config_check_exposure(&config, arguments->config, &mistakes))) {
-        (void)fwrite(mistakes.data, 1, mistakes.length, stderr);
+        show(&mistakes);
     } else if (strcmp(arguments->command, "check") == 0) {
         if (config.net.warning[0] != '\0') {
             (void)fprintf(stderr, "%s: %s\n", arguments->config, config.net.warning);
         }
-        (void)fwrite(config.key_notes.data, 1, config.key_notes.length, stderr);
+        show(&config.key_notes);
         (void)printf("%s is good\n", arguments->config);
         code = EXIT_SUCCESS;
     } else if (strcmp(arguments->command, "ready") == 0) {
