@@ -19,7 +19,7 @@ test('the README’s first app', { timeout: 60000 }, async (t) => {
   const yaml = /Write `hub.yaml`:\s+```yaml\n([\s\S]*?)```/.exec(readme)[1].replaceAll(/^ {3}/gm, '');
   writeFileSync(join(dir, 'hub.yaml'), yaml);
   assert.deepEqual(await run('synclined', ['check', '--config', join(dir, 'hub.yaml')]).then(({ code }) => code), 0);
-  const shell = /Edit from the shell[^\n]*\s+```sh\n([\s\S]*?)```/.exec(readme)[1];
+  const shell = /Edit from a second shell[^\n]*\s+```sh\n([\s\S]*?)```/.exec(readme)[1];
   const commands = shell.split('\n').map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '' && !line.includes('watch'));
   assert.ok(commands.length >= 6);
