@@ -49,12 +49,23 @@ static const struct {
     const char *code;
     unsigned status;
 } statuses[] = {
-    {"TOKEN_REQUIRED", 401},   {"TOKEN_INVALID", 401}, {"TOKEN_EXPIRED", 401},
-    {"FORBIDDEN", 403},        {"BAD_NAME", 400},      {"BAD_PARAMETERS", 400},
-    {"UNKNOWN_SCHEMA", 404},   {"UNKNOWN_FIELD", 404}, {"BAD_CHANGE", 422},
-    {"BAD_ELEMENT", 422},      {"TOO_LARGE", 422},     {"BUSY", 503},
-    {"READ_ONLY", 503},        {"UNAVAILABLE", 503},   {"TOO_OFTEN", 429},
+    {"TOKEN_REQUIRED", 401},
+    {"TOKEN_INVALID", 401},
+    {"TOKEN_EXPIRED", 401},
+    {"FORBIDDEN", 403},
+    {"BAD_NAME", 400},
+    {"BAD_PARAMETERS", 400},
+    {"UNKNOWN_SCHEMA", 404},
+    {"UNKNOWN_FIELD", 404},
+    {"BAD_CHANGE", 422},
+    {"BAD_ELEMENT", 422},
+    {"TOO_LARGE", 422},
+    {"BUSY", 503},
+    {"READ_ONLY", 503},
+    {"UNAVAILABLE", 503},
+    {"TOO_OFTEN", 429},
     {"TOO_MANY_STREAMS", 429},
+    {"TOO_MANY_CONNECTIONS", 429},
 };
 
 static struct bytes text_bytes(const char *text)

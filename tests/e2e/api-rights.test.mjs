@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connect } from 'syncline';
 import { startHubWithKeys } from './tokens.mjs';
 import { ask, assertProblem } from './http.mjs';
 
@@ -37,4 +38,14 @@ test('who may only read cannot write, and a guarded field takes an admin', { tim
   const { json } = await ask(hub, 'GET', '/api/documents/post/1', { token: reader });
   assert.deepEqual(json.values, { likes: 0, price: null });
   assert.deepEqual((await price(seller, 5)).json.values, { likes: 1, price: 5 });
+});
+
+test('who has as many connections as may be is told so, and that it is to come back', { timeout: 60000 }, async (t) => {
+  const { hub, issue } = await startHubWithKeys(t, { schemas, config: 'limits: {principal_connections: 1}' });
+  const client = connect(hub.url, { schema: { cart: { items: { type: 'or-set', of: 'string' } } }, token: issue() });
+  t.after(() => client.close());
+  await client.open('cart/ann').synced;
+  const like = (sub) => ask(hub, 'POST', '/api/documents/post/1/likes/increment', { token: issue({ sub }) });
+  assertProblem(await like('ann'), 429, 'TOO_MANY_CONNECTIONS');
+  assert.equal((await like('bob')).status, 200);
 });
