@@ -29,10 +29,12 @@ static int find_holder(sqlite3 *database, const char *schema, uint32_t number,
         rc = sqlite3_step(statement);
     }
     if (rc == SQLITE_ROW) {
-        (void)snprintf(holder->key, sizeof holder->key, "%s", sqlite3_column_text(statement, 0));
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        (void)snprintf(holder->key, sizeof holder->key, "%s", key == NULL ? "" : key);
+        rc = key == NULL ? SQLITE_NOMEM : SQLITE_OK;
     }
     (void)sqlite3_finalize(statement);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int find_data(sqlite3 *database, const char *schema, uint32_t number, struct holder *holder)
@@ -61,23 +63,22 @@ struct options_text {
     char text[OPTIONS_BYTES];
 };
 
+/* Takes no memory: without any, a field would seem to be declared with other options. */
 static struct options_text options_of(const struct schema_field *field)
 {
     struct options_text options = {""};
-    struct buffer packed;
-    struct buffer shown;
-    buffer_init(&packed, OPTIONS_BYTES);
-    buffer_init(&shown, OPTIONS_BYTES - 1);
+    uint8_t bytes[OPTIONS_BYTES];
+    uint8_t text[OPTIONS_BYTES - 1];
+    struct buffer packed = {.data = bytes, .capacity = sizeof bytes, .limit = sizeof bytes};
+    struct buffer shown = {.data = text, .capacity = sizeof text, .limit = sizeof text};
     struct writer writer = writer_to(&packed);
     declaration_write_options(&writer, &field->declared);
     struct writer json = writer_to(&shown);
     struct reader reader = reader_of(buffer_bytes(&packed));
     json_value(&json, &reader);
-    if (json.status == PROTOCOL_OK && shown.length > 0) {
+    if (json.status == PROTOCOL_OK) {
         memcpy(options.text, shown.data, shown.length);
     }
-    buffer_finish(&packed);
-    buffer_finish(&shown);
     return options;
 }
 
@@ -87,6 +88,20 @@ struct known {
     char type[LIMIT_SCHEMA_NAME_BYTES + 1];
     char options[OPTIONS_BYTES];
 };
+
+/* SQLITE_NOMEM: a column that holds a text cannot be read. */
+static int read_known(sqlite3_stmt *statement, struct known *known)
+{
+    const char *type = (const char *)sqlite3_column_text(statement, 1);
+    const char *options = (const char *)sqlite3_column_text(statement, 2);
+    if (type == NULL || options == NULL) {
+        return SQLITE_NOMEM;
+    }
+    known->number = sqlite3_column_int64(statement, 0);
+    (void)snprintf(known->type, sizeof known->type, "%s", type);
+    (void)snprintf(known->options, sizeof known->options, "%s", options);
+    return SQLITE_OK;
+}
 
 static int find_field(sqlite3 *database, const char *schema, const char *name, struct known *known)
 {
@@ -101,13 +116,10 @@ static int find_field(sqlite3 *database, const char *schema, const char *name, s
         rc = sqlite3_step(statement);
     }
     if (rc == SQLITE_ROW) {
-        known->number = sqlite3_column_int64(statement, 0);
-        (void)snprintf(known->type, sizeof known->type, "%s", sqlite3_column_text(statement, 1));
-        (void)snprintf(known->options, sizeof known->options, "%s",
-                       sqlite3_column_text(statement, 2));
+        rc = read_known(statement, known);
     }
     (void)sqlite3_finalize(statement);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int add_field(sqlite3 *database, const char *schema, struct schema_field *field)

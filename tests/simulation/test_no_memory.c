@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/storage/catalog.h"
 #include "tests/simulation/memory.h"
+#include "tests/support/declared.h"
 #include "tests/support/world.h"
 
 enum { ALLOCATIONS_MAX = 1000, ATTEMPTS_MAX = 4 };
@@ -147,4 +149,85 @@ Test(no_memory, does_not_make_rows_damaged_ones)
     } while (memory_failures() > failures && n < ALLOCATIONS_MAX);
     cr_expect(gt(uint, n, 5));
     world_finish(&world);
+}
+
+/* --- what the file says of its fields --- */
+
+static void add(struct schema_set *schemas, const char *name, const char *type, const char *options)
+{
+    struct schema_field *field = schema_add_field(&schemas->schemas[0], bytes_of_text(name));
+    cr_assert(field != NULL);
+    field->declared = declared(type, options);
+}
+
+static void declare(struct schema_set *schemas)
+{
+    *schemas = (struct schema_set){0};
+    cr_assert(schema_set_add(schemas, bytes_of_text("shop")) != NULL);
+    add(schemas, "likes", "g-counter", "{}");
+    add(schemas, "stock", "bounded-counter", "{\"min\":0,\"max\":20}");
+    add(schemas, "cart", "map", "{\"of\":[\"pn-counter\",{}]}");
+}
+
+static bool number(sqlite3 *database, struct schema_set *schemas, struct catalog_error *error)
+{
+    bool good = database_begin(database, true) == SQLITE_OK &&
+                catalog_fields(database, schemas, false, error) &&
+                database_exec(database, "COMMIT") == SQLITE_OK;
+    database_rollback(database);
+    return good;
+}
+
+static void check_fields(sqlite3 *database, unsigned n)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(database,
+                                "SELECT group_concat(number || name || options, ' ') FROM fields",
+                                -1, &statement, NULL);
+    cr_assert(rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW);
+    cr_expect(eq(str, (char *)(uintptr_t)sqlite3_column_text(statement, 0),
+                 "0likes{} 1stock{\"min\":0,\"max\":20} 2cart{\"of\":[\"pn-counter\",{}]}"),
+              "allocation %u", n);
+    (void)sqlite3_finalize(statement);
+}
+
+/* They hold no data, so that a field declared with other options would begin anew. */
+static bool number_without(unsigned n, sqlite3 *database)
+{
+    struct schema_set schemas;
+    struct catalog_error error = {""};
+    size_t failures = memory_failures();
+    declare(&schemas);
+    memory_fail(n, 1);
+    (void)memory_inside(true);
+    bool good = number(database, &schemas, &error);
+    (void)memory_inside(false);
+    memory_heal();
+    bool failed = memory_failures() > failures;
+    cr_expect(good || failed, "%s", error.text);
+    cr_expect(good || error.text[0] == '\0' || strstr(error.text, "out of memory") != NULL,
+              "allocation %u: %s", n, error.text);
+    check_fields(database, n);
+    schema_set_finish(&schemas);
+    return failed;
+}
+
+Test(no_memory, does_not_make_a_field_begin_anew)
+{
+    sqlite3 *database = NULL;
+    struct catalog_error error;
+    struct schema_set schemas;
+    memory_install();
+    cr_assert(eq(int, sqlite3_open(":memory:", &database), SQLITE_OK));
+    cr_assert(catalog_create(database, &error));
+    declare(&schemas);
+    cr_assert(number(database, &schemas, &error));
+    schema_set_finish(&schemas);
+    unsigned n = 1;
+    while (n < ALLOCATIONS_MAX && number_without(n, database)) {
+        n++;
+    }
+    cr_expect(gt(uint, n, 5));
+    cr_expect(lt(uint, n, ALLOCATIONS_MAX));
+    (void)sqlite3_close(database);
 }
