@@ -201,7 +201,9 @@ static void answer(void *context, uint64_t id, const struct net_answer *given)
     FUZZ_REQUIRE(given->code >= 200 && given->code < 600 && given->code != 500);
     asked->answered = true;
     asked->more = given->more;
-    if (!given->more) {
+    if (given->code == 304) {
+        FUZZ_REQUIRE(!given->more && given->body.length == 0);
+    } else if (!given->more) {
         check_json(given->body);
     }
 }
