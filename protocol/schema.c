@@ -78,8 +78,9 @@ const struct schema_field *schema_field_by_number(const struct schema *schema, u
 const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name)
 {
     for (size_t i = 0; i < schema->length; i++) {
-        if (bytes_equal(bytes_of_text(schema->fields[i].name), name)) {
-            return &schema->fields[i];
+        const struct schema_field *field = &schema->fields[i];
+        if (!field->aside && bytes_equal(bytes_of_text(field->name), name)) {
+            return field;
         }
     }
     return NULL;

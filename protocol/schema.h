@@ -19,6 +19,7 @@ struct schema_field {
     uint64_t since;  /* who has seen the document up to here may not have seen the field, which was
                         not declared for a time; 0: it always was */
     bool frozen;     /* nobody edits it */
+    bool aside;      /* in a client: the hub serves it no more, and an edit of it may wait */
 };
 
 /* Shares of principals are told in hundredths of a percent. */
@@ -49,6 +50,7 @@ struct schema_field *schema_add_field(struct schema *schema, struct bytes name);
 
 const struct schema *schema_find(const struct schema_set *set, struct bytes name);
 const struct schema_field *schema_field_by_number(const struct schema *schema, uint64_t number);
+/* Not one that stands aside: another may have its name. */
 const struct schema_field *schema_field_by_name(const struct schema *schema, struct bytes name);
 
 /* Sorts the fields by their numbers. */

@@ -81,7 +81,7 @@ void session_finish(struct session *session)
 /* Who says what fields there are. */
 enum source {
     SOURCE_HUB,  /* `generate` writes their names into code: no two have the same */
-    SOURCE_STORE /* a field that has begun anew may stand beside one whose edits wait */
+    SOURCE_STORE /* a field that has begun anew may stand beside one whose edits wait, aside */
 };
 
 /* Numbers ascend, and find a field. */
@@ -100,7 +100,9 @@ static void read_field(struct reader *reader, struct schema *schema, enum source
     struct bytes name = read_string(reader, LIMIT_SCHEMA_NAME_BYTES);
     struct declaration declared;
     bool known = declaration_read(reader, &declared);
-    reader_skip(reader, more);
+    bool says = source == SOURCE_STORE && more > 0;
+    bool aside = says && read_bool(reader);
+    reader_skip(reader, more - says);
     if (!known) {
         return; /* of a type that a later client knows */
     }
@@ -117,6 +119,7 @@ static void read_field(struct reader *reader, struct schema *schema, enum source
     }
     field->declared = declared;
     field->number = (uint32_t)number;
+    field->aside = aside;
 }
 
 static bool same_fields(const struct schema *a, const struct schema *b)
@@ -124,6 +127,7 @@ static bool same_fields(const struct schema *a, const struct schema *b)
     bool same = a->length == b->length;
     for (size_t i = 0; same && i < a->length; i++) {
         same = a->fields[i].number == b->fields[i].number &&
+               a->fields[i].aside == b->fields[i].aside &&
                declaration_equal(&a->fields[i].declared, &b->fields[i].declared) &&
                strcmp(a->fields[i].name, b->fields[i].name) == 0;
     }
@@ -203,8 +207,8 @@ static bool copy_declaration(struct declaration *copy, const struct declaration 
     return copied;
 }
 
-/* A field that the hub serves no more stays as long as an edit of it waits: that is sent as it was
- * made and refused with a sentence, instead of vanishing. False: no memory. */
+/* A field that the hub serves no more stays aside as long as an edit of it waits: that is sent as
+ * it was made and refused with a sentence, instead of vanishing. False: no memory. */
 static bool keep_pending(const struct session *session, struct schema *schema)
 {
     for (size_t i = 0; i < session->schema.length; i++) {
@@ -218,6 +222,7 @@ static bool keep_pending(const struct session *session, struct schema *schema)
             return false;
         }
         kept->number = field->number;
+        kept->aside = true;
     }
     if (schema->length > 1) {
         qsort(schema->fields, schema->length, sizeof *schema->fields, by_number);

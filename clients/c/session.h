@@ -133,7 +133,7 @@ session_receive(struct session *session, const struct packet *packet, struct ses
 void session_save(struct session *session, struct writer *writer);
 CRDT_CHECKED enum session_status session_load(struct session *session, struct bytes saved);
 
-/* The schema as OPENED's list. */
+/* The schema as OPENED's list; a field that stands aside has `true` behind it. */
 void session_write_fields(const struct session *session, struct writer *writer);
 
 #endif

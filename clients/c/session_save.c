@@ -71,10 +71,13 @@ void session_write_fields(const struct session *session, struct writer *writer)
     write_array(writer, session->schema.length);
     for (size_t i = 0; i < session->schema.length; i++) {
         const struct schema_field *field = &session->schema.fields[i];
-        write_array(writer, 4);
+        write_array(writer, field->aside ? 5 : 4);
         write_uint(writer, field->number);
         write_text(writer, field->name);
         declaration_write(writer, &field->declared);
+        if (field->aside) {
+            write_bool(writer, true);
+        }
     }
 }
 

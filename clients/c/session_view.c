@@ -110,27 +110,36 @@ static enum session_status write_field(const struct session *session, size_t ind
     return writer->status == PROTOCOL_OK ? SESSION_OK : SESSION_NO_MEMORY;
 }
 
+static enum session_status write_all(const struct session *session, struct writer *writer)
+{
+    enum session_status status = SESSION_OK;
+    const char *before = "{";
+    for (size_t i = 0; i < session->schema.length && status == SESSION_OK; i++) {
+        const struct schema_field *field = &session->schema.fields[i];
+        if (field->aside) {
+            continue;
+        }
+        json_raw(writer, before);
+        json_quoted(writer, (struct bytes){(const uint8_t *)field->name, strlen(field->name)});
+        json_raw(writer, ":");
+        status = write_field(session, i, writer);
+        before = ",";
+    }
+    json_raw(writer, *before == '{' ? "{}" : "}");
+    return status;
+}
+
 enum session_status session_json(const struct session *session, const char *field,
                                  struct writer *writer)
 {
     if (!session->declared) {
         return SESSION_NO_SCHEMA;
     }
-    bool found = field == NULL;
-    enum session_status status = SESSION_OK;
-    json_raw(writer, field == NULL ? "{" : "");
-    for (size_t i = 0; i < session->schema.length && status == SESSION_OK; i++) {
-        const char *name = session->schema.fields[i].name;
-        if (field == NULL) {
-            json_raw(writer, i == 0 ? "" : ",");
-            json_quoted(writer, (struct bytes){(const uint8_t *)name, strlen(name)});
-            json_raw(writer, ":");
-            status = write_field(session, i, writer);
-        } else if (strcmp(field, name) == 0) {
-            found = true;
-            status = write_field(session, i, writer);
-        }
+    if (field == NULL) {
+        return write_all(session, writer);
     }
-    json_raw(writer, field == NULL ? "}" : "");
-    return found ? status : SESSION_NO_FIELD;
+    const struct schema_field *found = schema_field_by_name(
+        &session->schema, (struct bytes){(const uint8_t *)field, strlen(field)});
+    return found == NULL ? SESSION_NO_FIELD
+                         : write_field(session, (size_t)(found - session->schema.fields), writer);
 }

@@ -419,6 +419,35 @@ Test(session, an_edit_of_a_field_that_has_begun_anew_is_kept_with_it)
     expect_sends("1-1 ");
 }
 
+#define ANEW(ledger) "[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[" ledger "]]"
+
+/* The name is the new one's alone, for edits too; so it is behind a restart. */
+Test(session, a_field_that_is_served_no_more_stands_aside)
+{
+    const struct replica_id replica = {UUID(1)};
+    session_finish(&session);
+    session_init(&session, "post/1", &replica);
+    open_stream(OPENED(0));
+    increment();
+    session_disconnect(&session);
+    ask_for_stream();
+    (void)receive(ANEW("[null,0]"));
+    (void)receive("[\"SNAPSHOT\",1,0,{\"1\":5}]");
+    expect_json("{\"likes\":5}");
+    restart();
+    expect_json("{\"likes\":5}");
+    ask_for_stream();
+    (void)receive(ANEW("[null,0],[null,0]"));
+    (void)receive("[\"SNAPSHOT\",1,0,{\"1\":5}]");
+    increment();
+    cr_assert(eq(u64, session_pending(&session), 2));
+    expect_json("{\"likes\":6}");
+    session_disconnect(&session);
+    ask_for_stream();
+    (void)receive("[\"OPENED\",1,[],3,0,[[null,0],[null,0]]]");
+    expect_json("{}");
+}
+
 /* The same number means another point there: a backup was restored in between. */
 Test(session, an_edit_joins_none_that_was_made_in_another_journal)
 {
