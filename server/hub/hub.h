@@ -118,7 +118,8 @@ enum hub_event_kind {
     EVENT_RECONFIGURE, /* config: takes effect at once, but for journal, ancestors, position, seed,
                           relaxed and tokens. Its schemas have numbers; unless they are equal to
                           those before (schema_equal), the hub is settled. What they
-                          declare as before they get from those before, which may go then */
+                          declare as before they get from those before, which may go then,
+                          also if the step fails */
     EVENT_VALUES, /* request, of the caller's numbering; bytes: a document's name; position, whole
                      and limit: EFFECT_VALUES is owed */
     EVENT_ANSWER, /* request; bytes: the result, or, if text is given, why there is none */

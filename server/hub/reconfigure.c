@@ -140,8 +140,7 @@ void hub_reconfigure(struct hub *hub, const struct hub_config *config)
     struct hub_config before = hub->config;
     uint64_t hash = hub->schema_hash;
     if (!hub_hash_schemas(config->schemas, &hub->schema_hash)) {
-        hub_fail(hub, HUB_NO_MEMORY);
-        return;
+        hub_fail(hub, HUB_NO_MEMORY); /* and yet nothing of it may look at those before again */
     }
     take_schemas(hub, config->schemas);
     hub->config = *config;

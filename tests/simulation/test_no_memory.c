@@ -151,6 +151,66 @@ Test(no_memory, does_not_make_rows_damaged_ones)
     world_finish(&world);
 }
 
+/* --- a reload --- */
+
+/* A hub whose memory is counted from its first byte on. */
+static void begin_counted(void)
+{
+    begin();
+    hub_destroy(world.hub);
+    (void)memory_inside(true);
+    world.hub = hub_create(&world.config);
+    (void)memory_inside(false);
+    cr_assert(world.hub != NULL);
+    open_stream();
+    world_event(&world, (struct hub_event){.kind = EVENT_SETTLE});
+    cr_assert(hub_settled(world.hub));
+}
+
+static void end_counted(void)
+{
+    (void)memory_inside(true);
+    hub_destroy(world.hub);
+    (void)memory_inside(false);
+    world.hub = NULL;
+    ended = false;
+    world_finish(&world);
+}
+
+static bool reconfigure_without(unsigned n)
+{
+    struct schema_set more = {0};
+    size_t held = memory_held();
+    size_t failures = memory_failures();
+    begin_counted();
+    struct hub_config config = world.config;
+    config.schemas = &more;
+    struct schema *shop = schema_set_add(&more, bytes_of_text("shop"));
+    cr_assert(shop != NULL);
+    struct schema_field *field = schema_add_field(shop, bytes_of_text("open"));
+    cr_assert(field != NULL);
+    field->declared = declared("flag", "{\"wins\":\"enable\"}");
+    memory_fail(n, 1);
+    world_event(&world, (struct hub_event){.kind = EVENT_RECONFIGURE, .config = &config});
+    memory_heal();
+    schema_set_finish(&world.schemas);
+    end_counted();
+    cr_expect(eq(sz, memory_held(), held), "allocation %u", n);
+    schema_set_finish(&more);
+    return memory_failures() > failures;
+}
+
+/* However the step ends: what they declared is gone behind it. */
+Test(no_memory, does_not_leave_documents_with_the_schemas_before)
+{
+    unsigned n = 1;
+    while (n < ALLOCATIONS_MAX && reconfigure_without(n)) {
+        n++;
+    }
+    cr_expect(gt(uint, n, 1));
+    cr_expect(lt(uint, n, ALLOCATIONS_MAX));
+}
+
 /* --- what the file says of its fields --- */
 
 static void add(struct schema_set *schemas, const char *name, const char *type, const char *options)
