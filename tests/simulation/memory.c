@@ -54,6 +54,8 @@ size_t memory_failures(void) { return memory.failures; }
 
 size_t memory_held(void) { return memory.held; }
 
+void memory_forget(void) { memory.held = 0; }
+
 static bool refuses(void)
 {
     if (!memory.inside || memory.left == 0 || --memory.left > 0) {

@@ -26,6 +26,9 @@ size_t memory_failures(void);
 /* Bytes that were taken inside and not given back, SQLite's not among them. */
 size_t memory_held(void);
 
+/* What a run has left behind is not the next one's. */
+void memory_forget(void);
+
 /* The simulation's own, also where SQLite calls it from inside. */
 void *memory_own_calloc(size_t bytes);
 void *memory_own_realloc(void *pointer, size_t bytes);

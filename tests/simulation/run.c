@@ -383,6 +383,7 @@ static void begin(struct run *run, const char *path, uint64_t seed, FILE *out)
 {
     disk_format(seed);
     memory_heal();
+    memory_forget();
     boot_reset();
     run->memory_failures = memory_failures();
     run->disk_failures = disk_failures();
