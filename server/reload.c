@@ -204,6 +204,9 @@ static bool read_next(struct reload *reload)
 
 void reload_ask(struct reload *reload)
 {
+    if (reload->loop->failed) {
+        return; /* the hub takes no step any more: it would go on with what is freed */
+    }
     if (reload->next != NULL) {
         reload->again = true;
         return;
