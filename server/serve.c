@@ -158,7 +158,6 @@ static void run_to_end(struct server *server)
 
 static void close_all(struct server *server)
 {
-    bool lost = net_lost(server->loop.net);
     handover_close(&server->handover);
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
@@ -169,6 +168,7 @@ static void close_all(struct server *server)
     notify_close(&server->notify);
     key_watch_close(&server->key_watch);
     net_close(server->loop.net);
+    bool lost = net_lost(server->loop.net);
     webhooks_close(server->loop.webhooks);
     loop_close(&server->loop);
     run_to_end(server);

@@ -283,14 +283,34 @@ static ino_t identity_of(int socket)
     return fstat(socket, &status) == 0 ? status.st_ino : 0;
 }
 
-/* Without memory for the watcher of a socket libwebsockets waits for the watcher's end, and neither
- * closes the one nor frees what it counts as a connection. */
-static void forget_lost(struct net *net, int socket, ino_t identity)
+/*
+ * A socket that libwebsockets has not adopted it closes when the turn of the loop ends; but without
+ * memory for the socket's watcher never, and then it waits for ever for the end of that. So whoever
+ * is open still when the loop has ended is lost.
+ */
+static void doubt(struct net *net, int socket, ino_t identity)
 {
-    if (identity != 0 && identity_of(socket) == identity) {
-        net->lost = true;
-        (void)close(socket);
+    size_t kept = 0;
+    for (size_t i = 0; i < net->doubtful_count; i++) {
+        if (identity_of(net->doubtful[i].socket) == net->doubtful[i].identity) {
+            net->doubtful[kept++] = net->doubtful[i];
+        }
     }
+    net->doubtful_count = kept;
+    if (kept < DOUBTFUL_MAX && identity != 0 && identity_of(socket) == identity) {
+        net->doubtful[net->doubtful_count++] = (struct doubtful_socket){socket, identity};
+    }
+}
+
+static void close_lost(struct net *net)
+{
+    for (size_t i = 0; i < net->doubtful_count; i++) {
+        if (identity_of(net->doubtful[i].socket) == net->doubtful[i].identity) {
+            net->lost = true;
+            (void)close(net->doubtful[i].socket);
+        }
+    }
+    net->doubtful_count = 0;
 }
 
 /*
@@ -311,9 +331,9 @@ static void adopt(struct net *net, enum net_door door, int socket)
     }
     ino_t identity = identity_of(socket);
     struct lws *wsi = lws_adopt_socket_vhost(vhost, socket);
-    if (wsi == NULL) { /* and the socket is closed, but for one case */
+    if (wsi == NULL) {
         wire_close(wire);
-        forget_lost(net, socket, identity);
+        doubt(net, socket, identity);
     } else if (!handshakes_begin(&net->handshakes, wsi, wire, door)) {
         wire_close(wire);
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
@@ -513,6 +533,7 @@ void net_close(struct net *net)
 {
     if (net != NULL && !net->closing) {
         net->closing = true;
+        close_lost(net);
         net_stop_listening(net);
         lws_context_destroy(net->context);
         uv_close((uv_handle_t *)&net->exchanges.sweep, NULL);

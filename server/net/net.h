@@ -204,7 +204,7 @@ void net_answer_more(struct net *net, uint64_t id, struct bytes piece, bool last
 /* Closes everything; the loop must run once more, and then `net_finish` frees. Takes NULL. */
 void net_close(struct net *net);
 /* Without memory libwebsockets has lost a connection, whose end it waits for: the loop will have
- * handles for ever, and `net_finish` frees nothing. Takes NULL. */
+ * handles for ever, and `net_finish` frees nothing. Known behind `net_close`. Takes NULL. */
 bool net_lost(const struct net *net);
 void net_finish(struct net *net);
 

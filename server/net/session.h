@@ -25,7 +25,7 @@ struct net_session {
     bool blocked;
 };
 
-enum { SESSION_BUCKETS = 4096, EXCHANGE_BUCKETS = 1024 };
+enum { SESSION_BUCKETS = 4096, EXCHANGE_BUCKETS = 1024, DOUBTFUL_MAX = 16 };
 
 struct exchanges {
     uv_timer_t sweep;
@@ -33,6 +33,12 @@ struct exchanges {
     struct exchange *newest;
     size_t waiting; /* for their answer */
     struct exchange *buckets[EXCHANGE_BUCKETS];
+};
+
+/* Of a connection that libwebsockets has not taken: it may close the socket, or never. */
+struct doubtful_socket {
+    int socket;
+    ino_t identity; /* another file may have the number by now */
 };
 
 struct net {
@@ -57,6 +63,8 @@ struct net {
     struct net_session *buckets[SESSION_BUCKETS];
     bool closing;
     bool lost; /* `net_lost` */
+    struct doubtful_socket doubtful[DOUBTFUL_MAX];
+    size_t doubtful_count;
 };
 
 static inline struct net *net_of(struct lws *wsi) { return lws_context_user(lws_get_context(wsi)); }

@@ -113,6 +113,25 @@ test('clients and pages by TLS 1.2 and 1.3, and nothing older, unencrypted or ne
   await hub.endsWell();
 });
 
+test('who goes before the handshake has begun harms nobody', { timeout: 60000 }, async (t) => {
+  const secure = await secureHub(t);
+  const doc = client(t, secure).open('post/gone');
+  await doc.ready;
+  for (let i = 0; i < 40; i++) {
+    await Promise.all(Array.from({ length: 10 }, (_, k) => new Promise((resolve) => {
+      const socket = connectTcp({ port: secure.hub.port, host: '127.0.0.1' }, () => {
+        if (k % 2 === 0) socket.write(Buffer.from([0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]));
+        if (k % 3 === 0) socket.destroy();
+        else socket.resetAndDestroy();
+      });
+      socket.on('error', () => {}).on('close', resolve);
+    })));
+    doc.likes.increment();
+  }
+  await doc.saved;
+  await secure.hub.endsWell();
+});
+
 test('a page that came over TLS connects over TLS', { timeout: 60000 }, async (t) => {
   const { hub } = await secureHub(t);
   const browser = await chromium.launch(launchOptions);
