@@ -4,12 +4,13 @@
  *         a configuration would have (`data`, `schemas`, `tokens`) is written behind it.
  */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeAuthority } from './certificates.mjs';
 import { folder, run } from './support.mjs';
+import { makeKeys, toPem } from './tokens.mjs';
 
 const root = new URL('../../', import.meta.url).pathname;
 const pages = ['README.md', 'clients/js/README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
@@ -30,16 +31,15 @@ const ending = {
 /** What a path of the pages stands for, by the end of its name. */
 function makeFiles(t) {
   const { certificate, key } = makeAuthority(t).issue();
-  const pem = (type, options) => generateKeyPairSync(type, options).publicKey.export({ type: 'spki', format: 'pem' });
-  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+  const [rsa, ec] = ['RS256', 'ES256'].map((algorithm) => makeKeys(algorithm).publicKey);
   return {
     secret: randomBytes(32).toString('hex'),
     'orders.secret': `whsec_${randomBytes(32).toString('base64')}`,
     'fullchain.pem': readFileSync(certificate),
     'privkey.pem': readFileSync(key),
-    'auth.pem': pem('rsa', { modulusLength: 2048 }),
-    'mobile.pem': pem('ec', { namedCurve: 'P-256' }),
-    'jwks.json': JSON.stringify({ keys: [{ ...jwk, kid: 'one' }] }),
+    'auth.pem': toPem(rsa),
+    'mobile.pem': toPem(ec),
+    'jwks.json': JSON.stringify({ keys: [{ ...ec, kid: 'one' }] }),
   };
 }
 

@@ -3,26 +3,22 @@
  * Method: a real hub, sets that Node's own cryptography makes, tokens over real sockets; the file is replaced as a deployment does it.
  */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { folder, postSchema, run, startHub, until } from './support.mjs';
-import { makeToken } from './tokens.mjs';
+import { makeKeys, makeToken } from './tokens.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
 
-const pair = (algorithm) => (algorithm === 'RS256'
-  ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-  : generateKeyPairSync('ec', { namedCurve: 'P-256' }));
-
 function signer(algorithm, kid) {
-  const { publicKey, privateKey } = pair(algorithm);
+  const { publicKey, privateKey } = makeKeys(algorithm);
   const claims = () => ({ sub: 'ann', exp: Date.now() / 1000 + 3600 });
   return {
-    jwk: { ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: algorithm },
-    secret: privateKey.export({ format: 'jwk' }),
+    jwk: { ...publicKey, kid, use: 'sig', alg: algorithm },
+    secret: privateKey,
     token: (header = { kid }) => makeToken(algorithm, privateKey, claims(), header),
   };
 }
@@ -50,7 +46,7 @@ test('keys of a set are taken, changed without a restart, and stay when the new 
   const old = signer('RS256', 'old');
   const young = signer('ES256', 'young');
   const secret = randomBytes(32);
-  const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  const other = makeKeys('EdDSA').publicKey;
   publish(file, { keys: [old.jwk, { ...other, kid: 'odd' }, { kty: 'oct', k: secret.toString('base64url'), kid: 'shared' }] });
   const hub = await startHub(t, { config: `tokens: {jwks_file: "${file}"}` });
   assert.match(hub.log, /key 2 of kid odd is passed over: it is of another kind than RSA, EC and oct/);
