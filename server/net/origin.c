@@ -48,6 +48,17 @@ bool host_is_rebound(const struct net *net, enum net_door door, struct bytes hos
     return is_rebound(net, door, name);
 }
 
+/*
+ * Whoever has the network can speak for a page without TLS of the hub's own name. What a proxy does
+ * for the hub's pages is not known here.
+ */
+static bool is_in_the_clear(const struct net *net, enum net_door door, const char *origin)
+{
+    static const char scheme[] = "https:";
+    return door == NET_PUBLIC && net->config.tls.certificate != NULL &&
+           strncmp(origin, scheme, sizeof scheme - 1) != 0;
+}
+
 bool origin_allowed(const struct net *net, struct lws *wsi)
 {
     char origin[ORIGIN_BYTES];
@@ -66,6 +77,7 @@ bool origin_allowed(const struct net *net, struct lws *wsi)
         }
     }
     const char *authority = strstr(origin, "://");
-    return authority != NULL && lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) > 0 &&
+    return authority != NULL && !is_in_the_clear(net, handshakes_door(wsi), origin) &&
+           lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) > 0 &&
            strcmp(authority + 3, host) == 0 && !is_rebound(net, handshakes_door(wsi), host);
 }

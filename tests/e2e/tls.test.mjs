@@ -147,6 +147,17 @@ test('a page that came over TLS connects over TLS', { timeout: 60000 }, async (t
   await hub.endsWell();
 });
 
+test('a page of the hub\'s own name that came in the clear is a foreign one', { timeout: 60000 }, async (t) => {
+  const { hub } = await secureHub(t);
+  for (const [origin, status] of [[hub.http, 101], [hub.http.replace('https', 'http'), 403]]) {
+    const peer = new Peer(hub);
+    peer.write(peer.request({ Origin: origin }));
+    assert.equal(await peer.answered(), status, origin);
+    peer.socket.destroy();
+  }
+  await hub.endsWell();
+});
+
 test('a certificate that is not to be trusted is told by the command line', { timeout: 60000 }, async (t) => {
   const { hub, authority, install } = await secureHub(t);
   const ask = (url, ...more) => run('syncline', ['--hub', url, '--timeout', '3', ...more, 'get', 'post/1']);
