@@ -212,29 +212,36 @@ static bool read_limit(const char *text, uint64_t *limit)
     return *limit >= 1 && *limit <= LIMIT_LISTED;
 }
 
+/* Once: of two, who stands before the hub might judge the one and the hub take the other. */
+static bool take_value(struct bytes from, char *to, size_t size)
+{
+    return to[0] == '\0' && decode(from, to, size);
+}
+
 /* What is not known is passed over. */
 static bool take_parameter(struct bytes name, struct bytes value, enum place place,
                            struct api_target *target)
 {
-    char limit[8];
+    char limit[8] = "";
     bool named = place == PLACE_NAMED || place == PLACE_NAMED_WATCH;
     if (named && is_text(name, "name")) {
-        return decode(value, target->document, sizeof target->document);
+        return take_value(value, target->document, sizeof target->document);
     }
     if (named && is_text(name, "field")) {
-        return decode(value, target->field, sizeof target->field);
+        return take_value(value, target->field, sizeof target->field);
     }
     if (named && is_text(name, "edit")) {
-        return decode(value, target->verb, sizeof target->verb);
+        return take_value(value, target->verb, sizeof target->verb);
     }
     if (place == PLACE_LIST && is_text(name, "schema")) {
-        return decode(value, target->schema, sizeof target->schema);
+        return take_value(value, target->schema, sizeof target->schema);
     }
     if (place == PLACE_LIST && is_text(name, "after")) {
-        return decode(value, target->after, sizeof target->after);
+        return take_value(value, target->after, sizeof target->after);
     }
     if (place == PLACE_LIST && is_text(name, "limit")) {
-        return decode(value, limit, sizeof limit) && read_limit(limit, &target->limit);
+        return target->limit == 0 && take_value(value, limit, sizeof limit) &&
+               read_limit(limit, &target->limit);
     }
     return true;
 }
