@@ -302,6 +302,56 @@ static void add_schema(json_t *root, struct bytes name, struct reader *reader)
                                         "additionalProperties", false, "minProperties", 1));
 }
 
+/* --- documents by the query, whose keys a path cannot hold --- */
+
+static json_t *any_document(void)
+{
+    return json_pack("{s:s,s:{s:{s:s},s:{s:s}},s:[s,s]}", "type", "object", "properties",
+                     "document", "type", "string", "position", "type", "integer", "required",
+                     "document", "position");
+}
+
+static json_t *any_edits(void) { return json_pack("{s:s}", "type", "object"); }
+
+static void add_query(json_t *made, const char *name, bool required, const char *what)
+{
+    (void)json_array_append_new(json_object_get(made, "parameters"),
+                                parameter("query", name, required, what));
+}
+
+static json_t *get_by_name(void)
+{
+    json_t *made = operation_get("The values of all fields, or of one.", any_document());
+    add_query(made, "field", false, "Only this field's value.");
+    return made;
+}
+
+static json_t *post_by_name(void)
+{
+    json_t *made =
+        operation("Edits one field.", "application/json", any_document(), any_edits(), false);
+    add_query(made, "field", true, "The field.");
+    add_query(made, "edit", true, "The edit, as the paths of its schema have it.");
+    return made;
+}
+
+static void add_by_name(json_t *paths)
+{
+    static const char what[] = "The document: schema, slash and key, escaped.";
+    json_t *patch = operation("Edits several fields: all of it counts, or nothing.",
+                              "application/json", any_document(), any_edits(), true);
+    json_t *watch =
+        operation("The values as they change, as server-sent events.", "text/event-stream",
+                  json_pack("{s:s}", "type", "string"), NULL, false);
+    (void)json_object_set_new(paths, "/api/document",
+                              json_pack("{s:[o],s:o,s:o,s:o}", "parameters",
+                                        parameter("query", "name", true, what), "get",
+                                        get_by_name(), "patch", patch, "post", post_by_name()));
+    (void)json_object_set_new(paths, "/api/document/watch",
+                              json_pack("{s:[o],s:o}", "parameters",
+                                        parameter("query", "name", true, what), "get", watch));
+}
+
 /* --- the whole --- */
 
 static json_t *problem_schema(void)
@@ -351,6 +401,7 @@ char *openapi_write(struct bytes declared)
 {
     struct reader reader = reader_of(declared);
     json_t *root = skeleton();
+    add_by_name(json_object_get(root, "paths"));
     size_t length = read_map(&reader, LIMIT_SCHEMAS);
     for (size_t i = 0; root != NULL && i < length && reader_ok(&reader); i++) {
         struct bytes name = read_string(&reader, LIMIT_SCHEMA_NAME_BYTES);

@@ -24,6 +24,7 @@ test('a public validator takes the description', { timeout: 30000 }, async (t) =
   assert.ok('/api/documents/post/{key}/votes/put' in json.paths);
   assert.ok('/api/documents/empty-one/{key}/a/enable' in json.paths);
   assert.ok(!('/api/documents/post/{key}/seats/reserve' in json.paths));
+  assert.deepEqual(json.paths['/api/document/watch'].parameters.map(({ name, required }) => [name, required]), [['name', true]]);
   assert.ok('304' in json.paths['/api/documents/post/{key}'].get.responses);
   const bad = await new Validator().validate({ ...json, paths: { 'no-slash': {} } });
   assert.equal(bad.valid, false);
@@ -51,6 +52,15 @@ test('what is answered fits what is described', { timeout: 60000 }, async (t) =>
     const { json } = await ask(hub, 'GET', `/api/documents/post/1/${field}`);
     check(part('paths', `/api/documents/post/{key}/${field}`, 'get', 'responses', '200', 'content', 'application/json', 'schema'), json);
   }
+  for (const query of ['name=post%2F1', 'name=post%2Fa%2Fb', 'name=post%2Fa%2Fb&field=likes']) {
+    const { json } = await ask(hub, 'GET', `/api/document?${query}`);
+    check(part('paths', '/api/document', 'get', 'responses', '200', 'content', 'application/json', 'schema'), json);
+  }
+  const posted = await ask(hub, 'POST', '/api/document?name=post%2Fa%2Fb&field=likes&edit=increment', { json: { by: 1 } });
+  assert.equal(posted.status, 200, posted.text);
+  check(part('paths', '/api/document', 'post', 'responses', '200', 'content', 'application/json', 'schema'), posted.json);
+  assert.deepEqual(description.paths['/api/document'].post.parameters.map(({ name, required }) => [name, required]),
+    [['Idempotency-Key', false], ['field', true], ['edit', true]]);
   check(part('components', 'schemas', 'Problem'), (await ask(hub, 'GET', '/api/documents/none/1')).json);
   assert.equal(ajv.validate({ $ref: part('components', 'schemas', 'post.edits') }, { likes: { decrement: 1 } }), false);
 });
