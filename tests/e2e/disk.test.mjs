@@ -65,7 +65,7 @@ test('a full file system makes the hub read-only, over a kill, and it heals', { 
   await editUntilFull(hub, doc);
   await until(() => errors.some(({ code }) => code === 'READ_ONLY'), 'the client to be told');
   assert.equal((await fetch(`${hub.http}/ready`)).status, 503);
-  assert.match(hub.log, new RegExp(`error read-only reason="${hub.data}: .*disk is full`));
+  await hub.logs(new RegExp(`error read-only reason="${hub.data}: .*disk is full`));
   const acknowledged = (await read(hub)).likes;
   assert.ok(acknowledged >= 7 && doc.pending > 0);
 

@@ -57,7 +57,7 @@ test('a principal has one rate for all its connections, and WELCOME tells it', {
   const { samples } = await scrape(hub);
   assert.ok(value(samples, 'syncline_limit_hits_total{limit="principal_updates"}') > 0);
   assert.equal(value(samples, 'syncline_limit_hits_total{limit="updates"}'), 0);
-  assert.match(hub.log, / limit limit=principal_updates connection=\d+ principal="(ann|bob)"/);
+  await hub.logs(/ limit limit=principal_updates connection=\d+ principal="(ann|bob)"/);
 });
 
 test("the hub's rate is shared by principals, however many connections one has", { timeout: 60000 }, async (t) => {

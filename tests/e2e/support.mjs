@@ -80,16 +80,19 @@ export async function startHub(t, { schemas = postSchema, config = '', wrap = []
   };
   hub.stop = async (signal = 'SIGTERM') => {
     const child = hub.process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    const [code] = await exited;
-    return code;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      await exited;
+    }
+    await hub.logged;
+    return child?.exitCode;
   };
+  /** What it prints and what it logs come by different ways: who saw the one may have to wait for the other. */
+  hub.logs = (pattern) => until(() => pattern.test(hub.log), `the log to say ${pattern}, and not ${hub.log}`);
   hub.kill = () => hub.stop('SIGKILL');
   t.after(async () => {
     await hub.kill();
-    await hub.logged;
     refuseReport(hub.log);
   });
   await hub.start();

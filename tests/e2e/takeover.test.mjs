@@ -23,7 +23,7 @@ const SCHEMAS = 'post: {likes: g-counter, stock: pn-counter}';
 function second(t, hub, file = hub.file) {
   const child = spawn(join(bin, 'synclined'), ['serve', '--config', file, '--listen', `127.0.0.1:${hub.port}`, '--take-over'],
     { stdio: ['ignore', 'pipe', 'pipe'] });
-  const next = { process: child, port: hub.port, log: '', exited: once(child, 'exit').then(([code]) => code), lines: [] };
+  const next = { process: child, port: hub.port, log: '', exited: once(child, 'close').then(([code]) => code), lines: [] };
   child.stderr.on('data', (data) => { next.log += data; });
   createInterface(child.stdout).on('line', (line) => next.lines.push(line));
   t.after(() => child.kill('SIGKILL'));
@@ -140,7 +140,7 @@ test('one that cannot start leaves the first where it is', { timeout: 120000 }, 
   assert.doesNotMatch(hub.log, /drain/, 'nobody was disturbed');
   // What only the database can tell is found when it is free: the first hub comes back.
   await refused(good.replace('likes: g-counter', 'likes: {type: or-set, of: string}'), 1, /field post\.likes holds data of type g-counter/);
-  assert.match(hub.log, /this one goes on/);
+  await hub.logs(/this one goes on/);
   await seen.end();
   assert.deepEqual(seen.failed, []);
   assert.equal(await hub.stop(), 0);
@@ -190,6 +190,6 @@ test('it takes a place of its own where nobody is, and of nobody at another addr
   await hub.kill();
   const next = second(t, hub);
   await until(() => next.lines.length > 0, `the second hub (${next.log})`);
-  assert.match(next.log, /nobody-to-take-over-from/);
+  await until(() => /nobody-to-take-over-from/.test(next.log), 'the log to say so');
   assert.equal(await stop(next), 0, next.log);
 });

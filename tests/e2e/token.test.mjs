@@ -242,7 +242,7 @@ for (const share of [true, false]) {
     app.sign = ({ issue }) => issue();
     await page.evaluate(() => window.post.saved);
     assert.equal(await page.evaluate(() => window.errors.filter((code) => code === 'TOKEN_EXPIRED').length), 1);
-    assert.match(world.hub.log, /close connection=\d+ code=4401 reason="TOKEN_EXPIRED"/);
+    await world.hub.logs(/close connection=\d+ code=4401 reason="TOKEN_EXPIRED"/);
     await hubHas(t, world, 5);
   });
 }

@@ -166,7 +166,7 @@ test('what is refused is a dead letter, is a gap only, and can be sent again', {
     return found.length === 1 && found;
   }, 'the dead letter in its table');
   assert.deepEqual([letters[0].document, letters[0].after, letters[0].status, letters[0].attempts], ['post/bad', 0, 422, 1]);
-  assert.match(hub.log, /webhook-dead target=orders document="post\/bad" status=422/);
+  await hub.logs(/webhook-dead target=orders document="post\/bad" status=422/);
   assert.deepEqual(await syncline(hub, 'webhooks', 'resend', 'orders', String(letters[0].id + 7)), [{ resent: 0 }]);
   const before = at.got.length;
   assert.deepEqual(await syncline(hub, 'webhooks', 'resend', 'orders', String(letters[0].id)), [{ resent: 1 }]);
@@ -206,7 +206,7 @@ test('a target that hangs slows neither the hub nor another target', { timeout: 
   assert.equal(seen.delivered, 0);
   assert.equal(seen.owed, 20);
   assert.ok(hanging.most <= 4);
-  assert.match(hub.log, /webhook-open target=hanging/);
+  await hub.logs(/webhook-open target=hanging/);
   hanging.answer = (request, response) => response.end();
   await until(() => docs.every(({ name }) => stored(hanging.got)[name]?.likes === 5), 'what the other stores at last');
   await until(() => hub.log.includes('webhook-closed target=hanging'), 'the closed breaker');
