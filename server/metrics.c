@@ -1,8 +1,5 @@
 #include "server/metrics.h"
 
-#include <string.h>
-#include <strings.h>
-
 enum { METRICS_BYTES = 4 << 20 };
 
 typedef void metrics_part(struct metrics *metrics, struct loop *loop);
@@ -19,37 +16,54 @@ bool metrics_write(struct buffer *out, struct loop *loop)
     return !metrics.failed;
 }
 
-/* Whoever reaches the internal address may ask; elsewhere it takes an operator's token. */
-static bool may_ask(const struct loop *loop, const struct net_request *request)
+static const struct net_header challenge = {"www-authenticate", "Bearer"};
+
+static const struct net_problem no_token = {
+    401, "TOKEN_REQUIRED", "metrics are for the internal address, or a token that says admin",
+    &challenge};
+static const struct net_problem expired = {401, "TOKEN_EXPIRED", "the token has expired",
+                                           &challenge};
+static const struct net_problem invalid = {
+    401, "TOKEN_INVALID", "the token is none that the hub has a key for", &challenge};
+static const struct net_problem not_admin = {403, "FORBIDDEN",
+                                             "metrics take a token that says admin", NULL};
+static const struct net_problem no_memory = {503, "BUSY", "the hub is out of memory", NULL};
+
+static const struct net_problem *check_token(const struct loop *loop, struct bytes token)
 {
-    static const char scheme[] = "Bearer ";
     struct token_claims claims = {.subject = ""};
     struct buffer grants;
-    struct bytes text = request->authorization;
-    if (request->door == NET_INTERNAL) {
-        return true;
-    }
-    if (text.length < sizeof scheme ||
-        strncasecmp((const char *)text.data, scheme, sizeof scheme - 1) != 0) {
-        return false;
-    }
-    struct bytes token = {text.data + (sizeof scheme - 1), text.length - (sizeof scheme - 1)};
     buffer_init(&grants, LIMIT_GRANTS_BYTES);
     enum token_status status =
         token_verify(loop->keys, token, clock_read().wall_ms, &claims, &grants);
     buffer_finish(&grants);
-    return status == TOKEN_OK && claims.admin;
+    switch (status) {
+    case TOKEN_OK:
+        return claims.admin ? NULL : &not_admin;
+    case TOKEN_EXPIRED:
+        return &expired;
+    case TOKEN_NO_MEMORY:
+        return &no_memory;
+    default:
+        return &invalid;
+    }
+}
+
+/* Whoever reaches the internal address may ask; elsewhere it takes an operator's token. NULL: go
+ * on. */
+static const struct net_problem *check(const struct loop *loop, const struct net_request *request)
+{
+    if (request->door == NET_INTERNAL) {
+        return NULL;
+    }
+    return request->token.length == 0 ? &no_token : check_token(loop, request->token);
 }
 
 void metrics_answer(struct loop *loop, const struct net_request *request)
 {
-    if (!may_ask(loop, request)) {
-        static const struct net_header wanted = {"www-authenticate", "Bearer"};
-        net_answer_problem(loop->net, request->id,
-                           &(struct net_problem){
-                               401, "TOKEN_REQUIRED",
-                               "metrics are for the internal address, or a token that says admin",
-                               &wanted});
+    const struct net_problem *problem = check(loop, request);
+    if (problem != NULL) {
+        net_answer_problem(loop->net, request->id, problem);
         return;
     }
     struct buffer text;
@@ -60,10 +74,7 @@ void metrics_answer(struct loop *loop, const struct net_request *request)
                                     .body = buffer_bytes(&text)};
         net_answer(loop->net, request->id, &answer);
     } else {
-        net_answer_problem(loop->net, request->id,
-                           &(struct net_problem){.status = 503,
-                                                 .code = "BUSY",
-                                                 .detail = "the hub is out of memory"});
+        net_answer_problem(loop->net, request->id, &no_memory);
     }
     buffer_finish(&text);
 }

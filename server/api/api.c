@@ -9,7 +9,7 @@
 
 #include "server/api/state.h"
 
-enum { BODY_DEPTH_MAX = 32, BEARER_BYTES = 7 };
+enum { BODY_DEPTH_MAX = 32 };
 
 /* --- tables --- */
 
@@ -212,20 +212,6 @@ static enum api_problem read_body(const struct net_request *request,
     return PROBLEM_BAD_JSON;
 }
 
-/* Empty: none, or of another scheme. */
-static struct bytes token_of(struct bytes authorization)
-{
-    static const char scheme[] = "bearer ";
-    bool good = authorization.length > BEARER_BYTES;
-    for (size_t i = 0; good && i < BEARER_BYTES; i++) {
-        good = (authorization.data[i] | 0x20) == (uint8_t)(scheme[i] | 0x20);
-    }
-    if (!good) {
-        return (struct bytes){0};
-    }
-    return (struct bytes){authorization.data + BEARER_BYTES, authorization.length - BEARER_BYTES};
-}
-
 static enum api_problem check(struct api *api, const struct net_request *request,
                               struct api_target *target, json_t **body)
 {
@@ -290,7 +276,7 @@ static void begin(struct api *api, const struct net_request *request)
         errand_refuse(errand, problem, NULL);
         return;
     }
-    errand_hello(errand, token_of(request->authorization));
+    errand_hello(errand, request->token);
 }
 
 void api_request(struct api *api, const struct net_request *request)

@@ -262,6 +262,17 @@ struct bytes head_value(const struct head *head, const char *wanted)
     return (struct bytes){0};
 }
 
+struct bytes head_token(const struct head *head)
+{
+    static const char scheme[] = "Bearer ";
+    static const size_t length = sizeof scheme - 1;
+    struct bytes value = head_value(head, "authorization");
+    if (value.length <= length || strncasecmp((const char *)value.data, scheme, length) != 0) {
+        return (struct bytes){0};
+    }
+    return (struct bytes){value.data + length, value.length - length};
+}
+
 static int hex(uint8_t digit)
 {
     if (digit >= '0' && digit <= '9') {

@@ -58,6 +58,10 @@ struct head_refusal head_read(struct bytes text, struct head *head);
 /* The value of a header, by its name in lower case: the first of them; empty: there is none. */
 struct bytes head_value(const struct head *head, const char *wanted);
 
+/* What `Authorization: Bearer` brings (RFC 6750, 2.1); empty: nothing, or it is of another scheme.
+ */
+struct bytes head_token(const struct head *head);
+
 /*
  * Decodes a target's path into `path`, which has room for as many bytes. Refused: what is no path
  * from the root, NUL, escapes that are none or stand for a slash, and segments of one or two dots,

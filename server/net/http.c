@@ -65,7 +65,7 @@ static struct net_request view(const struct exchange *exchange)
         .method = head->method,
         .path = {exchange->path, exchange->path_length},
         .query = head->query,
-        .authorization = head_value(head, "authorization"),
+        .token = head_token(head),
         .content_type = head_value(head, "content-type"),
         .accept = head_value(head, "accept"),
         .idempotency_key = head_value(head, "idempotency-key"),

@@ -48,7 +48,7 @@ struct net_request {
     struct bytes path;  /* decoded, without NUL and dot segments; a slash is one that was sent so */
     struct bytes query; /* as it was sent */
     /* Headers, empty if there are none: no control bytes are in them. */
-    struct bytes authorization;
+    struct bytes token; /* of `Authorization: Bearer` */
     struct bytes content_type;
     struct bytes accept;
     struct bytes idempotency_key;

@@ -145,12 +145,13 @@ test('the public address tells them to operators only', { timeout: 30000 }, asyn
   const { hub, issue } = await startHubWithKeys(t);
   const ask = async (token) => {
     const answer = await fetch(`${hub.http}/metrics`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
-    return [answer.status, (await answer.text()).includes('syncline_connections')];
+    const text = await answer.text();
+    return [answer.status, answer.ok ? text.includes('syncline_connections') : JSON.parse(text).code];
   };
-  assert.deepEqual(await ask(), [401, false]);
-  assert.deepEqual(await ask('no.such.token'), [401, false]);
-  assert.deepEqual(await ask(issue()), [401, false], 'not an operator');
-  assert.deepEqual(await ask(issue({ admin: true, life: -60 })), [401, false], 'not any more');
+  assert.deepEqual(await ask(), [401, 'TOKEN_REQUIRED']);
+  assert.deepEqual(await ask('no.such.token'), [401, 'TOKEN_INVALID']);
+  assert.deepEqual(await ask(issue()), [403, 'FORBIDDEN'], 'not an operator');
+  assert.deepEqual(await ask(issue({ admin: true, life: -60 })), [401, 'TOKEN_EXPIRED'], 'not any more');
   assert.deepEqual(await ask(issue({ admin: true })), [200, true]);
 });
 

@@ -75,6 +75,8 @@ static void require_clear(const struct head *head)
             FUZZ_REQUIRE(value.data[k] == '\t' || (value.data[k] >= ' ' && value.data[k] != 0x7f));
         }
     }
+    FUZZ_REQUIRE(head_token(head).length < head_value(head, "authorization").length ||
+                 head_token(head).length == 0);
     FUZZ_REQUIRE(head_value(head, "transfer-encoding").length == 0);
     FUZZ_REQUIRE(head->sized == (head_value(head, "content-length").length > 0));
     FUZZ_REQUIRE(head->sized || head->body_bytes == 0);

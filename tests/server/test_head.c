@@ -113,6 +113,23 @@ Test(head, its_parts_are_told)
     cr_expect(eq(sz, head_value(&head, "x-none").length, 0));
 }
 
+Test(head, the_token_is_what_stands_behind_its_scheme)
+{
+    static const struct {
+        const char *value;
+        const char *token;
+    } values[] = {{"Bearer a.b.c", "a.b.c"}, {"bEARER a", "a"}, {"Bearer", ""}, {"Bearer ", ""},
+                  {"Bearera", ""},           {"Basic a", ""},   {"a", ""},      {"", ""}};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[64];
+        struct head head;
+        (void)snprintf(text, sizeof text, "GET / HTTP/1.1\r\nAuthorization: %s\r\n\r\n",
+                       values[i].value);
+        cr_assert(eq(uint, head_read(bytes_of(text), &head).status, 0), "%s", values[i].value);
+        cr_expect(text_is(head_token(&head), values[i].token), "%s", values[i].value);
+    }
+}
+
 Test(head, lines_may_end_without_a_carriage_return_and_connections_close)
 {
     struct head head;
