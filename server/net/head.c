@@ -6,22 +6,51 @@
 
 enum { BAD_REQUEST = 400, LENGTH_REQUIRED = 411, BAD_VERSION = 505 };
 
+static bool is_token(uint8_t byte)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || memchr(others, byte, sizeof others - 1) != NULL;
+}
+
 /* --- as it comes --- */
 
 enum { IN_METHOD, BEFORE_TARGET, BEHIND };
 
-static bool breaks_first_line(struct head_scan *scan, uint8_t byte)
+/* What libwebsockets knows, in whatever case. */
+static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                      "PATCH", "DELETE", "OPTIONS", "CONNECT"};
+
+enum { METHODS = sizeof methods / sizeof *methods };
+
+static enum head_scanned scan_method(struct head_scan *scan, uint8_t byte)
+{
+    if (byte != ' ' && !is_token(byte)) {
+        return HEAD_BROKEN;
+    }
+    for (size_t i = 0; i < METHODS; i++) {
+        uint8_t bit = (uint8_t)(1 << i);
+        char expected = (scan->excluded & bit) != 0 ? '\0' : methods[i][scan->column];
+        bool fits = byte == ' ' ? expected == '\0' : expected == toupper(byte);
+        scan->excluded |= fits ? 0 : bit;
+    }
+    scan->column++;
+    if (byte == ' ') {
+        scan->place++;
+    }
+    return scan->excluded == (1 << METHODS) - 1 ? HEAD_UNKNOWN_METHOD : HEAD_MORE;
+}
+
+static bool breaks_target(struct head_scan *scan, uint8_t byte)
 {
     if (scan->escaped > 0) {
         scan->escaped--;
         scan->nothing = scan->nothing && byte == '0';
         return isxdigit(byte) == 0 || (scan->escaped == 0 && scan->nothing);
     }
-    if (scan->place == BEFORE_TARGET && byte != '/') {
-        return true;
-    }
-    if (scan->place == BEFORE_TARGET || (scan->place == IN_METHOD && byte == ' ')) {
+    if (scan->place == BEFORE_TARGET) {
         scan->place++;
+        return byte != '/';
     }
     if (byte == '%') {
         scan->escaped = 2;
@@ -30,12 +59,25 @@ static bool breaks_first_line(struct head_scan *scan, uint8_t byte)
     return byte < ' ' && byte != '\r' && byte != '\n';
 }
 
+static enum head_scanned scan_byte(struct head_scan *scan, uint8_t byte)
+{
+    if (scan->lines > 0) {
+        bool begins = scan->line_ends == 1;
+        return begins && (byte == ' ' || byte == '\t') ? HEAD_FOLDED : HEAD_MORE;
+    }
+    if (scan->place == IN_METHOD) {
+        return scan_method(scan, byte);
+    }
+    return breaks_target(scan, byte) ? HEAD_BROKEN : HEAD_MORE;
+}
+
 enum head_scanned head_scan(struct head_scan *scan, struct bytes bytes, size_t *taken)
 {
     for (*taken = 0; *taken < bytes.length && scan->line_ends < 2; (*taken)++) {
         uint8_t byte = bytes.data[*taken];
-        if (scan->lines == 0 && breaks_first_line(scan, byte)) {
-            return HEAD_BROKEN;
+        enum head_scanned scanned = scan_byte(scan, byte);
+        if (scanned != HEAD_MORE) {
+            return scanned;
         }
         if (byte == '\n') {
             scan->lines++;
@@ -58,13 +100,6 @@ static const struct head_refusal fine = {0, NULL};
 static struct head_refusal refuse(unsigned status, const char *text)
 {
     return (struct head_refusal){status, text};
-}
-
-static bool is_token(uint8_t byte)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || memchr(others, byte, sizeof others - 1) != NULL;
 }
 
 static bool text_is(struct bytes text, const char *word)

@@ -19,16 +19,21 @@ struct head_scan {
     unsigned lines;
     uint8_t line_ends; /* in a row: an empty line ends a head */
     uint8_t place;     /* in the first line */
+    uint8_t column;    /* in the method */
+    uint8_t excluded;  /* methods that it is not, a bit for each */
     uint8_t escaped;   /* hexadecimal digits that a % waits for */
     bool nothing;      /* those so far are 0 */
 };
 
 enum head_scanned {
-    HEAD_MORE,    /* has to come */
-    HEAD_WHOLE,   /* with the last byte that was taken */
-    HEAD_BROKEN,  /* for what the first line has libwebsockets would end it without a word: a target
-                     that does not begin with a slash, a control byte, an escape that is none or
-                     stands for NUL */
+    HEAD_MORE,  /* has to come */
+    HEAD_WHOLE, /* with the last byte that was taken */
+    /* What libwebsockets would end without a word: */
+    HEAD_BROKEN, /* a first line with a method that is no word, a target that does not begin with a
+                    slash, a control byte, an escape that is none or stands for NUL */
+    HEAD_UNKNOWN_METHOD,
+    HEAD_FOLDED, /* a header over several lines */
+
     HEAD_TOO_LONG /* beyond the bounds above */
 };
 

@@ -236,17 +236,29 @@ static void say(struct wire *wire, const char *text, size_t length)
     (void)shutdown(wire->socket, SHUT_WR);
 }
 
-static const char too_long[] =
-    PROBLEM_TEXT("431", "Request Header Fields Too Large", "HEAD_TOO_LONG",
-                 "the head is longer than 12 KiB, or than 256 lines");
-static const char broken[] =
-    PROBLEM_TEXT("400", "Bad Request", "BAD_REQUEST",
-                 "the target is no path, has a control byte, or an escape that stands for nothing");
+static const struct {
+    const char *status;
+    const char *text;
+} refusals[] = {
+    [HEAD_BROKEN] = {"400 Bad Request",
+                     PROBLEM_TEXT("400", "Bad Request", "BAD_REQUEST",
+                                  "the target is no path, has a control byte, or an escape that "
+                                  "stands for nothing")},
+    [HEAD_UNKNOWN_METHOD] = {"501 Not Implemented",
+                             PROBLEM_TEXT("501", "Not Implemented", "METHOD_NOT_ALLOWED",
+                                          "the method is none that is known here")},
+    [HEAD_FOLDED] = {"400 Bad Request", PROBLEM_TEXT("400", "Bad Request", "BAD_REQUEST",
+                                                     "a header goes over several lines")},
+    [HEAD_TOO_LONG] = {"431 Request Header Fields Too Large",
+                       PROBLEM_TEXT("431", "Request Header Fields Too Large", "HEAD_TOO_LONG",
+                                    "the head is longer than 12 KiB, or than 256 lines")},
+};
 
 /* The peer may be writing still: what has come is taken, or its system would drop the answer. */
-static ssize_t refuse_head(struct wire *wire, const char *status, const char *text, void *buffer,
-                           size_t length)
+static ssize_t refuse_head(struct wire *wire, enum head_scanned why, void *buffer, size_t length)
 {
+    const char *status = refusals[why].status;
+    const char *text = refusals[why].text;
     char answer[512];
     int answer_length = snprintf(answer, sizeof answer,
                                  "HTTP/1.1 %s\r\ncontent-type: " PROBLEM_TYPE "\r\n"
@@ -272,11 +284,8 @@ static ssize_t receive_head(struct wire *wire, void *buffer, size_t length)
     }
     size_t taken = 0;
     enum head_scanned scanned = head_scan(&wire->scan, (struct bytes){buffer, (size_t)got}, &taken);
-    if (scanned == HEAD_BROKEN) {
-        return refuse_head(wire, "400 Bad Request", broken, buffer, length);
-    }
-    if (scanned == HEAD_TOO_LONG) {
-        return refuse_head(wire, "431 Request Header Fields Too Large", too_long, buffer, length);
+    if (scanned != HEAD_MORE && scanned != HEAD_WHOLE) {
+        return refuse_head(wire, scanned, buffer, length);
     }
     if (!keep_head(wire, buffer, taken)) {
         errno = ENOMEM;

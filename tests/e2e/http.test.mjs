@@ -76,6 +76,28 @@ test('other methods are refused, with a body and without', { timeout: 60000 }, a
   await hub.endsWell();
 });
 
+test('what libwebsockets would end without a word is told', { timeout: 60000 }, async (t) => {
+  const hub = await hubFor(t);
+  for (const [text, status, code] of [
+    ['PROPFIND /health HTTP/1.1\r\nHost: x\r\n\r\n', 501, 'METHOD_NOT_ALLOWED'],
+    ['TRACE / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n'.padEnd(10000, 'x'), 501, 'METHOD_NOT_ALLOWED'],
+    ['GET /health HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n', 400, 'BAD_REQUEST'],
+    ['\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'BAD_REQUEST'],
+  ]) {
+    for (const size of [text.length, 5]) {
+      const peer = new Peer(hub);
+      for (let i = 0; i < text.length && !peer.ended; i += size) {
+        peer.write(text.slice(i, i + size));
+        if (size < text.length) await new Promise(setImmediate);
+      }
+      assert.equal(await peer.answered(), status, text);
+      await until(() => peer.ended, 'the end');
+      assert.equal(JSON.parse(peer.body.toString()).code, code, text);
+    }
+  }
+  await hub.endsWell();
+});
+
 test('HEAD is answered as GET is, without the body', { timeout: 30000 }, async (t) => {
   const hub = await hubFor(t);
   const headOf = (peer) => peer.received.toString('latin1').split('\r\n\r\n')[0];

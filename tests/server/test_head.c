@@ -69,12 +69,50 @@ Test(head, a_first_line_that_libwebsockets_would_end_without_a_word_is_broken)
                       lines[i]);
         }
     }
+    static const char *const empty = "\r\nGET / HTTP/1.1\r\n";
     static const char nothing[] = "GET /\0";
     static const char header[] = "GET /a HTTP/1.1\r\na: %00\x01";
     size_t end;
+    cr_expect(eq(int, scan(empty, strlen(empty), 3, &end), HEAD_BROKEN));
     cr_expect(eq(int, scan(nothing, sizeof nothing - 1, 3, &end), HEAD_BROKEN));
     cr_expect(eq(int, scan(header, sizeof header - 1, 5, &end), HEAD_MORE),
               "of the headers head_read judges");
+}
+
+Test(head, a_method_that_there_is_not_ends_it_where_it_is_known)
+{
+    static const struct {
+        const char *line;
+        size_t end; /* 0: it goes on */
+    } lines[] = {{"GET /", 0},      {"get /", 0},      {"OPTIONS /", 0}, {"PATCH /", 0},
+                 {"FOO /", 1},      {"PROPFIND /", 2}, {"GETS /", 4},    {"GE /", 3},
+                 {"OPTIONSS /", 8}, {"TRACE /", 1},    {" /", 1}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct head_scan scan = {0};
+        enum head_scanned scanned = HEAD_MORE;
+        size_t at = 0;
+        while (scanned == HEAD_MORE && lines[i].line[at] != '\0') {
+            size_t taken;
+            const uint8_t *byte = (const uint8_t *)&lines[i].line[at++];
+            scanned = head_scan(&scan, (struct bytes){byte, 1}, &taken);
+        }
+        bool known = lines[i].end == 0;
+        cr_expect(eq(int, scanned, known ? HEAD_MORE : HEAD_UNKNOWN_METHOD), "%s", lines[i].line);
+        cr_expect(known || at == lines[i].end, "%s", lines[i].line);
+    }
+}
+
+Test(head, a_header_over_several_lines_is_told)
+{
+    static const char *const heads[] = {"GET / HTTP/1.1\r\n a: b", "GET / HTTP/1.1\r\na: b\r\n\tc",
+                                        "GET / HTTP/1.1\na: b\n c\n\n"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        for (size_t piece = 1; piece < 20; piece++) {
+            size_t end;
+            cr_expect(eq(int, scan(heads[i], strlen(heads[i]), piece, &end), HEAD_FOLDED), "%s",
+                      heads[i]);
+        }
+    }
 }
 
 Test(head, beyond_its_bounds_is_too_long)
