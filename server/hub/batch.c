@@ -5,10 +5,21 @@
  * field, packet, principal?]` back to back; the packet is the client's, as it came. Everything that
  * a merge needs is in it, so that it has the same effect whenever it is merged.
  */
+#include "server/hub/batch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/histogram.h"
+#include "server/hub/job.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/sent.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 enum { BATCH_FORMAT = 1, BATCH_SHARE = 4, READ_ONLY_RETRY_MS = 1000 };
 

@@ -2,6 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/connections.h"
+#include "server/hub/effects.h"
+#include "server/hub/operator.h"
 #include "server/hub/state.h"
 
 static struct bytes text_bytes(const char *text)

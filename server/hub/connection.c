@@ -3,7 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/connections.h"
+#include "server/hub/download.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/principal.h"
+#include "server/hub/roster.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
+#include "server/hub/table.h"
 
 enum {
     ANSWERS_PAUSE_BYTES =

@@ -3,7 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crdt/field.h"
+#include "protocol/rows.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
+#include "server/hub/sent.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
+#include "server/hub/table.h"
+#include "server/hub/unstored.h"
 
 enum {
     CROWD_STREAMS = 64,

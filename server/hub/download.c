@@ -2,6 +2,14 @@
 
 #include <stdlib.h>
 
+#include "protocol/packet.h"
+#include "protocol/rows.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/operator.h"
+#include "server/hub/state.h"
+
 enum { BUSY_RETRY_MS = 1000, PIECE_BYTES = 64 << 10, STATUS_FAILED = 1 };
 
 struct download *download_begin(const struct operator_call *call, bool copy)

@@ -6,7 +6,15 @@
 #ifndef HUB_DOWNLOAD_H
 #define HUB_DOWNLOAD_H
 
-#include "server/hub/operator.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/buffer.h"
+#include "protocol/writer.h"
+
+struct connection;
+struct hub;
+struct operator_call;
 
 struct download {
     struct download *next;
@@ -33,5 +41,17 @@ void download_write(struct writer *writer, struct connection *connection,
 
 /* Sends what the client has granted. */
 void download_pump(struct hub *hub, struct download *download);
+
+/* For the rest of the hub. */
+
+/* False: the request is another's. */
+bool download_loaded(struct hub *hub, uint64_t request, struct bytes rows);
+bool download_load_failed(struct hub *hub, uint64_t request);
+/* False: the transfer is a stream's. */
+bool download_credit(struct hub *hub, uint64_t connection, int64_t transfer, uint64_t bytes);
+void downloads_drop(struct hub *hub, uint64_t connection);
+/* Frees those that have ended. */
+void downloads_sweep(struct hub *hub);
+void downloads_finish(struct hub *hub);
 
 #endif

@@ -9,8 +9,15 @@
  * Where all is erased the ledger goes, too, and every replica made before is retired: what it sends
  * is refused, and is its app's again. An edit that was never sent is a new edit.
  */
+#include "crdt/field.h"
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/export.h"
 #include "server/hub/job.h"
+#include "server/hub/operator.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/state.h"
 
 struct erased {
     uint64_t fields;

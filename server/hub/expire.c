@@ -3,6 +3,12 @@
  * the same place in every replay. Documents in memory are looked at when the first of them is due;
  * the others when they are loaded, before anybody sees them. The record's packet is its time.
  */
+#include "crdt/field.h"
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
+#include "server/hub/pipeline.h"
 #include "server/hub/state.h"
 
 static uint64_t due_of(const struct document *document)

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/codec.h"
 #include "protocol/json.h"
+#include "server/hub/documents.h"
+#include "server/hub/state.h"
 
 /* No replica has it, so nothing is named by nil. */
 #define NOBODY (CRDT_REPLICA_NONE - 1)

@@ -18,7 +18,12 @@
 #ifndef HUB_EXPORT_H
 #define HUB_EXPORT_H
 
-#include "server/hub/state.h"
+#include "protocol/journal_id.h"
+#include "protocol/replica.h"
+#include "protocol/writer.h"
+
+struct document;
+struct hub;
 
 enum { EXPORT_FORMAT = 1 };
 

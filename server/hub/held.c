@@ -10,6 +10,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "server/hub/connections.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
 
 enum {

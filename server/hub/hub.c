@@ -4,7 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/download.h"
+#include "server/hub/effects.h"
+#include "server/hub/job.h"
+#include "server/hub/list.h"
+#include "server/hub/operator.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/principal.h"
+#include "server/hub/retire.h"
+#include "server/hub/roster.h"
 #include "server/hub/state.h"
+#include "server/hub/table.h"
 
 enum { EFFECTS_MIN = 16 };
 

@@ -5,7 +5,16 @@
 #include <string.h>
 
 #include "crdt/counter.h"
+#include "protocol/codec.h"
+#include "protocol/packet.h"
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/export.h"
+#include "server/hub/job.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 /* --- the export --- */
 

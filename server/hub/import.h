@@ -12,7 +12,13 @@
 #ifndef HUB_IMPORT_H
 #define HUB_IMPORT_H
 
-#include "server/hub/state.h"
+#include "protocol/journal_id.h"
+#include "protocol/reader.h"
+#include "protocol/replica.h"
+
+struct document;
+struct hub;
+struct record;
 
 /* An export, taken apart; everything is borrowed from its bytes. */
 struct import {
@@ -36,5 +42,8 @@ struct import_row {
 };
 
 struct import_row import_read_row(struct reader *reader);
+
+void import_merge(struct hub *hub, struct document *document, const struct record *record,
+                  uint64_t position, uint64_t at_ms);
 
 #endif

@@ -2,6 +2,14 @@
 
 #include <stdlib.h>
 
+#include "protocol/packet.h"
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/operator.h"
+#include "server/hub/state.h"
+
 enum { BUSY_RETRY_MS = 1000, SETTLING_RETRY_MS = 100 };
 
 static size_t count_of(const struct hub *hub)

@@ -6,7 +6,13 @@
 #ifndef HUB_JOB_H
 #define HUB_JOB_H
 
-#include "server/hub/operator.h"
+#include "protocol/buffer.h"
+#include "server/hub/codes.h"
+#include "server/hub/hub.h"
+
+struct document;
+struct operator_call;
+struct record;
 
 struct job {
     struct job *next;
@@ -17,8 +23,8 @@ struct job {
     bool submitted;
     bool done;
     bool failed; /* something could not be loaded */
-    uint64_t
-        scrub; /* the journal and the file are rid of all up to there before the answer; 0: no */
+    /* The journal and the file are rid of all up to there before the answer; 0: no. */
+    uint64_t scrub;
     uint64_t request;     /* the SCRUB under way; 0: none */
     struct buffer result; /* of the merge, until then */
     struct buffer body;   /* what the call brought */
@@ -51,5 +57,18 @@ void job_answer(struct hub *hub, struct job *job, struct bytes value);
 void job_refuse(struct hub *hub, struct job *job, enum hub_code code, const char *text);
 /* It has been answered otherwise. */
 void job_done(struct job *job);
+
+/* For the rest of the hub. */
+
+void jobs_pump(struct hub *hub);
+/* Something of the document could not be loaded, for who counts his loads there. */
+void jobs_unloaded(struct hub *hub, const struct document *document, const size_t *loads);
+/* Its record is merged: `result` is the value of the answer, raw. */
+void jobs_merged(struct hub *hub, const struct document *document, struct bytes result);
+/* What was erased is gone from the file, or may not be. */
+void jobs_scrubbed(struct hub *hub, uint64_t request, bool done);
+/* The journal has not taken it. */
+void jobs_refused(struct hub *hub, const struct document *document);
+void jobs_finish(struct hub *hub);
 
 #endif

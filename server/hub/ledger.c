@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/state.h"
+#include "server/hub/table.h"
 
 enum { REJECTION_BYTES = LIMIT_REJECTIONS * sizeof(struct rejection) };
 

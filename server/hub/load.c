@@ -3,7 +3,20 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "crdt/field.h"
+#include "protocol/rows.h"
+#include "server/hub/documents.h"
+#include "server/hub/download.h"
+#include "server/hub/effects.h"
+#include "server/hub/job.h"
+#include "server/hub/list.h"
+#include "server/hub/operator.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/retire.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
+#include "server/hub/table.h"
+#include "server/hub/unstored.h"
 
 static void read_entries(struct reader *reader, const struct document *document,
                          struct ledger_row *row)

@@ -11,7 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/codec.h"
+#include "protocol/packet.h"
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/import.h"
+#include "server/hub/operator.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/retire.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 struct merge {
     struct hub *hub;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/hub/connections.h"
+#include "server/hub/effects.h"
 #include "server/hub/state.h"
 
 enum { NOTES_MIN = 16, NOTES_MAX = 4096 };

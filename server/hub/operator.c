@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/connections.h"
+#include "server/hub/effects.h"
+#include "server/hub/state.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* The greatest whole number that every client can write. */

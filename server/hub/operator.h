@@ -1,13 +1,21 @@
 /*
- * An operator's calls (docs/protocol.md, Operator calls): what the files operator*.c share.
- * operator.c reads the calls and answers them; operator_connections.c, operator_documents.c,
- * operator_document.c and operator_rejected.c hold the methods; operator_request.c waits for the
- * database where one must.
+ * An operator's calls (docs/protocol.md, Operator calls): what the files operator*.c share, and at
+ * the end what they do for the rest of the hub. operator.c reads the calls and answers them;
+ * operator_connections.c, operator_documents.c, operator_document.c and operator_rejected.c hold
+ * the methods; operator_request.c waits for the database where one must.
  */
 #ifndef HUB_OPERATOR_H
 #define HUB_OPERATOR_H
 
-#include "server/hub/state.h"
+#include "protocol/buffer.h"
+#include "protocol/limits.h"
+#include "protocol/packet.h"
+#include "protocol/rows.h"
+#include "server/hub/hub.h"
+
+struct connection;
+struct document;
+struct ledger_row;
 
 enum operator_type { OPERATOR_NUMBER, OPERATOR_TEXT, OPERATOR_BYTES };
 
@@ -108,5 +116,21 @@ struct operator_request *operator_request_begin(const struct operator_call *call
 /* Asks for the rows. */
 void operator_request_ask(struct hub *hub, struct operator_request *request,
                           const struct row_request *rows);
+
+/* For the rest of the hub. */
+
+/* Keeps what the client says of itself. */
+void operator_greeted(struct connection *connection, const struct packet_hello *hello);
+/* False: there is no such method. */
+bool operator_call(struct hub *hub, struct connection *connection, const struct packet *packet);
+/* False: the request is another's. */
+bool operator_loaded(struct hub *hub, uint64_t request, struct bytes rows);
+bool operator_load_failed(struct hub *hub, uint64_t request);
+/* Answers what EFFECT_ASK has asked. */
+void operator_answered(struct hub *hub, const struct hub_event *event);
+void operator_requests_finish(struct hub *hub);
+/* Notes a refused update. */
+void operator_refused(struct hub *hub, const struct document *document,
+                      const struct ledger_row *row, uint64_t at_ms);
 
 #endif

@@ -1,5 +1,12 @@
 /* An operator's calls about the hub itself and its connections: answered at once, from memory. */
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/list.h"
 #include "server/hub/operator.h"
+#include "server/hub/roster.h"
+#include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 /* --- stats --- */
 

@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/rows.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/operator.h"
+#include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 /* Latest first. */
 struct writers {

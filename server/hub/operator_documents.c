@@ -8,7 +8,12 @@
  */
 #include <string.h>
 
+#include "protocol/rows.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/operator.h"
+#include "server/hub/state.h"
+#include "server/hub/unstored.h"
 
 /* --- what memory knows --- */
 

@@ -1,5 +1,10 @@
 /* An operator's call `erase`: see erase.c. */
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/job.h"
+#include "server/hub/operator.h"
+#include "server/hub/state.h"
 
 /* The body is the record's packet. */
 static void ready(struct hub *hub, struct job *job)

@@ -1,7 +1,11 @@
 /* An operator's call `export`: a document's full state, as a download. */
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
 #include "server/hub/download.h"
+#include "server/hub/effects.h"
 #include "server/hub/export.h"
 #include "server/hub/job.h"
+#include "server/hub/operator.h"
 
 static void answer_nothing(struct hub *hub, struct job *job)
 {

@@ -6,9 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/codec.h"
+#include "protocol/packet.h"
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/export.h"
 #include "server/hub/import.h"
 #include "server/hub/job.h"
+#include "server/hub/operator.h"
+#include "server/hub/state.h"
 
 enum { UPLOAD_BYTES = 256 << 20, BUSY_RETRY_MS = 1000 };
 

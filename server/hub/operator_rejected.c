@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/rows.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/operator.h"
+#include "server/hub/state.h"
 
 enum { REMEMBERED = LIMIT_LISTED_REJECTED, LISTED = 50 };
 

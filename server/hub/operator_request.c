@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/rows.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/operator.h"
+#include "server/hub/state.h"
 
 enum { BUSY_RETRY_MS = 1000 };
 

@@ -1,5 +1,8 @@
 /* An operator's call `retire`: the walk that retire.c makes now and then, at once. */
+#include "server/hub/connections.h"
 #include "server/hub/operator.h"
+#include "server/hub/retire.h"
+#include "server/hub/state.h"
 
 enum { BUSY_RETRY_MS = 1000 };
 

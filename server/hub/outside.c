@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "protocol/json.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
 
 struct outside {

@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/access.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 enum { GONE_MAX = 256, PORTION_BYTES = 16 << 10 };
 

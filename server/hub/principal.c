@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/hub/connections.h"
+#include "server/hub/effects.h"
 #include "server/hub/state.h"
+#include "server/hub/table.h"
 
 bool principal_matches(const void *item, const void *key)
 {

@@ -5,6 +5,10 @@
 
 #include "crdt/bytes.h"
 #include "server/hub/rate.h"
+#include "server/hub/table.h"
+
+struct connection;
+struct hub;
 
 struct principal {
     struct meter own;
@@ -22,5 +26,13 @@ struct activity {
     size_t before; /* in the second before */
     struct fair_part fair;
 };
+
+table_match principal_matches;
+void principal_init(struct connection *connection);
+/* The connection is the principal's that its token names. False: that has as many as it may. */
+bool principal_join(struct hub *hub, struct connection *connection);
+void principal_leave(struct hub *hub, struct connection *connection);
+/* Takes from all buckets, and pauses the connection or resumes it. */
+void rates_spend(struct hub *hub, struct connection *connection, size_t packets, size_t bytes);
 
 #endif

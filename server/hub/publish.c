@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/sent.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 void body_release(struct body *body)
 {

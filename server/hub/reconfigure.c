@@ -10,7 +10,14 @@
  */
 #include <string.h>
 
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
+#include "server/hub/pipeline.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 void hub_settle(struct hub *hub)
 {

@@ -3,6 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/retire.h"
 #include "server/hub/state.h"
 
 /* What is merged without a field would never be in its rows. */

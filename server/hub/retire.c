@@ -11,9 +11,19 @@
  * their outboxes may hold what was merged before the row left. A record's packet is `[before_ms,
  * [replica, ...]]`.
  */
+#include "server/hub/retire.h"
+
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "protocol/rows.h"
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/operator.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/state.h"
 
 enum { STEP_WAIT_MS = 1000, WALK_WAIT_MS = 60 * 60 * 1000 };
 

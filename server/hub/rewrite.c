@@ -6,8 +6,12 @@
  */
 #include <stdlib.h>
 
+#include "protocol/codec.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
 #include "server/hub/export.h"
 #include "server/hub/job.h"
+#include "server/hub/pipeline.h"
 
 struct audit {
     struct hub *hub;

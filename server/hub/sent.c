@@ -7,7 +7,14 @@
  * the oldest of what is told. All that one step sends of one arrival is one entry, so a thousand
  * subscribers cost a thousand increments.
  */
+#include "server/hub/sent.h"
+
+#include "server/hub/batch.h"
+#include "server/hub/documents.h"
+#include "server/hub/histogram.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 void batch_arrived(struct hub *hub, const struct batch *batch)
 {

@@ -8,7 +8,14 @@
  */
 #include <string.h>
 
+#include "crdt/field.h"
+#include "protocol/rows.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
+#include "server/hub/pipeline.h"
 #include "server/hub/state.h"
+#include "server/hub/unstored.h"
 
 enum { STORE_BYTES = 4 << 20, STORE_RETRY_MS = 1000 };
 

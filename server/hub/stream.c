@@ -3,7 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/access.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
+#include "server/hub/table.h"
 
 enum { BUSY_RETRY_MS = 2000, SETTLING_RETRY_MS = 100, CLOCK_LEEWAY_MS = 24 * 60 * 60 * 1000 };
 

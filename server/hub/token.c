@@ -9,7 +9,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/packet.h"
+#include "server/hub/access.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/principal.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 enum {
     CLOSE_TOKEN = 4401,

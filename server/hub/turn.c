@@ -9,7 +9,12 @@
  * is heard few of these have their turn: the later a sweep, the more of what is heard it tells at
  * once, and a crowd that comes back would otherwise be told of each of its members.
  */
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 enum {
     MESSAGE_BYTES_SOFT = 32 << 10, /* a message out is closed once it is this long */

@@ -1,6 +1,6 @@
 #include "server/hub/unstored.h"
 
-#include "server/hub/state.h"
+#include "server/hub/documents.h"
 
 static int compare(const struct document *a, struct bytes name)
 {

@@ -2,7 +2,17 @@
  * here, before the journal. */
 #include <string.h>
 
+#include "protocol/codec.h"
+#include "protocol/packet.h"
+#include "server/hub/access.h"
+#include "server/hub/batch.h"
+#include "server/hub/connections.h"
+#include "server/hub/documents.h"
+#include "server/hub/effects.h"
+#include "server/hub/pipeline.h"
+#include "server/hub/retire.h"
 #include "server/hub/state.h"
+#include "server/hub/streams.h"
 
 enum { READ_ONLY_RETRY_MS = 1000, SETTLING_RETRY_MS = 100, BUSY_RETRY_MS = 1000 };
 

@@ -1,5 +1,7 @@
 /* Waiters: who waits until a document's rows are here, or could not be loaded. The document stays
  * in memory meanwhile. They have their turn at the end of a step, first to last. */
+#include "server/hub/documents.h"
+#include "server/hub/list.h"
 #include "server/hub/state.h"
 
 static void end(struct hub *hub, struct waiter *waiter)
