@@ -7,9 +7,10 @@
  *
  *     ledger       bin: [replica, seq, [[field, up, down], ...]] one behind the other
  *     corrections  [[field, amount], ...]: by how much a counter's total differs from what the
- *                  ledger's entries come to, for what replicas that are forgotten had counted, and
- * for what was counted in vain by updates that were refused fields       [[number, name, type,
- * options, bin: its state as in STATE], ...] values       the values as JSON text, for people
+ *                  ledger's entries come to, for what replicas that are forgotten had counted,
+ *                  and for what was counted in vain by updates that were refused
+ *     fields       [[number, name, type, options, bin: its state as in STATE], ...]
+ *     values       the values as JSON text, for people
  *
  * Who has no row in the ledger any more, and yet a dot, is named after the journal and its index
  * there; dots that nobody's vector covers belong to the journal itself, whose seq is the position.
