@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "clients/c/asking.h"
 #include "clients/c/token.h"
 #include "clients/c/transport.h"
 
@@ -16,14 +17,6 @@ struct member {
     struct member *next;
     struct session session;
     uint64_t resend_ms; /* 0: not waiting */
-};
-
-struct asking {
-    struct link_call call; /* `method` NULL: nothing is asked */
-    int64_t id;            /* of the CALL on this connection */
-    int64_t transfer;      /* of its answer; 0: none */
-    uint64_t left;         /* of its bytes, that are to come */
-    uint64_t ungranted;    /* taken since the last CREDIT */
 };
 
 struct link {
@@ -109,15 +102,8 @@ static void open_member(struct link *link, struct member *member)
 
 static void call(struct link *link)
 {
-    static const uint8_t no_parameters = 0xc0;
-    const struct link_call *asked = &link->asking.call;
     struct writer writer = writer_to(&link->out);
-    struct packet packet = {.kind = PACKET_CALL, .id = ++link->last_id};
-    packet.call.name = (struct bytes){(const uint8_t *)asked->method, strlen(asked->method)};
-    packet.call.value =
-        asked->parameters.length > 0 ? asked->parameters : (struct bytes){&no_parameters, 1};
-    link->asking.id = packet.id;
-    packet_write(&writer, &packet);
+    asking_write(&link->asking, ++link->last_id, &writer);
     flush(link, &writer);
 }
 
@@ -247,110 +233,23 @@ static void explain_error(struct link *link, const struct packet *packet)
     explain(link, code, text);
 }
 
-/* --- the answer to a call --- */
-
-static bool is_asked(const struct link *link, int64_t id)
-{
-    return link->asking.call.method != NULL && id == link->asking.id;
-}
-
-static bool name_is(struct bytes name, const char *text)
-{
-    return name.length == strlen(text) && memcmp(name.data, text, name.length) == 0;
-}
-
-/* An answer that is a map may name a transfer, and how long it is. */
-static void find_transfer(struct asking *asking, struct bytes value)
-{
-    struct reader reader = reader_of(value);
-    if (asking->call.taken == NULL || reader_peek(&reader) != READER_MAP) {
-        return;
-    }
-    size_t length = read_map(&reader, LIMIT_OBJECTS);
-    for (size_t i = 0; i < length && reader_ok(&reader); i++) {
-        struct reader key = reader_of(read_raw(&reader));
-        struct reader item = reader_of(read_raw(&reader));
-        struct bytes name = read_string(&key, LIMIT_TEXT_BYTES);
-        if (name_is(name, "transfer")) {
-            asking->transfer = read_int(&item);
-        } else if (name_is(name, "bytes")) {
-            asking->left = read_uint(&item);
-        }
-    }
-}
-
-static void on_result(struct link *link, const struct packet *packet)
-{
-    struct link_call asked = link->asking.call;
-    if (!is_asked(link, packet->id) || link->asking.transfer != 0) {
-        return;
-    }
-    find_transfer(&link->asking, packet->call.value);
-    if (link->asking.transfer == 0) {
-        link->asking.call.method = NULL;
-    }
-    asked.answered(asked.context, packet->call.value);
-}
-
 static void on_call_refused(struct link *link, const struct packet *packet)
 {
-    struct link_call asked = link->asking.call;
     explain_error(link, packet);
-    if (asked.refused != NULL && asked.refused(asked.context, &packet->error)) {
-        link->asking.call.method = NULL;
-    } else {
+    if (!asking_refused(&link->asking, &packet->error)) {
         link->failed = true;
     }
 }
 
-static void grant(struct link *link, uint64_t bytes)
+static void on_transfer(struct link *link, const struct packet *packet)
 {
-    struct asking *asking = &link->asking;
-    asking->ungranted += bytes;
-    if (asking->ungranted < LIMIT_TRANSFER_WINDOW / 2) {
-        return;
-    }
     struct writer writer = writer_to(&link->out);
-    struct packet credit = {.kind = PACKET_CREDIT, .id = asking->transfer};
-    credit.number.value = asking->ungranted;
-    asking->ungranted = 0;
-    packet_write(&writer, &credit);
-    flush(link, &writer);
-}
-
-static void on_chunk(struct link *link, const struct packet *packet)
-{
-    struct asking *asking = &link->asking;
-    size_t length = packet->chunk.bytes.length;
-    if (length > asking->left) {
-        give_up(link, "the hub sends more than it has said", "");
-        return;
+    const char *why;
+    if (asking_take(&link->asking, packet, &writer, &why)) {
+        flush(link, &writer);
+    } else {
+        give_up(link, why, "");
     }
-    asking->left -= length;
-    if (!asking->call.taken(asking->call.context, packet->chunk.bytes)) {
-        give_up(link, "what the hub sends cannot be kept", "");
-        return;
-    }
-    grant(link, length);
-}
-
-static void on_end(struct link *link, const struct packet *packet)
-{
-    struct asking asked = link->asking;
-    link->asking = (struct asking){.transfer = 0};
-    asked.call.ended(asked.call.context, packet->number.value == 0 && asked.left == 0);
-}
-
-/* False: the packet is not of the transfer that is asked for. */
-static bool on_transfer(struct link *link, const struct packet *packet)
-{
-    bool ours = link->asking.transfer != 0 && packet->id == link->asking.transfer;
-    if (ours && packet->kind == PACKET_CHUNK) {
-        on_chunk(link, packet);
-    } else if (ours && packet->kind == PACKET_END) {
-        on_end(link, packet);
-    }
-    return ours;
 }
 
 /* False: the file cannot be read, and `why` says so. */
@@ -397,7 +296,7 @@ static void on_packet(struct link *link, const struct packet *packet)
         pong(link, packet->number.value);
         return;
     case PACKET_RESULT:
-        on_result(link, packet);
+        asking_answered(&link->asking, packet);
         return;
     case PACKET_PONG:
         return;
@@ -407,10 +306,10 @@ static void on_packet(struct link *link, const struct packet *packet)
     default:
         if (packet->kind == PACKET_ERROR && packet->id == 0) {
             on_refused(link, packet);
-        } else if (packet->kind == PACKET_ERROR && is_asked(link, packet->id)) {
+        } else if (packet->kind == PACKET_ERROR && asking_is(&link->asking, packet->id)) {
             on_call_refused(link, packet);
-        } else if (on_transfer(link, packet)) {
-            return;
+        } else if (asking_transfers(&link->asking, packet->id)) {
+            on_transfer(link, packet);
         } else if (packet_kind_text(packet->kind) != NULL) {
             on_document(link, packet);
         }
