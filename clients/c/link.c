@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "clients/c/asking.h"
+#include "clients/c/stored.h"
 #include "clients/c/token.h"
 #include "clients/c/transport.h"
 
@@ -416,27 +417,6 @@ void link_destroy(struct link *link)
     free(link);
 }
 
-static bool load(struct link *link, struct session *session)
-{
-    struct buffer saved;
-    char schema[LIMIT_DOCUMENT_NAME_BYTES + 1];
-    enum session_status status = SESSION_OK;
-    buffer_init(&saved, LIMIT_BODY_BYTES);
-    (void)snprintf(schema, sizeof schema, "%s", session->name);
-    schema[strcspn(schema, "/")] = '\0';
-    bool read = store_get(link->options.store, session->name, &saved);
-    if (read && saved.length > 0) {
-        status = session_load(session, buffer_bytes(&saved));
-    } else if (read) {
-        read = store_get_schema(link->options.store, schema, &saved);
-        if (read && saved.length > 0) {
-            status = session_remember(session, buffer_bytes(&saved));
-        }
-    }
-    buffer_finish(&saved);
-    return read && status == SESSION_OK;
-}
-
 struct session *link_add(struct link *link, const char *name)
 {
     struct member *member = calloc(1, sizeof *member);
@@ -445,7 +425,7 @@ struct session *link_add(struct link *link, const char *name)
         return NULL;
     }
     session_init(&member->session, name, &replica);
-    if (link->options.store != NULL && !load(link, &member->session)) {
+    if (link->options.store != NULL && !stored_load(link->options.store, &member->session)) {
         session_finish(&member->session);
         free(member);
         return NULL;
@@ -455,33 +435,9 @@ struct session *link_add(struct link *link, const char *name)
     return &member->session;
 }
 
-static bool save_schema(struct link *link, const struct session *session, struct buffer *bytes)
-{
-    char schema[LIMIT_DOCUMENT_NAME_BYTES + 1];
-    struct writer writer = writer_to(bytes);
-    (void)snprintf(schema, sizeof schema, "%s", session->name);
-    schema[strcspn(schema, "/")] = '\0';
-    buffer_clear(bytes);
-    session_write_fields(session, &writer);
-    return writer.status == PROTOCOL_OK &&
-           store_put_schema(link->options.store, schema, buffer_bytes(bytes));
-}
-
 bool link_save(struct link *link, struct session *session)
 {
-    struct buffer bytes;
-    if (link->options.store == NULL || !session->declared) {
-        return true;
-    }
-    buffer_init(&bytes, LIMIT_BODY_BYTES);
-    struct writer writer = writer_to(&bytes);
-    session_save(session, &writer);
-    bool saved = writer.status == PROTOCOL_OK &&
-                 store_put(link->options.store, session->name, buffer_bytes(&bytes),
-                           session_pending(session) > 0) &&
-                 save_schema(link, session, &bytes);
-    buffer_finish(&bytes);
-    return saved;
+    return link->options.store == NULL || stored_save(link->options.store, session);
 }
 
 void link_ask(struct link *link, const char *method,
