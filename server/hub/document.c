@@ -299,11 +299,7 @@ void document_load_ledger(struct hub *hub, struct document *document, size_t *lo
 {
     struct row_request request = {.kind = ROWS_LEDGER, .name = document_name(document)};
     (void)document_load(hub, document, NULL, 0, loads);
-    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
-    size_t start;
-    struct writer out = effect_begin(hub, &start);
-    row_request_write(&out, &request);
-    effect_end(hub, &out, start, effect);
+    struct hub_effect *effect = effect_load(hub, &request);
     struct load *load = load_ask(hub, document, false, loads);
     effect->request = load == NULL ? 0 : load->request;
 }
@@ -332,11 +328,7 @@ struct load *document_load(struct hub *hub, struct document *document,
                                   .document = ask_document,
                                   .replicas = (const struct replica_id *)hub->scratch.data,
                                   .length = missing};
-    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
-    size_t start;
-    struct writer out = effect_begin(hub, &start);
-    row_request_write(&out, &request);
-    effect_end(hub, &out, start, effect);
+    struct hub_effect *effect = effect_load(hub, &request);
     struct load *load = load_ask(hub, document, ask_document, loads);
     effect->request = load == NULL ? 0 : load->request;
     return load;

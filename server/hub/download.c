@@ -43,11 +43,7 @@ struct download *download_begin(const struct operator_call *call, bool copy)
 
 static void ask(struct hub *hub, uint64_t *request, const struct row_request *rows)
 {
-    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
-    size_t start;
-    struct writer writer = effect_begin(hub, &start);
-    row_request_write(&writer, rows);
-    effect_end(hub, &writer, start, effect);
+    struct hub_effect *effect = effect_load(hub, rows);
     effect->request = ++hub->last_request;
     *request = effect->request;
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "protocol/rows.h"
 #include "server/hub/state.h"
 
 void hub_fail(struct hub *hub, enum hub_status status)
@@ -64,6 +65,16 @@ void effect_bytes(struct hub *hub, struct hub_effect *effect, struct bytes bytes
     struct writer writer = effect_begin(hub, &start);
     write_raw(&writer, bytes);
     effect_end(hub, &writer, start, effect);
+}
+
+struct hub_effect *effect_load(struct hub *hub, const struct row_request *rows)
+{
+    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
+    size_t start;
+    struct writer writer = effect_begin(hub, &start);
+    row_request_write(&writer, rows);
+    effect_end(hub, &writer, start, effect);
+    return effect;
 }
 
 void effects_clear(struct hub *hub)

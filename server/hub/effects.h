@@ -10,6 +10,7 @@
 #include "server/hub/hub.h"
 
 struct connection;
+struct row_request;
 
 /* effects.c */
 void hub_fail(struct hub *hub, enum hub_status status);
@@ -18,6 +19,8 @@ void effect_bytes(struct hub *hub, struct hub_effect *effect, struct bytes bytes
 /* The effect's bytes are what is written to the arena between these two. */
 struct writer effect_begin(struct hub *hub, size_t *start);
 void effect_end(struct hub *hub, struct writer *writer, size_t start, struct hub_effect *effect);
+/* LOAD of these rows; the request's number is still to be set. */
+struct hub_effect *effect_load(struct hub *hub, const struct row_request *rows);
 void effects_clear(struct hub *hub);
 void effects_finish(struct hub *hub, struct hub_effects *effects);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/rows.h"
 #include "server/hub/connections.h"
 #include "server/hub/documents.h"
 #include "server/hub/effects.h"
@@ -42,11 +41,7 @@ static void note(struct hub *hub, struct operator_request *request, struct hub_e
 void operator_request_ask(struct hub *hub, struct operator_request *request,
                           const struct row_request *rows)
 {
-    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
-    size_t start;
-    struct writer writer = effect_begin(hub, &start);
-    row_request_write(&writer, rows);
-    effect_end(hub, &writer, start, effect);
+    struct hub_effect *effect = effect_load(hub, rows);
     note(hub, request, effect);
     if (request->document != NULL) {
         document_pin(request->document);

@@ -50,11 +50,7 @@ static void ask(struct hub *hub)
     struct row_request request = {.kind = ROWS_SILENT,
                                   .silent_before_ms = retirement->before_ms,
                                   .after = {retirement->after, retirement->after_length}};
-    struct hub_effect *effect = effect_add(hub, EFFECT_LOAD);
-    size_t start;
-    struct writer writer = effect_begin(hub, &start);
-    row_request_write(&writer, &request);
-    effect_end(hub, &writer, start, effect);
+    struct hub_effect *effect = effect_load(hub, &request);
     effect->request = ++hub->last_request;
     retirement->request = effect->request;
 }
