@@ -24,14 +24,7 @@ static struct meta_key key_of(const char *what, const char *schema, uint32_t num
 
 static int forget(sqlite3 *database, const char *key)
 {
-    sqlite3_stmt *statement = NULL;
-    int rc = database_prepare(database, &statement, "DELETE FROM meta WHERE key = ?1");
-    if (rc == SQLITE_OK) {
-        bind_text(statement, 1, bytes_of_text(key));
-        rc = database_run(statement);
-    }
-    (void)sqlite3_finalize(statement);
-    return rc;
+    return database_exec_text(database, "DELETE FROM meta WHERE key = ?1", key);
 }
 
 static int note_back(sqlite3 *database, const char *schema, struct schema_field *field,

@@ -14,14 +14,7 @@ const struct catalog_migration catalog_migrations[] = {{0, NULL}};
 
 static int vacuum_into(sqlite3 *database, const char *path)
 {
-    sqlite3_stmt *statement = NULL;
-    int rc = database_prepare(database, &statement, "VACUUM INTO ?1");
-    if (rc == SQLITE_OK) {
-        bind_text(statement, 1, bytes_of_text(path));
-        rc = database_run(statement);
-    }
-    (void)sqlite3_finalize(statement);
-    return rc;
+    return database_exec_text(database, "VACUUM INTO ?1", path);
 }
 
 /* SQLite does not promise that the copy has reached the disk. */

@@ -192,14 +192,7 @@ static const char *const between[] = {
 
 static int attach(sqlite3 *database, const char *made)
 {
-    sqlite3_stmt *statement = NULL;
-    int rc = database_prepare(database, &statement, "ATTACH ?1 AS made");
-    if (rc == SQLITE_OK) {
-        bind_text(statement, 1, bytes_of_text(made));
-        rc = database_run(statement);
-    }
-    (void)sqlite3_finalize(statement);
-    return rc;
+    return database_exec_text(database, "ATTACH ?1 AS made", made);
 }
 
 static int declare(sqlite3 *database, const struct schema_set *schemas)

@@ -85,6 +85,12 @@ int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql)
     return sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 }
 
+int database_prepare_listed(sqlite3 *database, bool writer, sqlite3_stmt **out, const char *sql)
+{
+    bool reads = strncmp(sql, "SELECT", 6) == 0;
+    return writer || reads ? database_prepare(database, out, sql) : SQLITE_OK;
+}
+
 /* An empty blob, not NULL, for no bytes. */
 void bind_bytes(sqlite3_stmt *statement, int index, struct bytes bytes)
 {
@@ -111,6 +117,18 @@ int database_run(sqlite3_stmt *statement)
     if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
         return reset;
     }
+    return rc;
+}
+
+int database_exec_text(sqlite3 *database, const char *sql, const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = database_prepare(database, &statement, sql);
+    if (rc == SQLITE_OK) {
+        bind_text(statement, 1, bytes_of_text(text));
+        rc = database_run(statement);
+    }
+    (void)sqlite3_finalize(statement);
     return rc;
 }
 

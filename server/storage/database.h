@@ -35,6 +35,9 @@ void database_reason(sqlite3 *database, int rc, char reason[DATABASE_REASON_BYTE
 
 STORAGE_CHECKED int database_exec(sqlite3 *database, const char *sql);
 
+/* One statement, with a text for its only parameter. */
+STORAGE_CHECKED int database_exec_text(sqlite3 *database, const char *sql, const char *text);
+
 /* Ends a transaction that failed. There may be no memory for that either: `database_begin` ends it
  * then. */
 void database_rollback(sqlite3 *database);
@@ -45,6 +48,11 @@ STORAGE_CHECKED int database_begin(sqlite3 *database, bool write);
 
 /* Prepares a statement that stays: it is looked up rarely and run often. */
 STORAGE_CHECKED int database_prepare(sqlite3 *database, sqlite3_stmt **out, const char *sql);
+
+/* The same for one of a list that all connections share: who only reads leaves out what writes, and
+ * `*out` as it is. */
+STORAGE_CHECKED int database_prepare_listed(sqlite3 *database, bool writer, sqlite3_stmt **out,
+                                            const char *sql);
 
 /* Binds borrowed bytes, which takes no memory, so it fails only for what is longer than SQLite's
  * limit; that is bound as NULL, which no column takes. */

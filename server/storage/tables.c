@@ -11,8 +11,7 @@ static struct tables *tables_open(sqlite3 *database, bool writer)
     struct tables *tables = calloc(1, sizeof *tables);
     bool ready = tables != NULL;
 #define X(name, sql)                                                                               \
-    ready = ready && ((!writer && strncmp(sql, "SELECT", 6) != 0) ||                               \
-                      database_prepare(database, &tables->name, sql) == SQLITE_OK);
+    ready = ready && database_prepare_listed(database, writer, &tables->name, sql) == SQLITE_OK;
     STATEMENT_LIST(X)
 #undef X
     ready = ready && (tables->walk = walk_open(database)) != NULL &&

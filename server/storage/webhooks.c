@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/limits.h"
 
@@ -81,8 +80,7 @@ struct webhook_tables *webhook_tables_open(sqlite3 *database, bool writer)
     struct webhook_tables *tables = calloc(1, sizeof *tables);
     bool ready = tables != NULL;
 #define X(name, sql)                                                                               \
-    ready = ready && ((!writer && strncmp(sql, "SELECT", 6) != 0) ||                               \
-                      database_prepare(database, &tables->name, sql) == SQLITE_OK);
+    ready = ready && database_prepare_listed(database, writer, &tables->name, sql) == SQLITE_OK;
     STATEMENT_LIST(X)
 #undef X
     if (!ready) {
