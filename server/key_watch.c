@@ -7,17 +7,7 @@
 
 enum { LOOK_MS = 2000, NOTES_BYTES = 4096 };
 
-void key_watch_log(struct bytes notes)
-{
-    while (notes.length > 0) {
-        const uint8_t *feed = memchr(notes.data, '\n', notes.length);
-        size_t length = feed == NULL ? notes.length : (size_t)(feed - notes.data);
-        size_t line = feed == NULL ? length : length + 1;
-        log_event(LEVEL_WARNING, "jwks",
-                  LOG_FIELDS(log_text("note", (struct bytes){notes.data, length})));
-        notes = (struct bytes){notes.data + line, notes.length - line};
-    }
-}
+void key_watch_log(struct bytes notes) { log_lines(LEVEL_WARNING, "jwks", "note", notes); }
 
 static void log_failure(const struct key_watch *watch, const char *reason)
 {

@@ -177,3 +177,14 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     }
     end(&line);
 }
+
+void log_lines(enum log_level level, const char *event, const char *key, struct bytes text)
+{
+    while (text.length > 0) {
+        const uint8_t *feed = memchr(text.data, '\n', text.length);
+        size_t length = feed == NULL ? text.length : (size_t)(feed - text.data);
+        size_t line = feed == NULL ? length : length + 1;
+        log_event(level, event, LOG_FIELDS(log_text(key, (struct bytes){text.data, length})));
+        text = (struct bytes){text.data + line, text.length - line};
+    }
+}

@@ -58,6 +58,9 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 
+/* One event for each line of the text, which is its only field. */
+void log_lines(enum log_level level, const char *event, const char *key, struct bytes text);
+
 /* `debug`, `info`, `warning` or `error`. */
 const char *log_level_name(enum log_level level);
 

@@ -38,19 +38,6 @@ static void refuse(struct reload *reload, const char *reason)
     end(reload, false);
 }
 
-/* One line of the log for each. */
-static void log_mistakes(struct bytes mistakes)
-{
-    while (mistakes.length > 0) {
-        const uint8_t *feed = memchr(mistakes.data, '\n', mistakes.length);
-        size_t length = feed == NULL ? mistakes.length : (size_t)(feed - mistakes.data);
-        size_t line = feed == NULL ? length : length + 1;
-        log_event(LEVEL_ERROR, "reload-mistake",
-                  LOG_FIELDS(log_text("mistake", (struct bytes){mistakes.data, length})));
-        mistakes = (struct bytes){mistakes.data + line, mistakes.length - line};
-    }
-}
-
 /* --- what is to change --- */
 
 static bool take_number(struct schema_field *field, const struct schema *now)
@@ -197,7 +184,7 @@ static bool read_next(struct reload *reload)
         arguments_read_config(reload->arguments, reload->next, &mistakes) &&
         config_check_exposure(reload->next, reload->arguments->config, &mistakes) &&
         config_check_fixed(reload->config, reload->next, reload->arguments->config, &mistakes);
-    log_mistakes(buffer_bytes(&mistakes));
+    log_lines(LEVEL_ERROR, "reload-mistake", "mistake", buffer_bytes(&mistakes));
     buffer_finish(&mistakes);
     return good;
 }

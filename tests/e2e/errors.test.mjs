@@ -66,7 +66,7 @@ test('every reason for the end of a connection is there', () => {
 });
 
 test('every warning and error of the log is there', () => {
-  const told = found(/log_event\(\s*LEVEL_(?:WARNING|ERROR),\s*"([^"]+)"/g);
+  const told = found(/log_(?:event|lines)\(\s*LEVEL_(?:WARNING|ERROR),\s*"([^"]+)"/g);
   const faults = found(/\.event = "([^"]+)"/g);
   check([...told, ...faults], 20, (text) => `\`${text}\``);
 });
