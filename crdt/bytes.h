@@ -11,6 +11,9 @@ struct bytes {
     size_t length;
 };
 
+/* Borrowed from the text, without its NUL. */
+struct bytes bytes_of_text(const char *text);
+
 bool bytes_equal(struct bytes a, struct bytes b);
 
 /* Byte by byte, a prefix before what it is a prefix of; < 0, 0, > 0. */

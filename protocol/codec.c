@@ -1,7 +1,6 @@
 #include "protocol/codec.h"
 
 #include <assert.h>
-#include <string.h>
 
 static const struct protocol_codec *const codecs[] = {
     &codec_gcounter, &codec_pncounter, &codec_bounded,      &codec_orset,       &codec_gset,
@@ -17,7 +16,7 @@ const struct protocol_codec *protocol_codec_find(struct bytes name)
 {
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
         const char *text = codecs[i]->type->name;
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+        if (bytes_equal(name, bytes_of_text(text))) {
             return codecs[i];
         }
     }

@@ -1,7 +1,6 @@
 #include "protocol/declaration.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/codec.h"
 #include "protocol/limits.h"
@@ -11,11 +10,6 @@ static const char *const of_texts[] = {
     ELEMENT_OF_LIST(X)
 #undef X
 };
-
-static struct bytes bytes_of_text(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
 
 static bool is_text(struct bytes bytes, const char *text)
 {

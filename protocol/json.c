@@ -4,16 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/limits.h"
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
-void json_raw(struct writer *writer, const char *text) { write_raw(writer, text_bytes(text)); }
+void json_raw(struct writer *writer, const char *text) { write_raw(writer, bytes_of_text(text)); }
 
 static void escape(struct writer *writer, uint8_t byte)
 {

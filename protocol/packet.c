@@ -129,7 +129,7 @@ struct bytes packet_read_key(struct reader *reader)
 
 bool packet_key_is(struct bytes key, const char *text)
 {
-    return bytes_equal(key, (struct bytes){(const uint8_t *)text, strlen(text)});
+    return bytes_equal(key, bytes_of_text(text));
 }
 
 size_t packet_replicas(struct bytes raw, struct reader *left)

@@ -5,11 +5,6 @@
 
 #include "protocol/reader.h"
 
-static struct bytes bytes_of_text(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 void schema_finish(struct schema *schema)
 {
     for (size_t i = 0; i < schema->length; i++) {

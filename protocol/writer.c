@@ -70,7 +70,7 @@ void write_string(struct writer *writer, struct bytes text)
 
 void write_text(struct writer *writer, const char *text)
 {
-    write_string(writer, (struct bytes){(const uint8_t *)text, strlen(text)});
+    write_string(writer, bytes_of_text(text));
 }
 
 void write_array(struct writer *writer, size_t length) { (void)pack_array(writer, length); }

@@ -28,7 +28,7 @@ bool arguments_read_config(const struct arguments *arguments, struct config *con
         config->data = data;
     }
     if (arguments->listen != NULL) {
-        struct bytes text = {(const uint8_t *)arguments->listen, strlen(arguments->listen)};
+        struct bytes text = bytes_of_text(arguments->listen);
         if (!config_address_parse(text, &config->listen)) {
             return refuse(config, mistakes,
                           "synclined: --listen takes a numeric address and a port, such as "

@@ -87,7 +87,7 @@ struct place {
 
 static bool is_named(struct bytes name, const char *text)
 {
-    return bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)});
+    return bytes_equal(name, bytes_of_text(text));
 }
 
 static void find_in_section(struct bytes name, struct yaml_value key, struct yaml_value value,

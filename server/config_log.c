@@ -1,13 +1,12 @@
 #include "server/config_log.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 static bool text_is(struct bytes text, const char *word)
 {
-    return bytes_equal(text, (struct bytes){(const uint8_t *)word, strlen(word)});
+    return bytes_equal(text, bytes_of_text(word));
 }
 
 static void read_level(struct yaml_value value, const struct yaml_key *key, void *target)

@@ -13,7 +13,7 @@ struct target {
 
 static bool text_is(struct bytes text, const char *word)
 {
-    return bytes_equal(text, (struct bytes){(const uint8_t *)word, strlen(word)});
+    return bytes_equal(text, bytes_of_text(word));
 }
 
 static void read_frozen(struct yaml_value value, const struct yaml_key *key, void *context)

@@ -23,11 +23,6 @@ struct draft {
     struct config_webhook source; /* its secret's name NULL: not there */
 };
 
-static struct bytes text_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static void keep_copy(struct yaml_value value, struct bytes text, char **copy)
 {
     *copy = config_text_copy(text);
@@ -137,8 +132,8 @@ static void read_from(struct yaml_value value, const struct yaml_key *key, void 
     (void)key;
     struct bytes text = {0};
     bool given = yaml_text(value, &text);
-    bool beginning = given && bytes_equal(text, text_of("beginning"));
-    if (!beginning && !(given && bytes_equal(text, text_of("now")))) {
+    bool beginning = given && bytes_equal(text, bytes_of_text("beginning"));
+    if (!beginning && !(given && bytes_equal(text, bytes_of_text("now")))) {
         yaml_mistake(value, "%s; expected now or beginning", yaml_show(value).text);
         return;
     }

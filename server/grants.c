@@ -10,11 +10,6 @@
 static const char subject_mark[] = "{sub}";
 enum { MARK_LENGTH = sizeof subject_mark - 1 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static bool is_mark(struct bytes pattern, size_t at)
 {
     return pattern.length - at >= MARK_LENGTH &&
@@ -57,7 +52,7 @@ unsigned grant_right(struct bytes word)
                   {"presence", ACCESS_PRESENCE},
                   {"admin", ACCESS_ADMIN}};
     for (size_t i = 0; i < sizeof rights / sizeof *rights; i++) {
-        if (bytes_equal(word, text_bytes(rights[i].word))) {
+        if (bytes_equal(word, bytes_of_text(rights[i].word))) {
             return rights[i].right;
         }
     }
@@ -93,7 +88,7 @@ static bool fill_in(struct bytes pattern, const char *subject, struct buffer *na
 {
     for (size_t i = 0; i < pattern.length;) {
         bool mark = is_mark(pattern, i);
-        struct bytes part = mark ? text_bytes(subject) : (struct bytes){pattern.data + i, 1};
+        struct bytes part = mark ? bytes_of_text(subject) : (struct bytes){pattern.data + i, 1};
         if ((mark && strchr(subject, '/') != NULL) ||
             buffer_append(name, part.data, part.length) != PROTOCOL_OK) {
             return false;
@@ -108,7 +103,7 @@ void grants_write(const struct grants *grants, const char *subject, struct write
     for (size_t i = 0; i < grants->length; i++) {
         uint8_t room[LIMIT_DOCUMENT_NAME_BYTES];
         struct buffer name = {.data = room, .capacity = sizeof room, .limit = sizeof room};
-        struct bytes pattern = text_bytes(grants->items[i].pattern);
+        struct bytes pattern = bytes_of_text(grants->items[i].pattern);
         bool prefix = pattern.data[pattern.length - 1] == '*';
         pattern.length -= prefix;
         if (fill_in(pattern, subject, &name)) {
@@ -123,7 +118,7 @@ static unsigned parse_rights(const json_t *list)
     unsigned rights = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *word = json_string_value(json_array_get(list, i));
-        unsigned right = word == NULL ? 0 : grant_right(text_bytes(word));
+        unsigned right = word == NULL ? 0 : grant_right(bytes_of_text(word));
         if (right == 0) {
             return 0;
         }
@@ -142,10 +137,10 @@ static enum grants_status parse_object(json_t *object, struct grants *grants)
     json_object_foreach(object, pattern, list)
     {
         unsigned rights = parse_rights(list);
-        if (rights == 0 || !grant_pattern_valid(text_bytes(pattern))) {
+        if (rights == 0 || !grant_pattern_valid(bytes_of_text(pattern))) {
             return GRANTS_BAD;
         }
-        if (!grants_add(grants, text_bytes(pattern), rights)) {
+        if (!grants_add(grants, bytes_of_text(pattern), rights)) {
             return GRANTS_NO_MEMORY;
         }
     }

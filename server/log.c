@@ -49,7 +49,7 @@ struct log_field log_text(const char *key, struct bytes text)
 
 struct log_field log_sentence(const char *key, const char *text)
 {
-    return log_text(key, (struct bytes){(const uint8_t *)text, strlen(text)});
+    return log_text(key, bytes_of_text(text));
 }
 
 struct log_field log_word(const char *key, const char *word)

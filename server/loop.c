@@ -55,7 +55,7 @@ static void verify(struct loop *loop, const struct hub_effect *effect)
         .kind = EVENT_VERIFIED,
         .connection = effect->connection,
         .request = effect->request,
-        .bytes = {(const uint8_t *)claims.subject, strlen(claims.subject)},
+        .bytes = bytes_of_text(claims.subject),
         .verdict = status == TOKEN_OK        ? VERDICT_ACCEPTED
                    : status == TOKEN_EXPIRED ? VERDICT_EXPIRED
                                              : VERDICT_REFUSED,

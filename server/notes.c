@@ -1,14 +1,12 @@
 #include "server/notes.h"
 
-#include <string.h>
-
 #include "server/log.h"
 
 enum { GATE_MS = 10000 };
 
 static struct bytes correlation_of(const struct hub_peer *peer)
 {
-    return (struct bytes){(const uint8_t *)peer->correlation, strlen(peer->correlation)};
+    return bytes_of_text(peer->correlation);
 }
 
 void notes_closed(const struct hub *hub, const struct hub_effect *effect)

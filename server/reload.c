@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/config_exposure.h"
 #include "server/config_fixed.h"
@@ -42,7 +41,7 @@ static void refuse(struct reload *reload, const char *reason)
 
 static bool take_number(struct schema_field *field, const struct schema *now)
 {
-    struct bytes name = {(const uint8_t *)field->name, strlen(field->name)};
+    struct bytes name = bytes_of_text(field->name);
     const struct schema_field *known = schema_field_by_name(now, name);
     if (known == NULL || !declaration_equal(&known->declared, &field->declared)) {
         return false;
@@ -60,7 +59,7 @@ static bool are_same(struct schema_set *next, const struct schema_set *now)
     }
     for (size_t i = 0; i < next->length; i++) {
         struct schema *schema = &next->schemas[i];
-        struct bytes name = {(const uint8_t *)schema->name, strlen(schema->name)};
+        struct bytes name = bytes_of_text(schema->name);
         const struct schema *known = schema_find(now, name);
         if (known == NULL || known->length != schema->length) {
             return false;

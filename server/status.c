@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 static void answer(struct loop *loop, const struct net_request *request, bool readiness)
 {
@@ -25,7 +24,7 @@ static void answer(struct loop *loop, const struct net_request *request, bool re
     struct net_answer reply = {
         .code = readiness && !ready ? 503 : 200,
         .type = "application/json",
-        .body = {(const uint8_t *)text, strlen(text)},
+        .body = bytes_of_text(text),
     };
     net_answer(loop->net, request->id, &reply);
 }

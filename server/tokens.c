@@ -53,7 +53,7 @@ bool token_algorithm_find(struct bytes name, enum token_algorithm *algorithm)
 {
     for (size_t i = 0; i < ALGORITHMS; i++) {
         const char *known = algorithms[i].name;
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)known, strlen(known)})) {
+        if (bytes_equal(name, bytes_of_text(known))) {
             *algorithm = (enum token_algorithm)i;
             return true;
         }

@@ -7,7 +7,7 @@ void asking_write(struct asking *asking, int64_t id, struct writer *writer)
     static const uint8_t no_parameters = 0xc0;
     const struct link_call *asked = &asking->call;
     struct packet packet = {.kind = PACKET_CALL, .id = id};
-    packet.call.name = (struct bytes){(const uint8_t *)asked->method, strlen(asked->method)};
+    packet.call.name = bytes_of_text(asked->method);
     packet.call.value =
         asked->parameters.length > 0 ? asked->parameters : (struct bytes){&no_parameters, 1};
     asking->id = id;

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clients/c/data_call.h"
 #include "clients/c/edits.h"
@@ -30,7 +29,7 @@ static int read_element(struct link *link, const struct data_options *options, s
     if (!link_run(link, has_arrived, session, options->timeout_ms, &why)) {
         return data_fail(EXIT_FAILURE, why, "");
     }
-    struct bytes name = {(const uint8_t *)wish->field, strlen(wish->field)};
+    struct bytes name = bytes_of_text(wish->field);
     const struct schema_field *field = schema_field_by_name(&session->schema, name);
     if (field == NULL) {
         return data_fail(DATA_USAGE, "there is no such field", wish->field);
@@ -106,8 +105,7 @@ int data_erase(struct link *link, const struct data_options *options)
         return data_fail(DATA_USAGE, "erase takes NAME, or NAME FIELD ELEMENT", "");
     }
     wish.name = options->words[1];
-    if (!document_name_valid((struct bytes){(const uint8_t *)wish.name, strlen(wish.name)}, &schema,
-                             &key)) {
+    if (!document_name_valid(bytes_of_text(wish.name), &schema, &key)) {
         return data_fail(DATA_USAGE, "a document's name is schema/key", wish.name);
     }
     if (options->count == 4) {

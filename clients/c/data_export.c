@@ -254,8 +254,7 @@ static bool read_line(struct transfer *transfer, const char *line, size_t number
     bool good = text != NULL;
     (void)snprintf(where, sizeof where, "line %zu is no exported document", number);
     buffer_clear(&transfer->state);
-    good = good &&
-           base64_decode((struct bytes){(const uint8_t *)text, strlen(text)}, &transfer->state);
+    good = good && base64_decode(bytes_of_text(text), &transfer->state);
     json_decref(document);
     if (!good || transfer->state.length == 0) {
         (void)data_fail(EXIT_FAILURE, where, "");

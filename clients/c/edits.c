@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/element.h"
 #include "protocol/json/element_json.h"
@@ -14,11 +13,6 @@ struct argument_list {
     struct bytes *arguments; /* lengths; the places follow once the buffer grows no more */
     size_t length;
 };
-
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
 
 /* --- words --- */
 
@@ -35,11 +29,11 @@ static bool write_amount(struct writer *writer, const char *text)
 static bool write_element(struct writer *writer, const char *text, enum element_of of)
 {
     if (of == ELEMENT_STRING) {
-        write_string(writer, text_bytes(text));
+        write_string(writer, bytes_of_text(text));
         return true;
     }
     if (of == ELEMENT_BYTES) {
-        write_bin(writer, text_bytes(text));
+        write_bin(writer, bytes_of_text(text));
         return true;
     }
     json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
@@ -59,7 +53,7 @@ static bool write_word(struct writer *writer, const char *text, enum edit_takes 
     case EDIT_VALUE:
         return write_element(writer, text, of);
     case EDIT_KEYS:
-        write_string(writer, text_bytes(text));
+        write_string(writer, bytes_of_text(text));
         return true;
     case EDIT_UNKNOWN:
     case EDIT_NOTHING:
@@ -104,7 +98,7 @@ static bool add_put(struct argument_list *list, const struct edit *edit,
     if (edit->length < 2 || declared->inner == NULL) {
         return false;
     }
-    if (edit->length > 2 || edit_takes(text_bytes("set"), declared->inner) == EDIT_UNKNOWN) {
+    if (edit->length > 2 || edit_takes(bytes_of_text("set"), declared->inner) == EDIT_UNKNOWN) {
         inner = (struct edit){
             .verb = edit->values[1], .values = edit->values + 2, .length = edit->length - 2};
     }
@@ -116,7 +110,7 @@ static bool add_put(struct argument_list *list, const struct edit *edit,
 static bool add_words(struct argument_list *list, const struct edit *edit,
                       const struct declaration *declared)
 {
-    enum edit_takes takes = edit_takes(text_bytes(edit->verb), declared);
+    enum edit_takes takes = edit_takes(bytes_of_text(edit->verb), declared);
     bool good = takes != EDIT_UNKNOWN;
     if (takes == EDIT_PUT) {
         return add_put(list, edit, declared);
@@ -146,7 +140,7 @@ bool edit_apply(const struct edit *edit, const struct edit_place *place)
     if (good) {
         place_arguments(&list);
         struct edit_call call = {
-            .verb = text_bytes(edit->verb), .arguments = list.arguments, .length = list.length};
+            .verb = bytes_of_text(edit->verb), .arguments = list.arguments, .length = list.length};
         good = edit_make(&call, place);
     }
     buffer_finish(&list.buffer);

@@ -344,7 +344,7 @@ static void on_opened(void *context)
     link->connecting = false;
     if (link->options.correlation != NULL) {
         const char *correlation = link->options.correlation;
-        hello.hello.correlation = (struct bytes){(const uint8_t *)correlation, strlen(correlation)};
+        hello.hello.correlation = bytes_of_text(correlation);
     }
     if (link->options.token_file != NULL) {
         link->failed = !read_token(link);

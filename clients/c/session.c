@@ -216,7 +216,7 @@ static bool keep_pending(const struct session *session, struct schema *schema)
         if (schema_field_by_number(schema, field->number) != NULL || !is_pending(session, i)) {
             continue;
         }
-        struct bytes name = {(const uint8_t *)field->name, strlen(field->name)};
+        struct bytes name = bytes_of_text(field->name);
         struct schema_field *kept = schema_add_field(schema, name);
         if (kept == NULL || !copy_declaration(&kept->declared, &field->declared)) {
             return false;

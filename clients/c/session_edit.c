@@ -296,8 +296,7 @@ enum session_status session_edit(struct session *session, const char *name, cons
     if (!session->declared) {
         return SESSION_NO_SCHEMA;
     }
-    const struct schema_field *field =
-        schema_field_by_name(&session->schema, (struct bytes){(const uint8_t *)name, strlen(name)});
+    const struct schema_field *field = schema_field_by_name(&session->schema, bytes_of_text(name));
     if (field == NULL) {
         return SESSION_NO_FIELD;
     }

@@ -30,7 +30,7 @@ static bool read_clock(const struct session *session, struct bytes details, int6
 
 static bool is_code(const struct packet_reject *reject, const char *code)
 {
-    return bytes_equal(reject->code, (struct bytes){(const uint8_t *)code, strlen(code)});
+    return bytes_equal(reject->code, bytes_of_text(code));
 }
 
 /* True: the edit is made again, and nobody needs to know. */

@@ -124,7 +124,7 @@ void session_open(struct session *session, int64_t stream, const struct journal_
     session->journal = *journal;
     struct packet packet = {.kind = PACKET_OPEN, .id = stream};
     packet.open = (struct packet_open){
-        .name = {(const uint8_t *)session->name, strlen(session->name)},
+        .name = bytes_of_text(session->name),
         .replicas = buffer_bytes(&replicas),
         .journal = session->cursor_journal,
         .position = session->cursor,

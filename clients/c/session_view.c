@@ -1,6 +1,5 @@
 /* What is seen: the hub's state with every pending edit on top, by the hub's own rules. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "clients/c/session_state.h"
 #include "protocol/json.h"
@@ -120,7 +119,7 @@ static enum session_status write_all(const struct session *session, struct write
             continue;
         }
         json_raw(writer, before);
-        json_quoted(writer, (struct bytes){(const uint8_t *)field->name, strlen(field->name)});
+        json_quoted(writer, bytes_of_text(field->name));
         json_raw(writer, ":");
         status = write_field(session, i, writer);
         before = ",";
@@ -138,8 +137,7 @@ enum session_status session_json(const struct session *session, const char *fiel
     if (field == NULL) {
         return write_all(session, writer);
     }
-    const struct schema_field *found = schema_field_by_name(
-        &session->schema, (struct bytes){(const uint8_t *)field, strlen(field)});
+    const struct schema_field *found = schema_field_by_name(&session->schema, bytes_of_text(field));
     return found == NULL ? SESSION_NO_FIELD
                          : write_field(session, (size_t)(found - session->schema.fields), writer);
 }

@@ -156,7 +156,7 @@ static struct session *add(struct app *app, const char *name)
 {
     struct bytes schema;
     struct bytes key;
-    struct bytes bytes = {(const uint8_t *)name, strlen(name)};
+    struct bytes bytes = bytes_of_text(name);
     if (!document_name_valid(bytes, &schema, &key) || app->length == LIMIT_STREAMS) {
         (void)fail(EXIT_USAGE, "a document's name is schema/key", name);
         return NULL;
@@ -210,8 +210,8 @@ static int apply(struct app *app, const char *field, const struct edit *edit)
     }
     char known[SESSION_TEXT_BYTES] = "";
     char detail[3 * SESSION_TEXT_BYTES];
-    const struct schema_field *found = schema_field_by_name(
-        &app->session->schema, (struct bytes){(const uint8_t *)field, strlen(field)});
+    const struct schema_field *found =
+        schema_field_by_name(&app->session->schema, bytes_of_text(field));
     if (status == SESSION_BAD_EDIT && found != NULL) {
         edit_describe(&found->declared, known, sizeof known);
     }

@@ -16,11 +16,6 @@ static int fail(int code, const char *what, const char *detail)
     return code;
 }
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- a call --- */
 
 struct question {
@@ -55,7 +50,7 @@ static void write_parameters(struct writer *writer, const struct asked *asked)
     write_map(writer, (size_t)(asked->target != NULL) + (asked->key != NULL));
     if (asked->target != NULL) {
         write_text(writer, "target");
-        write_string(writer, text_bytes(asked->target));
+        write_string(writer, bytes_of_text(asked->target));
     }
     if (asked->key != NULL) {
         write_text(writer, asked->key);
@@ -100,7 +95,7 @@ static struct bytes pair(struct bytes map, const char *name)
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         struct reader key = reader_of(read_raw(&reader));
         struct bytes value = read_raw(&reader);
-        if (bytes_equal(read_string(&key, LIMIT_TEXT_BYTES), text_bytes(name))) {
+        if (bytes_equal(read_string(&key, LIMIT_TEXT_BYTES), bytes_of_text(name))) {
             return value;
         }
     }

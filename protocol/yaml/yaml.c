@@ -10,11 +10,6 @@
 
 enum { SHOWN_BYTES_MAX = 48, NAME_BYTES_MAX = 64 };
 
-static struct bytes bytes_of_text(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 void yaml_mistake(struct yaml_value value, const char *format, ...)
 {
     char text[1024];

@@ -8,11 +8,6 @@
 
 enum { ETAG_BYTES = 64 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* Positions count in a journal: one that was restored from a backup goes on under another id. And a
  * reload may add a field without a change of any document. */
 static void etag_format(const struct errand *errand, uint64_t position, char text[ETAG_BYTES])
@@ -72,7 +67,7 @@ void errand_answer(struct errand *errand, struct bytes json, uint64_t position)
 
 static void write_pair(struct writer *writer, const char *name, struct bytes text)
 {
-    json_quoted(writer, text_bytes(name));
+    json_quoted(writer, bytes_of_text(name));
     json_raw(writer, ":");
     json_quoted(writer, text);
 }
@@ -115,7 +110,7 @@ bool answer_write_values(const struct errand *errand, struct bytes result, struc
     struct reader reader;
     size_t length = told_begin(result, &reader, position);
     json_raw(writer, "{");
-    write_pair(writer, "document", text_bytes(errand->target.document));
+    write_pair(writer, "document", bytes_of_text(errand->target.document));
     bool one = errand->target.action == API_GET && errand->target.field[0] != '\0';
     struct buffer told;
     buffer_init(&told, LIMIT_BODY_BYTES);
@@ -137,7 +132,7 @@ bool answer_write_values(const struct errand *errand, struct bytes result, struc
 
 static bool is_key(struct bytes key, const char *name)
 {
-    return bytes_equal(key, text_bytes(name));
+    return bytes_equal(key, bytes_of_text(name));
 }
 
 struct listed {

@@ -11,11 +11,6 @@
 #include "protocol/json/element_json.h"
 #include "server/api/state.h"
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- what the hub has told --- */
 
 size_t told_begin(struct bytes result, struct reader *reader, uint64_t *position)
@@ -139,7 +134,7 @@ static bool add_only_put(struct arguments *arguments, const struct declaration *
 static bool add_argument(struct arguments *arguments, const struct declaration *declared,
                          const char *verb, const json_t *argument)
 {
-    switch (edit_takes(text_bytes(verb), declared)) {
+    switch (edit_takes(bytes_of_text(verb), declared)) {
     case EDIT_NOTHING:
         return json_is_true(argument);
     case EDIT_AMOUNT:
@@ -186,7 +181,7 @@ static bool make(struct gathering *gathering, const char *verb, struct arguments
     struct crdt_change *change = type->change_create(type);
     place_arguments(arguments);
     struct edit_call call = {
-        .verb = text_bytes(verb), .arguments = arguments->list, .length = arguments->length};
+        .verb = bytes_of_text(verb), .arguments = arguments->list, .length = arguments->length};
     struct edit_place place = {.declared = gathering->declared,
                                .view = gathering->view,
                                .change = change,
@@ -221,7 +216,7 @@ static bool make_edit(struct gathering *gathering, const char *verb, json_t *arg
 {
     const char *key;
     json_t *inner;
-    if (edit_takes(text_bytes(verb), gathering->declared) != EDIT_PUT) {
+    if (edit_takes(bytes_of_text(verb), gathering->declared) != EDIT_PUT) {
         return make_one(gathering, verb, argument, NULL);
     }
     bool good = json_is_object(argument) && json_object_size(argument) > 0;
@@ -238,7 +233,7 @@ static json_t *argument_of_post(const struct declaration *declared, const char *
     json_t *key = json_object_get(body, "key");
     json_t *value = json_object_get(body, "value");
     size_t length = json_object_size(body); /* 0 of none */
-    switch (edit_takes(text_bytes(verb), declared)) {
+    switch (edit_takes(bytes_of_text(verb), declared)) {
     case EDIT_NOTHING:
         return length == 0 ? json_true() : NULL;
     case EDIT_AMOUNT:

@@ -18,11 +18,6 @@
 
 enum { CALL_BYTES = 64 << 10 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- saying --- */
 
 static void step(struct errand *errand, enum hub_event_kind kind, struct bytes bytes)
@@ -63,7 +58,7 @@ static void say_packet(struct errand *errand, const struct packet *packet)
 static void call(struct errand *errand, const char *method, struct writer *parameters)
 {
     struct packet packet = {.kind = PACKET_CALL, .id = ++errand->last_id};
-    packet.call.name = text_bytes(method);
+    packet.call.name = bytes_of_text(method);
     packet.call.value = buffer_bytes(parameters->buffer);
     if (parameters->status == PROTOCOL_OK) {
         say_packet(errand, &packet);
@@ -144,7 +139,7 @@ void errand_open(struct errand *errand)
     errand->stage = STAGE_OPEN;
     errand->stream = ++errand->last_id;
     struct packet packet = {.kind = PACKET_OPEN, .id = errand->stream};
-    packet.open = (struct packet_open){.name = text_bytes(errand->target.document),
+    packet.open = (struct packet_open){.name = bytes_of_text(errand->target.document),
                                        .replicas = buffer_bytes(&buffer),
                                        .journal = errand->journal,
                                        .position = errand->position,
@@ -204,7 +199,7 @@ static void answer_description(struct errand *errand, struct bytes result)
         errand_refuse(errand, PROBLEM_NO_MEMORY, NULL);
         return;
     }
-    errand_answer(errand, text_bytes(json), UINT64_MAX);
+    errand_answer(errand, bytes_of_text(json), UINT64_MAX);
     free(json);
 }
 
@@ -425,9 +420,9 @@ void errand_hello(struct errand *errand, struct bytes token)
     struct packet hello = {.kind = PACKET_HELLO};
     hello.hello = (struct packet_hello){.version = PROTOCOL_VERSION,
                                         .token = token,
-                                        .client = text_bytes(errand->request_id),
-                                        .correlation = text_bytes(errand->request_id),
-                                        .agent = text_bytes("http")};
+                                        .client = bytes_of_text(errand->request_id),
+                                        .correlation = bytes_of_text(errand->request_id),
+                                        .agent = bytes_of_text("http")};
     packet_write(&writer, &hello);
     bool good = writer.status == PROTOCOL_OK;
     step(errand, EVENT_CONNECTED, (struct bytes){0});

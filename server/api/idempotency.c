@@ -89,11 +89,6 @@ static bool is_under_way(const struct errand *errand)
     return false;
 }
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 void key_claim(struct errand *errand)
 {
     const struct api_config *config = &errand->api->config;
@@ -107,8 +102,8 @@ void key_claim(struct errand *errand)
     buffer_init(&buffer, LIMIT_MESSAGE_BYTES);
     struct writer writer = writer_to(&buffer);
     write_array(&writer, 7);
-    write_bin(&writer, text_bytes(errand->principal));
-    write_bin(&writer, text_bytes(errand->key));
+    write_bin(&writer, bytes_of_text(errand->principal));
+    write_bin(&writer, bytes_of_text(errand->key));
     write_bin(&writer, (struct bytes){errand->digest, sizeof errand->digest});
     write_bin(&writer, replica_id_bytes(&errand->replica));
     write_uint(&writer, now_ms);

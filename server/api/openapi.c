@@ -9,11 +9,6 @@
 
 enum { PATH_BYTES = 256, NAME_BYTES = 2 * LIMIT_SCHEMA_NAME_BYTES + 16 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- values --- */
 
 static json_t *schema_of_element(enum element_of of)
@@ -89,7 +84,7 @@ static json_t *schema_of_list(json_t *items)
 /* What stands behind an edit's name in a PATCH; NULL: HTTP has no such edit. */
 static json_t *schema_of_argument(const struct declaration *declared, const char *verb)
 {
-    switch (edit_takes(text_bytes(verb), declared)) {
+    switch (edit_takes(bytes_of_text(verb), declared)) {
     case EDIT_NOTHING:
         return json_pack("{s:b}", "const", true);
     case EDIT_AMOUNT:
@@ -113,7 +108,8 @@ static json_t *schema_of_argument(const struct declaration *declared, const char
 /* Leases belong to devices (edit.c): neither of their edits is here. */
 static bool is_offered(const struct declaration *declared, const char *verb)
 {
-    return edit_takes(text_bytes(verb), declared) != EDIT_RESERVE && strcmp(verb, "release") != 0;
+    return edit_takes(bytes_of_text(verb), declared) != EDIT_RESERVE &&
+           strcmp(verb, "release") != 0;
 }
 
 static json_t *schema_of_edits(const struct declaration *declared)
@@ -133,7 +129,7 @@ static json_t *schema_of_edits(const struct declaration *declared)
 static json_t *schema_of_post(const struct declaration *declared, const char *verb)
 {
     const char *member = NULL;
-    switch (edit_takes(text_bytes(verb), declared)) {
+    switch (edit_takes(bytes_of_text(verb), declared)) {
     case EDIT_AMOUNT:
         return json_pack("{s:s,s:{s:o}}", "type", "object", "properties", "by", schema_of_amount());
     case EDIT_ELEMENTS:
@@ -242,7 +238,7 @@ static void add_field(json_t *paths, const char *schema, const char *field,
     }
     for (size_t n = 0; (verb = edit_verb(declared, n)) != NULL; n++) {
         if (is_offered(declared, verb)) {
-            bool required = edit_takes(text_bytes(verb), declared) > EDIT_AMOUNT;
+            bool required = edit_takes(bytes_of_text(verb), declared) > EDIT_AMOUNT;
             (void)snprintf(path, sizeof path, "/api/documents/%s/{key}/%s/%s", schema, field, verb);
             add_path(paths, path, "post",
                      operation("Edits one field.", "application/json", reference(schema, ""),

@@ -1,7 +1,6 @@
 /* Problem documents (RFC 9457): every code that the API answers with, its own and the hub's. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "protocol/json.h"
 #include "server/api/state.h"
@@ -68,15 +67,10 @@ static const struct {
     {"TOO_MANY_CONNECTIONS", 429},
 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static unsigned status_of(struct bytes code)
 {
     for (size_t i = 0; i < COUNT_OF(statuses); i++) {
-        if (bytes_equal(code, text_bytes(statuses[i].code))) {
+        if (bytes_equal(code, bytes_of_text(statuses[i].code))) {
             return statuses[i].status;
         }
     }
@@ -97,7 +91,7 @@ struct document_of {
 static void member(struct writer *writer, const char *name, struct bytes text)
 {
     json_raw(writer, ",");
-    json_quoted(writer, text_bytes(name));
+    json_quoted(writer, bytes_of_text(name));
     json_raw(writer, ":");
     json_quoted(writer, text);
 }
@@ -111,7 +105,7 @@ static void write_details(struct writer *writer, struct bytes details)
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         struct bytes name = read_string(&reader, LIMIT_TEXT_BYTES);
         struct reader value = reader_of(read_raw(&reader));
-        if (!bytes_equal(name, text_bytes("correlation"))) {
+        if (!bytes_equal(name, bytes_of_text("correlation"))) {
             json_raw(writer, written++ == 0 ? ",\"details\":{" : ",");
             json_quoted(writer, name);
             json_raw(writer, ":");
@@ -133,7 +127,7 @@ static void write_document(struct writer *writer, const struct document_of *docu
         member(writer, "detail", document->detail);
     }
     member(writer, "code", document->code);
-    member(writer, "request_id", text_bytes(document->request_id));
+    member(writer, "request_id", bytes_of_text(document->request_id));
     write_details(writer, document->details);
     json_raw(writer, "}\n");
 }
@@ -145,13 +139,13 @@ static uint64_t retry_of(const struct document_of *document)
     size_t length = document->details.length == 0 ? 0 : read_map(&reader, LIMIT_OBJECTS);
     for (size_t i = 0; i < length && reader_ok(&reader); i++) {
         struct bytes name = read_string(&reader, LIMIT_TEXT_BYTES);
-        if (bytes_equal(name, text_bytes("retry_ms"))) {
+        if (bytes_equal(name, bytes_of_text("retry_ms"))) {
             return read_uint(&reader) / 1000 + 1;
         }
         reader_skip(&reader, 1);
     }
     bool again = document->status == 503 || document->status == 429 ||
-                 bytes_equal(document->code, text_bytes(problems[PROBLEM_KEY_IN_USE].code));
+                 bytes_equal(document->code, bytes_of_text(problems[PROBLEM_KEY_IN_USE].code));
     return again ? RETRY_S : 0;
 }
 
@@ -190,9 +184,9 @@ static struct document_of document_from(enum api_problem problem, const char *de
                                         const char *request_id)
 {
     const struct problem *known = &problems[problem];
-    return (struct document_of){.code = text_bytes(known->code),
-                                .title = text_bytes(known->title),
-                                .detail = text_bytes(detail == NULL ? "" : detail),
+    return (struct document_of){.code = bytes_of_text(known->code),
+                                .title = bytes_of_text(known->title),
+                                .detail = bytes_of_text(detail == NULL ? "" : detail),
                                 .status = known->status,
                                 .request_id = request_id};
 }

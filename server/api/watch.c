@@ -154,7 +154,7 @@ static void tell(struct errand *errand, struct bytes result, bool first)
 
 static void give_text(struct errand *errand, const char *text)
 {
-    give(errand, (struct bytes){(const uint8_t *)text, strlen(text)}, false);
+    give(errand, bytes_of_text(text), false);
 }
 
 static void go_on(struct errand *errand)

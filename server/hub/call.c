@@ -1,17 +1,11 @@
 /* HELLO and CALL. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/packet.h"
 #include "server/hub/connections.h"
 #include "server/hub/effects.h"
 #include "server/hub/operator.h"
 #include "server/hub/state.h"
-
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
 
 void call_hello(struct hub *hub, struct connection *connection, const struct packet *packet)
 {
@@ -38,7 +32,7 @@ void call_welcome(struct hub *hub, struct connection *connection)
     connection->greeted = true;
     struct packet answer = {.kind = PACKET_WELCOME};
     answer.welcome = (struct packet_welcome){
-        .hub = text_bytes(HUB_NAME),
+        .hub = bytes_of_text(HUB_NAME),
         .journal = hub->config.journal,
         .schema = {(const uint8_t *)&hub->schema_hash, sizeof hub->schema_hash},
         .message_bytes = hub->config.message_bytes,
@@ -91,7 +85,7 @@ static void answer_schema(struct hub *hub, struct connection *connection, int64_
 
 void call_method(struct hub *hub, struct connection *connection, const struct packet *packet)
 {
-    if (bytes_equal(packet->call.name, text_bytes("schema"))) {
+    if (bytes_equal(packet->call.name, bytes_of_text("schema"))) {
         answer_schema(hub, connection, packet->id);
     } else if (!values_call(hub, connection, packet) && !operator_call(hub, connection, packet)) {
         connection_error(hub, connection, packet->id, CODE_UNKNOWN_METHOD, 0);

@@ -1,7 +1,5 @@
 #include "server/hub/codes.h"
 
-#include <string.h>
-
 static const struct {
     const char *name;
     const char *text;
@@ -19,7 +17,7 @@ enum hub_code hub_code_find(struct bytes name)
 {
     for (size_t i = 1; i < sizeof codes / sizeof *codes; i++) {
         const char *text = codes[i].name;
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+        if (bytes_equal(name, bytes_of_text(text))) {
             return (enum hub_code)i;
         }
     }

@@ -1,7 +1,6 @@
 /* Connections: packets in, pauses, pings, and the end. What goes out is turn.c's. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/packet.h"
 #include "server/hub/connections.h"
@@ -232,8 +231,8 @@ void connection_refuse(struct hub *hub, struct connection *connection, int64_t i
     write_correlation(&writer, correlation);
     const char *name = hub_code_name(code);
     struct packet packet = {.kind = PACKET_ERROR, .id = id};
-    packet.error.code = (struct bytes){(const uint8_t *)name, strlen(name)};
-    packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
+    packet.error.code = bytes_of_text(name);
+    packet.error.text = bytes_of_text(text);
     packet.error.details = buffer_bytes(&details);
     connection_answer(hub, connection, &packet);
     note_error(hub, connection, code);
@@ -244,7 +243,7 @@ void connection_event(struct hub *hub, struct connection *connection, const char
                       struct bytes data)
 {
     struct packet packet = {.kind = PACKET_EVENT, .id = --connection->last_hub_id};
-    packet.call.name = (struct bytes){(const uint8_t *)name, strlen(name)};
+    packet.call.name = bytes_of_text(name);
     packet.call.value = data;
     connection_answer(hub, connection, &packet);
 }

@@ -170,7 +170,7 @@ static void write_values(struct writer *writer, const struct document *document)
     struct writer json = writer_to(&text);
     for (size_t i = 0; i < document->schema->length; i++) {
         const struct schema_field *place = &document->schema->fields[i];
-        struct bytes name = {(const uint8_t *)place->name, strlen(place->name)};
+        struct bytes name = bytes_of_text(place->name);
         json_raw(&json, i == 0 ? "{" : ",");
         json_quoted(&json, name);
         json_raw(&json, ":");

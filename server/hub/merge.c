@@ -9,7 +9,6 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/codec.h"
 #include "protocol/packet.h"
@@ -75,8 +74,8 @@ static void write_rejected_row(const struct merge *merge, enum hub_code code)
                       .replica = merge->row->replica,
                       .seq = merge->update.last,
                       .at_ms = merge->at_ms,
-                      .code = {(const uint8_t *)name, strlen(name)},
-                      .text = {(const uint8_t *)text, strlen(text)},
+                      .code = bytes_of_text(name),
+                      .text = bytes_of_text(text),
                       .detail = merge->record->packet};
     struct writer writer = writer_to(&merge->document->rejected);
     row_write(&writer, &row);

@@ -104,11 +104,6 @@ static const struct operator_method methods[] = {
      .run = operator_ask},
 };
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 bool connection_is_operator(const struct hub *hub, const struct connection *connection)
 {
     bool answered = connection->inside ? hub->config.operators_inside : hub->config.operators;
@@ -174,7 +169,7 @@ void operator_greeted(struct connection *connection, const struct packet_hello *
 static const struct operator_method *find_method(struct bytes name)
 {
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        if (bytes_equal(name, text_bytes(methods[i].name))) {
+        if (bytes_equal(name, bytes_of_text(methods[i].name))) {
             return &methods[i];
         }
     }
@@ -185,7 +180,7 @@ static size_t find_parameter(const struct operator_method *method, struct bytes 
 {
     size_t i = 0;
     while (i < method->parameter_count &&
-           !bytes_equal(name, text_bytes(method->parameters[i].name))) {
+           !bytes_equal(name, bytes_of_text(method->parameters[i].name))) {
         i++;
     }
     return i;

@@ -113,8 +113,8 @@ static void keep_unstored(struct hub *hub, struct operator_request *request)
                                          .replica = refusal->replica,
                                          .seq = refusal->seq,
                                          .at_ms = refusal->at_ms,
-                                         .code = {(const uint8_t *)code, strlen(code)},
-                                         .text = {(const uint8_t *)text, strlen(text)}});
+                                         .code = bytes_of_text(code),
+                                         .text = bytes_of_text(text)});
         kept++;
     }
     if (writer.status != PROTOCOL_OK) {

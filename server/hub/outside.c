@@ -4,7 +4,6 @@
  * kept: who asks later is told what stands then.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/json.h"
 #include "server/hub/documents.h"
@@ -32,7 +31,7 @@ typedef void write_item(struct writer *writer, const struct document *document, 
 static void write_name(struct writer *writer, const struct document *document, size_t index)
 {
     const char *name = document->schema->fields[index].name;
-    json_quoted(writer, (struct bytes){(const uint8_t *)name, strlen(name)});
+    json_quoted(writer, bytes_of_text(name));
 }
 
 static void write_value(struct writer *writer, const struct document *document, size_t index)

@@ -4,7 +4,6 @@
  * or as a transfer.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/packet.h"
 #include "server/hub/connections.h"
@@ -33,11 +32,6 @@ static void write_replica_name(struct writer *writer, const struct stream *strea
 {
     struct packet_replica name = {.id = stream->named[index], .own = index == 0};
     packet_write_name(writer, &name);
-}
-
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
 /* What the client needs to do better: the field, and what stands in it, or the hub's time. */
@@ -75,8 +69,8 @@ static void write_reject(struct writer *writer, const struct hub *hub, const str
     write_head(writer, 7, PACKET_REJECT, stream->id);
     write_replica_name(writer, stream, index);
     write_uint(writer, rejection->seq);
-    write_string(writer, text_bytes(hub_code_name(rejection->code)));
-    write_string(writer, text_bytes(hub_code_text(rejection->code)));
+    write_string(writer, bytes_of_text(hub_code_name(rejection->code)));
+    write_string(writer, bytes_of_text(hub_code_text(rejection->code)));
     write_details(writer, hub, stream, rejection);
     stream->connection->rejected++;
 }

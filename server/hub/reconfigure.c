@@ -8,7 +8,6 @@
  * their numbers, and documents whose fields changed simply leave the memory: they come back from
  * their rows.
  */
-#include <string.h>
 
 #include "server/hub/batch.h"
 #include "server/hub/connections.h"
@@ -48,7 +47,7 @@ static const struct schema *schema_of(const struct schema_set *schemas,
                                       const struct document *document)
 {
     const char *name = document->schema->name;
-    return schema_find(schemas, (struct bytes){(const uint8_t *)name, strlen(name)});
+    return schema_find(schemas, bytes_of_text(name));
 }
 
 static bool is_changed(const struct schema_set *schemas, const struct document *document)

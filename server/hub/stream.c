@@ -1,7 +1,6 @@
 /* Streams: a client's open documents. Opening waits for the document's rows and for those of the
  * replicas that OPEN names. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/packet.h"
 #include "server/hub/access.h"
@@ -265,8 +264,8 @@ void stream_end(struct hub *hub, struct stream *stream, enum hub_code code)
     const char *name = code == CODE_NONE ? "" : hub_code_name(code);
     const char *text = hub_code_text(code);
     struct packet packet = {.kind = PACKET_CLOSE, .id = stream->id};
-    packet.error.code = (struct bytes){(const uint8_t *)name, strlen(name)};
-    packet.error.text = (struct bytes){(const uint8_t *)text, strlen(text)};
+    packet.error.code = bytes_of_text(name);
+    packet.error.text = bytes_of_text(text);
     struct connection *connection = stream->connection;
     stream_close(hub, stream);
     connection_answer(hub, connection, &packet);

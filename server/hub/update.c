@@ -1,6 +1,5 @@
 /* DELTA and STATE on their way in: what depends on the schema, on time and on who asks is decided
  * here, before the journal. */
-#include <string.h>
 
 #include "protocol/codec.h"
 #include "protocol/packet.h"
@@ -146,8 +145,8 @@ static void refuse(struct hub *hub, struct stream *stream, const struct packet *
     answer.reject = (struct packet_reject){
         .replica = packet->update.replica,
         .seq = packet->update.last,
-        .code = {(const uint8_t *)name, strlen(name)},
-        .text = {(const uint8_t *)text, strlen(text)},
+        .code = bytes_of_text(name),
+        .text = bytes_of_text(text),
         .details = buffer_bytes(&details),
     };
     connection_answer(hub, stream->connection, &answer);

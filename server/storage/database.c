@@ -153,11 +153,6 @@ bool column_take_bytes(sqlite3_stmt *statement, int index, struct bytes *value)
     return good;
 }
 
-struct bytes bytes_of_text(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static int meta_find(sqlite3 *database, const char *key, sqlite3_stmt **statement)
 {
     int rc = database_prepare(database, statement, "SELECT value FROM meta WHERE key = ?1");

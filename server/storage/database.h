@@ -69,8 +69,6 @@ struct bytes column_bytes(sqlite3_stmt *statement, int index);
 bool column_take_uint(sqlite3_stmt *statement, int index, uint64_t *value);
 bool column_take_bytes(sqlite3_stmt *statement, int index, struct bytes *value);
 
-struct bytes bytes_of_text(const char *text);
-
 /* One integer or blob from `meta`; SQLITE_NOTFOUND: no such key. */
 STORAGE_CHECKED int meta_read_int(sqlite3 *database, const char *key, int64_t *value);
 STORAGE_CHECKED int meta_read_bytes(sqlite3 *database, const char *key, uint8_t *data,

@@ -11,11 +11,6 @@ static const char no_target[] = "There is no webhook of this name; `webhooks` li
 static const char no_memory[] = "The hub has no memory for this now; try again later.";
 static const char no_rows[] = "The hub could not read its database; its log says why.";
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* The hub has looked at their types and bounds. */
 struct parameters {
     struct bytes target;
@@ -32,13 +27,13 @@ static void read_parameter(struct reader *reader, struct parameters *parameters)
     if (reader_peek(&value) == READER_NIL) {
         return;
     }
-    if (bytes_equal(name, text_bytes("target"))) {
+    if (bytes_equal(name, bytes_of_text("target"))) {
         parameters->target = read_string(&value, LIMIT_TEXT_BYTES);
-    } else if (bytes_equal(name, text_bytes("id"))) {
+    } else if (bytes_equal(name, bytes_of_text("id"))) {
         parameters->id = read_uint(&value);
-    } else if (bytes_equal(name, text_bytes("after"))) {
+    } else if (bytes_equal(name, bytes_of_text("after"))) {
         parameters->after = read_uint(&value);
-    } else if (bytes_equal(name, text_bytes("limit"))) {
+    } else if (bytes_equal(name, bytes_of_text("limit"))) {
         parameters->limit = read_uint(&value);
     }
 }
@@ -115,7 +110,7 @@ static void write_target(struct writer *writer, const struct target *target,
                          const struct webhook_stats *stats)
 {
     write_map(writer, 16);
-    write_pair_text(writer, "name", text_bytes(stats->name));
+    write_pair_text(writer, "name", bytes_of_text(stats->name));
     write_pair_text(writer, "url", shown_url(target->config->url));
     write_pair_bool(writer, "paused", stats->paused);
     write_pair_bool(writer, "open", stats->open);
@@ -130,7 +125,7 @@ static void write_target(struct writer *writer, const struct target *target,
     write_pair_uint(writer, "failures", target->schedule.failures);
     write_pair_uint(writer, "last_ms", target->last_ms);
     write_pair_uint(writer, "last_status", target->last_status);
-    write_pair_text(writer, "last_reason", text_bytes(target->last_reason));
+    write_pair_text(writer, "last_reason", bytes_of_text(target->last_reason));
 }
 
 static void list(struct webhooks *webhooks, uint64_t request)
@@ -233,7 +228,7 @@ static void ask_letters(struct webhooks *webhooks, const struct waiting_call *as
     uint64_t load = 0;
     if (call != NULL && waiting < CALLS_MAX) {
         load = webhooks_ask_rows(webhooks, &(struct row_request){.kind = ROWS_LETTERS,
-                                                                 .search = text_bytes(name),
+                                                                 .search = bytes_of_text(name),
                                                                  .before = before,
                                                                  .limit = limit});
     }

@@ -120,7 +120,7 @@ static void write_target(const struct webhooks *webhooks, struct target *target,
     const char *name = target->config->name;
     const struct journal_id *journal = &webhooks->config.journal;
     row_write(writer, &(struct row){.kind = ROW_TARGET,
-                                    .name = {(const uint8_t *)name, strlen(name)},
+                                    .name = bytes_of_text(name),
                                     .key = {journal->bytes, sizeof journal->bytes},
                                     .position = target->schedule.cursor.position,
                                     .index = target->schedule.cursor.document,

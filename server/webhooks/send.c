@@ -54,8 +54,7 @@ static void bury(struct delivery *delivery, uint64_t now_ms)
                                                .at_ms = now_ms,
                                                .seq = delivery->due.attempts + 1,
                                                .field = target->last_status,
-                                               .text = {(const uint8_t *)target->last_reason,
-                                                        strlen(target->last_reason)}});
+                                               .text = bytes_of_text(target->last_reason)});
     target->letters += kept;
     tell(delivery, WEBHOOK_DEAD);
 }
@@ -115,15 +114,10 @@ static void on_posted(void *context, const struct http_result *posted)
 
 /* --- the body --- */
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static void write_pair(struct writer *writer, const char *key, struct bytes text)
 {
     json_raw(writer, ",");
-    json_quoted(writer, text_bytes(key));
+    json_quoted(writer, bytes_of_text(key));
     json_raw(writer, ":");
     json_quoted(writer, text);
 }
@@ -131,7 +125,7 @@ static void write_pair(struct writer *writer, const char *key, struct bytes text
 static void write_number(struct writer *writer, const char *key, uint64_t number)
 {
     json_raw(writer, ",");
-    json_quoted(writer, text_bytes(key));
+    json_quoted(writer, bytes_of_text(key));
     json_raw(writer, ":");
     json_int(writer, (int64_t)number);
 }
@@ -145,7 +139,7 @@ static void write_time(struct writer *writer, uint64_t at_ms)
     (void)gmtime_r(&seconds, &parts);
     size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
     (void)snprintf(text + length, sizeof text - length, ".%03uZ", (unsigned)(at_ms % 1000));
-    write_pair(writer, "at", text_bytes(text));
+    write_pair(writer, "at", bytes_of_text(text));
 }
 
 static void write_journal(struct writer *writer, const struct journal_id *journal)
@@ -154,7 +148,7 @@ static void write_journal(struct writer *writer, const struct journal_id *journa
     for (size_t i = 0; i < JOURNAL_ID_BYTES; i++) {
         (void)snprintf(text + 2 * i, 3, "%02x", journal->bytes[i]);
     }
-    write_pair(writer, "journal", text_bytes(text));
+    write_pair(writer, "journal", bytes_of_text(text));
 }
 
 static void write_href(struct writer *writer, struct bytes document)
@@ -180,8 +174,8 @@ static bool write_body(struct delivery *delivery, const struct webhook_values *v
     const struct webhooks_config *config = &delivery->webhooks->config;
     struct writer writer = writer_to(&delivery->body);
     json_raw(&writer, "{\"id\":");
-    json_quoted(&writer, text_bytes(delivery->id));
-    write_pair(&writer, "target", text_bytes(delivery->target->config->name));
+    json_quoted(&writer, bytes_of_text(delivery->id));
+    write_pair(&writer, "target", bytes_of_text(delivery->target->config->name));
     write_pair(&writer, "document", delivery->due.name);
     write_number(&writer, "position", values->position);
     write_number(&writer, "after", delivery->due.delivered);

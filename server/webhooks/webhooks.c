@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/limits.h"
 #include "server/webhooks/state.h"
@@ -306,7 +305,7 @@ struct target *webhooks_find(struct webhooks *webhooks, struct bytes name)
 {
     for (size_t i = 0; i < webhooks->length; i++) {
         const char *one = webhooks->targets[i].config->name;
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)one, strlen(one)})) {
+        if (bytes_equal(name, bytes_of_text(one))) {
             return &webhooks->targets[i];
         }
     }
