@@ -11,7 +11,7 @@
 
 #include "tests/hub/calls.h"
 
-TestSuite(calls, .init = calls_start, .fini = calls_finish);
+TestSuite(calls, .init = calls_start, .fini = clients_finish);
 
 /* --- access and parameters --- */
 
@@ -20,7 +20,7 @@ Test(calls, only_operators_are_answered)
     static const char *const methods[] = {
         "stats",  "connections", "connection", "documents", "document", "rejected",
         "backup", "export",      "import",     "retire",    "erase",    "webhooks_resend"};
-    calls_finish();
+    clients_finish();
     world_init(&world);
     world_start(&world);
     world_connect(&world, 1);

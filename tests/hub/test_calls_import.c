@@ -12,7 +12,7 @@
 
 enum { JOBS_MAX = 16, HEX_BYTES = 4096 };
 
-TestSuite(calls_import, .init = calls_start, .fini = calls_finish);
+TestSuite(calls_import, .init = calls_start, .fini = clients_finish);
 
 /* What the export's chunk holds, as hexadecimal digits. */
 static void export_document(const char *name, char hex[HEX_BYTES])

@@ -11,7 +11,7 @@
 
 #include "tests/hub/calls.h"
 
-TestSuite(calls_rejected, .init = calls_start, .fini = calls_finish);
+TestSuite(calls_rejected, .init = calls_start, .fini = clients_finish);
 
 /* Its field is not in the schema. */
 static void send_bad(int stream, int seq, int field)

@@ -10,7 +10,7 @@
 #include "protocol/limits.h"
 #include "tests/hub/calls.h"
 
-TestSuite(calls_values, .init = calls_start, .fini = calls_finish);
+TestSuite(calls_values, .init = calls_start, .fini = clients_finish);
 
 Test(calls_values, all_fields_of_a_document_that_nobody_ever_edited_are_told)
 {

@@ -5,21 +5,16 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/hub/clients.h"
 
 enum { CONNECTIONS = 50, STREAMS = 4, CROWD = CONNECTIONS * STREAMS, WAIT_MS = 1000 };
 
-static struct world world;
-
-static void open_post(unsigned connection, unsigned id)
+/* One stream more of the connection, on post/1. */
+static void open_another(unsigned connection, unsigned id)
 {
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%u,\"post/1\",[%s],{}]", id,
-                   world_replica(connection * 10 + id));
-    world_send(&world, connection, text);
+    open_post(connection, (int)id, connection * 10 + id);
 }
 
 static void start(void)
@@ -30,23 +25,14 @@ static void start(void)
     for (unsigned i = 1; i <= CONNECTIONS; i++) {
         world_connect(&world, i);
         for (unsigned id = 1; id <= STREAMS; id++) {
-            open_post(i, id);
+            open_another(i, id);
         }
-        (void)world_read(&world, i);
+        skip(i);
     }
     world_tick(&world, WAIT_MS);
 }
 
-static void finish(void) { world_finish(&world); }
-
-TestSuite(crowd, .init = start, .fini = finish);
-
-static void like(uint64_t connection, int seq)
-{
-    char text[128];
-    (void)snprintf(text, sizeof text, "[\"DELTA\",1,null,%d,%d,[0,[]],{\"0\":%d}]", seq, seq, seq);
-    world_send(&world, connection, text);
-}
+TestSuite(crowd, .init = start, .fini = clients_finish);
 
 static size_t count(uint64_t connection, const char *what)
 {
@@ -68,28 +54,28 @@ static size_t count_updates(void)
 
 Test(crowd, all_are_told_of_each_edit)
 {
-    like(1, 1);
+    like(1, 1, 1, 1);
     world_tick(&world, WAIT_MS);
     cr_expect(eq(sz, count_updates(), CROWD));
-    like(2, 1); /* nobody has come since: at once */
+    like(2, 1, 1, 1); /* nobody has come since: at once */
     cr_expect(eq(sz, count_updates(), CROWD));
 }
 
 Test(crowd, while_it_gathers_the_writer_is_told_at_once_and_the_others_of_all_in_one)
 {
-    like(1, 1);
+    like(1, 1, 1, 1);
     world_tick(&world, WAIT_MS);
     for (unsigned i = 1; i <= CONNECTIONS; i++) {
-        open_post(i, STREAMS + 1);
+        open_another(i, STREAMS + 1);
     }
-    like(1, 2); /* who was told longer ago than the wait is told now */
+    like(1, 1, 2, 2); /* who was told longer ago than the wait is told now */
     (void)count_updates();
     for (unsigned i = 1; i <= CONNECTIONS; i++) {
-        open_post(i, STREAMS + 2);
-        (void)world_read(&world, i);
+        open_another(i, STREAMS + 2);
+        skip(i);
     }
     for (int seq = 3; seq <= 5; seq++) {
-        like(1, seq);
+        like(1, 1, seq, seq);
         cr_expect(eq(sz, count(1, "\"ACK\""), 1));
     }
     cr_expect(eq(sz, count_updates(), 0));

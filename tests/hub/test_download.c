@@ -23,7 +23,7 @@ static void init(void)
     world_connect(&world, 2);
 }
 
-TestSuite(download, .init = init, .fini = calls_finish);
+TestSuite(download, .init = init, .fini = clients_finish);
 
 /* The request that waits, the only one; its kind, and what it asks for. */
 static struct row_request waiting(uint64_t *number)

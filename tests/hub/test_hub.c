@@ -8,39 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/hub/clients.h"
 
-static struct world world;
-
-static void start(void)
-{
-    world_init(&world);
-    world_start(&world);
-}
-
-static void finish(void) { world_finish(&world); }
-
-TestSuite(hub, .init = start, .fini = finish);
-
-static void open_post(uint64_t connection, int id, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
-
-static void expect(uint64_t connection, const char *transcript)
-{
-    cr_assert(
-        eq(str, (char *)(uintptr_t)world_read(&world, connection), (char *)(uintptr_t)transcript));
-}
-
-static void skip(uint64_t connection) { (void)world_read(&world, connection); }
-
-#define FIELDS                                                                                     \
-    "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \
-    "[2,\"tags\",\"or-set\",{\"of\":\"string\"}]]"
+TestSuite(hub, .init = clients_start, .fini = clients_finish);
 
 Test(hub, a_new_document_opens_empty)
 {
@@ -733,59 +703,51 @@ Test(hub, a_connection_that_asks_and_does_not_read_is_closed_in_the_end)
     cr_assert(eq(u16, world.connections[1].closed, 1008));
 }
 
-static void open_named(uint64_t connection, int id, const char *name, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"%s\",[%s],{}]", id, name,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
-
 static void damage(const char *sql)
 {
     world_tick(&world, 1000);
     cr_assert(eq(int, database_exec(world.database, sql), SQLITE_OK));
     world_crash(&world);
     world_connect(&world, 2);
-    open_named(2, 1, "post/1", 2);
+    open_post(2, 1, 2);
     cr_assert(strstr(world_read(&world, 2), "[\"CLOSE\",1,\"UNAVAILABLE\"") != NULL, "%s", sql);
 }
 
 Test(hub, a_document_whose_rows_make_no_sense_harms_no_other)
 {
     world_connect(&world, 1);
-    open_named(1, 1, "post/1", 1);
-    open_named(1, 2, "post/2", 1);
+    open_post(1, 1, 1);
+    open_document(1, 2, "post/2", 1);
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3,\"2\":[false,[\"a\"],[]]}]");
     world_send(&world, 1, "[\"DELTA\",2,null,1,1,[0,[]],{\"0\":4}]");
     damage("UPDATE entries SET detail = x'c1' WHERE document = 1 AND field = 2");
     cr_assert(eq(sz, world.damaged, 1));
-    open_named(2, 2, "post/2", 2);
+    open_document(2, 2, "post/2", 2);
     cr_assert(strstr(world_read(&world, 2), "\"0\":4,") != NULL);
-    open_named(2, 3, "post/1", 2); /* asked again, told again */
+    open_post(2, 3, 2); /* asked again, told again */
     cr_assert(strstr(world_read(&world, 2), "[\"CLOSE\",3,\"UNAVAILABLE\"") != NULL);
     cr_assert(eq(int,
                  database_exec(world.database, "UPDATE entries SET detail = x'919300"
                                                "0101' WHERE document = 1 AND field = 2"),
                  SQLITE_OK));
-    open_named(2, 4, "post/1", 2);
+    open_post(2, 4, 2);
     cr_assert(strstr(world_read(&world, 2), "\"0\":3,\"1\":0,\"2\":[[[[0,1,1]],[\"a\"]]]") != NULL);
 }
 
 Test(hub, a_replica_whose_row_makes_no_sense_is_refused_alone)
 {
     world_connect(&world, 1);
-    open_named(1, 1, "post/1", 1);
+    open_post(1, 1, 1);
     world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
     world_tick(&world, 1000);
     cr_assert(
         eq(int, database_exec(world.database, "UPDATE replicas SET detail = x'c1'"), SQLITE_OK));
     world_crash(&world);
     world_connect(&world, 2);
-    open_named(2, 1, "post/1", 2);
+    open_post(2, 1, 2);
     cr_assert(strstr(world_read(&world, 2), "\"0\":3,") != NULL);
-    open_named(2, 2, "post/1", 1);
+    open_post(2, 2, 1);
     cr_assert(strstr(world_read(&world, 2), "[\"CLOSE\",2,\"UNAVAILABLE\"") != NULL);
-    open_named(2, 3, "post/1", 3);
+    open_post(2, 3, 3);
     cr_assert(strstr(world_read(&world, 2), "\"0\":3,") != NULL);
 }

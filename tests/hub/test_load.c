@@ -5,12 +5,9 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-
-static struct world world;
+#include "tests/hub/clients.h"
 
 static void start(void)
 {
@@ -19,17 +16,7 @@ static void start(void)
     world.holds_loads = true;
 }
 
-static void finish(void) { world_finish(&world); }
-
-TestSuite(load, .init = start, .fini = finish);
-
-static void open_post(uint64_t connection, int id, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
+TestSuite(load, .init = start, .fini = clients_finish);
 
 static bool is_told(uint64_t connection, const char *kind)
 {
@@ -41,7 +28,7 @@ static void connect_two(void)
     for (uint64_t connection = 1; connection <= 2; connection++) {
         world_connect(&world, connection);
         open_post(connection, 1, (unsigned)connection);
-        (void)world_read(&world, connection);
+        skip(connection);
     }
 }
 

@@ -20,7 +20,7 @@ static void start(void)
     world_connect(&world, 1);
 }
 
-TestSuite(outside, .init = start, .fini = calls_finish);
+TestSuite(outside, .init = start, .fini = clients_finish);
 
 static struct bytes text_of(const char *text)
 {
@@ -171,7 +171,7 @@ Test(outside, who_asks_while_the_memory_is_full_is_told_so)
     open_document(1, 1, "post/1", 1);
     like(1, 1, 1, 1);
     (void)world_told(&world);
-    calls_finish();
+    clients_finish();
     world_init(&world);
     world.config.memory_limit = 1;
     world_start(&world);

@@ -12,11 +12,9 @@
 
 #include "server/hub/counters.h"
 #include "server/hub/rate.h"
-#include "tests/support/world.h"
+#include "tests/hub/clients.h"
 
 enum { STEP_MS = 10, SECOND_MS = 1000 };
-
-static struct world world;
 
 static void start(void)
 {
@@ -25,9 +23,7 @@ static void start(void)
     world.config.connection_rates = (struct hub_rates){{0, 1000}, {0, 1000}};
 }
 
-static void finish(void) { world_finish(&world); }
-
-TestSuite(rates, .init = start, .fini = finish);
+TestSuite(rates, .init = start, .fini = clients_finish);
 
 /* --- buckets --- */
 
@@ -89,7 +85,7 @@ static void run(uint64_t connections, size_t seconds, const size_t *each, size_t
                 world_send(&world, id, "[\"PING\",0,7]");
                 taken[id]++;
             }
-            (void)world_read(&world, id);
+            skip(id);
         }
         world_tick(&world, STEP_MS);
     }
@@ -181,7 +177,7 @@ Test(rates, a_principal_has_so_many_connections)
     world_start(&world);
     welcome(1, "ada");
     welcome(2, "ada");
-    (void)world_read(&world, 2);
+    skip(2);
     welcome(3, "ada");
     cr_expect(strstr(world_read(&world, 3), "[\"ERROR\",0,\"TOO_MANY_CONNECTIONS\"") != NULL);
     cr_expect(eq(u16, world.connections[3].closed, 1013));
@@ -197,12 +193,10 @@ Test(rates, a_principal_has_so_many_connections)
     cr_expect(eq(sz, stats.principals, 2));
 }
 
-static void open_named(uint64_t connection, int id, const char *name)
+/* A stream with a replica that no other has. */
+static void open_own(uint64_t connection, int id, const char *name)
 {
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"%s\",[%s],{}]", id, name,
-                   world_replica((unsigned)(connection * 10 + (uint64_t)id)));
-    world_send(&world, connection, text);
+    open_document(connection, id, name, (unsigned)(connection * 10 + (uint64_t)id));
 }
 
 Test(rates, a_principal_has_so_many_streams_on_all_its_connections)
@@ -211,13 +205,13 @@ Test(rates, a_principal_has_so_many_streams_on_all_its_connections)
     world_start(&world);
     welcome(1, "ada");
     welcome(2, "ada");
-    (void)world_read(&world, 2);
-    open_named(1, 1, "post/1");
-    open_named(2, 1, "post/1");
-    open_named(2, 2, "post/2");
+    skip(2);
+    open_own(1, 1, "post/1");
+    open_own(2, 1, "post/1");
+    open_own(2, 2, "post/2");
     cr_expect(strstr(world_read(&world, 2), "[\"ERROR\",2,\"TOO_MANY_STREAMS\"") != NULL);
     world_send(&world, 1, "[\"CLOSE\",1,\"\",\"\"]");
-    open_named(2, 3, "post/2");
+    open_own(2, 3, "post/2");
     cr_expect(strstr(world_read(&world, 2), "[\"OPENED\",3,") != NULL);
     cr_expect(eq(u64, hits(HUB_LIMIT_PRINCIPAL_STREAMS), 1));
 }
@@ -262,10 +256,10 @@ Test(rates, a_correlation_id_is_told_in_welcome_errors_and_rejects)
     hello_with(1, "order-4711");
     cr_expect(strstr(world_read(&world, 1), "\"correlation\":\"order-4711\"}") != NULL);
     expect_peer(1, "order-4711");
-    open_named(1, 1, "nothing/1");
+    open_own(1, 1, "nothing/1");
     cr_expect(strstr(world_read(&world, 1), "{\"correlation\":\"order-4711\"}]") != NULL);
-    open_named(1, 2, "post/1");
-    (void)world_read(&world, 1);
+    open_own(1, 2, "post/1");
+    skip(1);
     world_send(&world, 1, "[\"DELTA\",2,null,1,1,[0,[]],{\"9\":1}]");
     const char *told = world_read(&world, 1);
     cr_expect(strstr(told, "{\"field\":9,\"correlation\":\"order-4711\"}]") != NULL, "%s", told);
@@ -297,8 +291,8 @@ Test(rates, latencies_count_from_arrival_and_from_commit_for_each_subscriber)
     world_start(&world);
     for (uint64_t id = 1; id <= 3; id++) {
         world_connect(&world, id);
-        open_named(id, 1, "post/1");
-        (void)world_read(&world, id);
+        open_own(id, 1, "post/1");
+        skip(id);
     }
     world.now_us = 1000000;
     world.step_us = 40;
@@ -324,7 +318,7 @@ Test(rates, latencies_of_the_slow_count_from_the_oldest_update)
     world_start(&world);
     for (uint64_t id = 1; id <= 2; id++) {
         world_connect(&world, id);
-        open_named(id, 1, "post/1");
+        open_own(id, 1, "post/1");
     }
     world.connections[2].blocked = true;
     world_event(&world, (struct hub_event){.kind = EVENT_BLOCKED, .connection = 2});

@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/hub/clients.h"
 
-static struct world world;
 static struct world next; /* for its schemas and configuration */
 static struct world last; /* the same, once more */
 
@@ -32,22 +31,6 @@ static void finish(void)
 }
 
 TestSuite(reconfigure, .init = start, .fini = finish);
-
-static void open_post(uint64_t connection, int id, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
-
-static void expect(uint64_t connection, const char *transcript)
-{
-    cr_assert(
-        eq(str, (char *)(uintptr_t)world_read(&world, connection), (char *)(uintptr_t)transcript));
-}
-
-static void skip(uint64_t connection) { (void)world_read(&world, connection); }
 
 static bool settled(void) { return hub_settled(world.hub); }
 
@@ -74,10 +57,6 @@ static void declare_less(void)
     schema_set_finish(&next.schemas);
     world_declare(&next, "post", "likes", "g-counter", "{}");
 }
-
-#define FIELDS                                                                                     \
-    "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \
-    "[2,\"tags\",\"or-set\",{\"of\":\"string\"}]]"
 
 #define MORE                                                                                       \
     "[[0,\"likes\",\"g-counter\",{}],[1,\"stock\",\"pn-counter\",{}],"                             \

@@ -5,13 +5,10 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/hub/clients.h"
 
 enum { TTL_MS = 1000 * 1000, LONG_MS = 2 * TTL_MS };
-
-static struct world world;
 
 static void start(void)
 {
@@ -20,29 +17,7 @@ static void start(void)
     world_start(&world);
 }
 
-static void finish(void) { world_finish(&world); }
-
-TestSuite(retire, .init = start, .fini = finish);
-
-static void open_post(uint64_t connection, int id, unsigned replica)
-{
-    char text[256];
-    (void)snprintf(text, sizeof text, "[\"OPEN\",%d,\"post/1\",[%s],{}]", id,
-                   world_replica(replica));
-    world_send(&world, connection, text);
-}
-
-static void skip(uint64_t connection) { (void)world_read(&world, connection); }
-
-static bool told(uint64_t connection, const char *part)
-{
-    const char *transcript = world_read(&world, connection);
-    bool found = strstr(transcript, part) != NULL;
-    if (!found) {
-        (void)fprintf(stderr, "not told: %s\nbut: %s\n", part, transcript);
-    }
-    return found;
-}
+TestSuite(retire, .init = start, .fini = clients_finish);
 
 static int count_rows(const char *table)
 {
