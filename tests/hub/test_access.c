@@ -187,12 +187,17 @@ static void edit_as(uint64_t connection, int id, const char *replica, int seq)
     world_send(&world, connection, text);
 }
 
-/* Ann's replica 7 has one like by then. */
-static void use_replica(void)
+static void like_as_ann(void)
 {
     welcome(1, "ann", "*", ACCESS_USE);
     open_as(1, 1, 7, 8);
     edit_as(1, 1, "null", 1);
+}
+
+/* Ann's replica 7 has one like by then. */
+static void use_replica(void)
+{
+    like_as_ann();
     expect_told(1, "[\"UPDATE\",1,0,1,{\"0\":1}]");
     world_disconnect(&world, 1);
 }
@@ -224,9 +229,7 @@ Test(access, to_a_replica_is_that_of_who_first_used_it)
 Test(access, to_a_replica_outlives_a_crash_before_it_is_stored)
 {
     world.manual = true;
-    welcome(1, "ann", "*", ACCESS_USE);
-    open_as(1, 1, 7, 8);
-    edit_as(1, 1, "null", 1);
+    like_as_ann();
     cr_assert(world_commit(&world));
     world_crash(&world);
     world.manual = false;
@@ -236,9 +239,7 @@ Test(access, to_a_replica_outlives_a_crash_before_it_is_stored)
 Test(access, to_a_replica_is_journaled_though_the_first_batch_is_lost)
 {
     world.manual = true;
-    welcome(1, "ann", "*", ACCESS_USE);
-    open_as(1, 1, 7, 8);
-    edit_as(1, 1, "null", 1);
+    like_as_ann();
     cr_assert(world_fail_append(&world));
     expect_told(1, "\"READ_ONLY\"");
     world_tick(&world, 1000);
