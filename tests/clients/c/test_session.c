@@ -400,29 +400,10 @@ Test(session, a_schema_that_was_only_remembered_gives_way)
     expect_sends("1-1 ");
 }
 
-/* It held nothing on the hub, so the operator could give it another type. */
-Test(session, an_edit_of_a_field_that_has_begun_anew_is_kept_with_it)
-{
-    const struct replica_id replica = {UUID(1)};
-    session_finish(&session);
-    session_init(&session, "post/1", &replica);
-    open_stream(OPENED(0));
-    increment();
-    session_disconnect(&session);
-    ask_for_stream();
-    (void)receive("[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[[null,0]]]");
-    restart();
-    cr_assert(eq(u64, session_pending(&session), 1));
-    ask_for_stream();
-    (void)receive("[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[[null,0],[null,0]]]");
-    (void)receive("[\"SNAPSHOT\",1,0,{\"1\":0}]");
-    expect_sends("1-1 ");
-}
-
 #define ANEW(ledger) "[\"OPENED\",1,[[1,\"likes\",\"pn-counter\",{}]],3,0,[" ledger "]]"
 
-/* The name is the new one's alone, for edits too; so it is behind a restart. */
-Test(session, a_field_that_is_served_no_more_stands_aside)
+/* The session has liked in vain when the field begins anew. */
+static void begin_anew(void)
 {
     const struct replica_id replica = {UUID(1)};
     session_finish(&session);
@@ -432,6 +413,24 @@ Test(session, a_field_that_is_served_no_more_stands_aside)
     session_disconnect(&session);
     ask_for_stream();
     (void)receive(ANEW("[null,0]"));
+}
+
+/* It held nothing on the hub, so the operator could give it another type. */
+Test(session, an_edit_of_a_field_that_has_begun_anew_is_kept_with_it)
+{
+    begin_anew();
+    restart();
+    cr_assert(eq(u64, session_pending(&session), 1));
+    ask_for_stream();
+    (void)receive(ANEW("[null,0],[null,0]"));
+    (void)receive("[\"SNAPSHOT\",1,0,{\"1\":0}]");
+    expect_sends("1-1 ");
+}
+
+/* The name is the new one's alone, for edits too; so it is behind a restart. */
+Test(session, a_field_that_is_served_no_more_stands_aside)
+{
+    begin_anew();
     (void)receive("[\"SNAPSHOT\",1,0,{\"1\":5}]");
     expect_json("{\"likes\":5}");
     restart();
