@@ -5,55 +5,28 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "server/hub/access.h"
 #include "tests/config/fixture.h"
+#include "tests/config/folder.h"
 #include "tests/server/keys.h"
-
-static char folder[] = "/tmp/syncline-keys-XXXXXX";
-static const char *const names[] = {"secret", "rsa.pem", "ec.pem", "short", "hub.yaml"};
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-}
 
 static void start(void)
 {
-    cr_assert(mkdtemp(folder) != NULL && chdir(folder) == 0);
-    write_file("secret", SECRET "\n");
-    write_file("rsa.pem", RSA_PUBLIC);
-    write_file("ec.pem", EC_PUBLIC);
-    write_file("short", "password\n");
+    folder_make();
+    folder_write("secret", SECRET "\n");
+    folder_write("rsa.pem", RSA_PUBLIC);
+    folder_write("ec.pem", EC_PUBLIC);
+    folder_write("short", "password\n");
 }
 
-static void finish(void)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        (void)unlink(names[i]);
-    }
-    cr_assert(chdir("/") == 0 && rmdir(folder) == 0);
-}
-
-TestSuite(keys, .init = start, .fini = finish);
-
-/* The caller finishes both. */
-static bool read_file(const char *text, struct config *config, struct buffer *mistakes)
-{
-    write_file("hub.yaml", text);
-    buffer_init(mistakes, 1 << 16);
-    bool good = config_read("hub.yaml", config, mistakes);
-    cr_assert(eq(int, buffer_append(mistakes, "", 1), PROTOCOL_OK));
-    return good;
-}
+TestSuite(keys, .init = start, .fini = folder_remove);
 
 static void check_file(const char *text, const char *expected)
 {
     struct config config;
     struct buffer mistakes;
-    cr_expect(not(read_file(text, &config, &mistakes)));
+    cr_expect(not(folder_read(text, &config, &mistakes)));
     cr_expect(eq(str, (char *)mistakes.data, (char *)expected));
     cr_expect(config.keys.items == NULL && config.data == NULL);
     config_finish(&config);
@@ -65,15 +38,15 @@ Test(keys, come_from_files_and_from_the_environment)
     struct config config;
     struct buffer mistakes;
     cr_assert(eq(int, setenv("SYNCLINE_TEST_SECRET", SECRET "2", 1), 0));
-    bool good = read_file(REQUIRED "tokens:\n"
-                                   "  keys:\n"
-                                   "    - {algorithm: HS256, secret_file: secret}\n"
-                                   "    - algorithm: HS256\n"
-                                   "      id: two\n"
-                                   "      secret_env: SYNCLINE_TEST_SECRET\n"
-                                   "    - {algorithm: RS256, public_key_file: rsa.pem}\n"
-                                   "    - {algorithm: ES256, public_key_file: ec.pem}\n",
-                          &config, &mistakes);
+    bool good = folder_read(REQUIRED "tokens:\n"
+                                     "  keys:\n"
+                                     "    - {algorithm: HS256, secret_file: secret}\n"
+                                     "    - algorithm: HS256\n"
+                                     "      id: two\n"
+                                     "      secret_env: SYNCLINE_TEST_SECRET\n"
+                                     "    - {algorithm: RS256, public_key_file: rsa.pem}\n"
+                                     "    - {algorithm: ES256, public_key_file: ec.pem}\n",
+                            &config, &mistakes);
     cr_assert(good, "%s", (const char *)mistakes.data);
     static const struct {
         enum token_algorithm algorithm;
@@ -182,11 +155,11 @@ Test(keys, come_with_what_tokens_allow_that_do_not_say)
 {
     struct config config;
     struct buffer mistakes;
-    cr_assert(read_file(REQUIRED "tokens:\n  keys: [{algorithm: HS256, secret_file: secret}]\n"
-                                 "  allow:\n"
-                                 "    post/*: [read, write, presence]\n"
-                                 "    \"cart/{sub}\": [admin]\n",
-                        &config, &mistakes));
+    cr_assert(folder_read(REQUIRED "tokens:\n  keys: [{algorithm: HS256, secret_file: secret}]\n"
+                                   "  allow:\n"
+                                   "    post/*: [read, write, presence]\n"
+                                   "    \"cart/{sub}\": [admin]\n",
+                          &config, &mistakes));
     cr_assert(eq(sz, config.keys.allow.length, 2));
     cr_expect(eq(str, config.keys.allow.items[0].pattern, "post/*"));
     cr_expect(eq(uint, config.keys.allow.items[0].rights, ACCESS_USE));

@@ -5,49 +5,22 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "tests/config/fixture.h"
+#include "tests/config/folder.h"
 
 #define GOOD "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 #define HOOK "name: a, url: \"https://example.com/\", documents: [\"post/*\"], secret_file: secret"
 
-static char folder[] = "/tmp/syncline-hooks-XXXXXX";
-static const char *const names[] = {"secret", "two", "short", "hub.yaml"};
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
 static void start(void)
 {
-    cr_assert(mkdtemp(folder) != NULL && chdir(folder) == 0);
-    write_file("secret", GOOD "\n");
-    write_file("two", GOOD "\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-    write_file("short", "password\n");
+    folder_make();
+    folder_write("secret", GOOD "\n");
+    folder_write("two", GOOD "\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
+    folder_write("short", "password\n");
 }
 
-static void finish(void)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        (void)unlink(names[i]);
-    }
-    cr_assert(chdir("/") == 0 && rmdir(folder) == 0);
-}
-
-TestSuite(webhooks, .init = start, .fini = finish);
-
-/* The caller finishes both. */
-static bool read_file(const char *text, struct config *config, struct buffer *mistakes)
-{
-    write_file("hub.yaml", text);
-    buffer_init(mistakes, 1 << 16);
-    bool good = config_read("hub.yaml", config, mistakes);
-    cr_assert(eq(int, buffer_append(mistakes, "", 1), PROTOCOL_OK));
-    return good;
-}
+TestSuite(webhooks, .init = start, .fini = folder_remove);
 
 /* `part` is told, at line 4, where the only webhook stands. */
 static void check_webhook(const char *webhook, const char *part)
@@ -56,7 +29,7 @@ static void check_webhook(const char *webhook, const char *part)
     struct config config;
     struct buffer mistakes;
     (void)snprintf(text, sizeof text, REQUIRED "webhooks:\n  - {%s}\n", webhook);
-    cr_expect(not(read_file(text, &config, &mistakes)), "%s", webhook);
+    cr_expect(not(folder_read(text, &config, &mistakes)), "%s", webhook);
     const char *told = (const char *)mistakes.data;
     cr_expect(strncmp(told, "hub.yaml:4:", 11) == 0 && strstr(told, part) != NULL,
               "%s\nnot told: %s\nbut: %s", webhook, part, told);
@@ -72,27 +45,27 @@ Test(webhooks, are_read_with_what_is_theirs)
     struct buffer mistakes;
     cr_assert(eq(int, setenv("SYNCLINE_TEST_HOOK", GOOD, 1), 0));
     bool good =
-        read_file(REQUIRED "webhooks:\n"
-                           "  - {" HOOK "}\n"
-                           "  - name: b\n"
-                           "    url: http://[::1]:8080/hook?x=1\n"
-                           "    documents: [post/1, \"post/2*\"]\n"
-                           "    secret_env: SYNCLINE_TEST_HOOK\n"
-                           "    ca_file: ca.pem\n"
-                           "    from: beginning\n"
-                           "    timeout: 3s\n"
-                           "    body_bytes: 2 KiB\n"
-                           "    waiting: 20\n"
-                           "    parallel: 7\n"
-                           "    retry_min: 2s\n"
-                           "    retry_max: 1m\n"
-                           "    retry_after_max: 2m\n"
-                           "    attempts: 9\n"
-                           "    give_up: 2h\n"
-                           "    failures: 4\n"
-                           "  - {name: c, url: \"http://127.0.0.1\", documents: [\"post/*\"], "
-                           "secret_file: two}\n",
-                  &config, &mistakes);
+        folder_read(REQUIRED "webhooks:\n"
+                             "  - {" HOOK "}\n"
+                             "  - name: b\n"
+                             "    url: http://[::1]:8080/hook?x=1\n"
+                             "    documents: [post/1, \"post/2*\"]\n"
+                             "    secret_env: SYNCLINE_TEST_HOOK\n"
+                             "    ca_file: ca.pem\n"
+                             "    from: beginning\n"
+                             "    timeout: 3s\n"
+                             "    body_bytes: 2 KiB\n"
+                             "    waiting: 20\n"
+                             "    parallel: 7\n"
+                             "    retry_min: 2s\n"
+                             "    retry_max: 1m\n"
+                             "    retry_after_max: 2m\n"
+                             "    attempts: 9\n"
+                             "    give_up: 2h\n"
+                             "    failures: 4\n"
+                             "  - {name: c, url: \"http://127.0.0.1\", documents: [\"post/*\"], "
+                             "secret_file: two}\n",
+                    &config, &mistakes);
     cr_assert(good, "%s", (const char *)mistakes.data);
     cr_assert(eq(sz, config.webhooks.length, 3));
     const struct webhook_target *a = &config.webhooks.items[0];
