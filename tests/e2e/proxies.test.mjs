@@ -7,7 +7,6 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -16,7 +15,7 @@ import { connect } from 'syncline';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
 import { launchOptions } from './pages.mjs';
-import { folder, startHub, until } from './support.mjs';
+import { folder, freePort, startHub, until } from './support.mjs';
 
 const page = readFileSync(new URL('../../docs/proxies.md', import.meta.url), 'utf8');
 const snippet = (language) => new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(page)[1];
@@ -27,15 +26,6 @@ function program(path) {
   const found = [join(unpacked, path), join('/', path)].find(existsSync);
   if (found === undefined) throw new Error(`${path} is neither here nor in ${unpacked}: ./dev test gets it`);
   return found;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** What must be there is replaced, so that the page cannot change unseen. */

@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,6 +26,16 @@ export function behindProxy(t, secret = randomBytes(32).toString('hex')) {
   const file = join(folder(t), 'secret');
   writeFileSync(file, secret);
   return `behind_proxy: true\ntokens: {keys: [{algorithm: HS256, secret_file: "${file}"}]}`;
+}
+
+/** A port of this machine that nobody listens on, for a moment at least. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -9,12 +9,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { Peer, hello } from './socket.mjs';
-import { bin, run, sql, startHub, until } from './support.mjs';
+import { bin, freePort, run, sql, startHub, until } from './support.mjs';
 import { receiver, startHubWithWebhooks } from './webhooks.mjs';
 
 const SCHEMAS = 'post: {likes: g-counter, stock: pn-counter}';
@@ -90,15 +89,6 @@ test('hub after hub takes the place of the one before, and no connection is refu
   assert.equal(await stop(running), 0);
   assert.deepEqual(await sql(hub.data, 'SELECT likes FROM post'), [{ likes: made }]);
 });
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test('the operators’ address and webhooks go on with the next hub, or with the first if that is to stay', { timeout: 120000 }, async (t) => {
   const port = await freePort();

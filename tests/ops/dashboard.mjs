@@ -10,7 +10,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'syncline';
@@ -20,7 +19,7 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { makeAuthority } from '../e2e/certificates.mjs';
 import { told } from '../e2e/metrics.mjs';
-import { sleep, until } from '../e2e/support.mjs';
+import { freePort, sleep, until } from '../e2e/support.mjs';
 import { startHubWithKeys } from '../e2e/tokens.mjs';
 import { receiver, webhooks } from '../e2e/webhooks.mjs';
 
@@ -28,15 +27,6 @@ const root = new URL('../..', import.meta.url).pathname;
 const LOAD_MS = 12000;
 /** In place of the dashboard's own: several scrapes, and within the load. */
 const RANGE = '10s';
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function startPrometheus(cleaning, hub) {
   const dir = mkdtempSync(join(tmpdir(), 'syncline-prometheus-'));
