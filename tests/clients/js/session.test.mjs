@@ -12,6 +12,7 @@ import { createSession } from '../../../clients/js/dist/session/session.js';
 import { keyOfElement } from '../../../clients/js/dist/protocol/elements.js';
 import { decodeMessage } from '../../../clients/js/dist/protocol/every.js';
 import { toHex } from '../../../clients/js/dist/protocol/values.js';
+import { generator } from '../replicas.mjs';
 
 const SEEDS = 1500;
 const FIRST = Number(process.env.SYNCLINE_SEED ?? 1);
@@ -20,16 +21,6 @@ const JOURNAL = new Uint8Array(16);
 const same = (a, b) => toHex(a) === toHex(b);
 const FIELDS = [{ number: 0, name: 'likes', type: 'g-counter' }, { number: 2, name: 'tags', type: 'or-set', of: 'string' }];
 const keyOf = (element) => keyOfElement(element, 'string');
-
-function generator(seed) {
-  let state = seed * 2654435761 + 1;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % bound;
-  };
-}
 
 /** The model's hub: a ledger, totals, dots with positions; one position for each delta. */
 class Hub {
