@@ -18,25 +18,16 @@ import { mintReplica, webRandom } from 'syncline/internal/uuid';
 import { WebSocket } from 'ws';
 import { callOf } from '../clients/oracle.mjs';
 import { callEdit, generator } from '../clients/replicas.mjs';
+import { everyType, schemaAll } from './fields.mjs';
 import { startHub } from './support.mjs';
 
 const ROUNDS = 8;
 const EDITS = 10;
 
-const map = (of) => ({ type: 'map', of });
-const bounded = { type: 'bounded-counter', min: -2, max: 6 };
-const options = {
-  grow: 'g-counter', count: 'pn-counter', seats: bounded, grown: 'g-set', twice: '2p-set', tags: 'or-set', on: 'flag',
-  off: { type: 'flag', wins: 'disable' }, values: 'mv-register', last: 'lww-register', counts: map('pn-counter'), limits: map(bounded),
-  words: map('or-set'), flags: map('flag'), notes: map('mv-register'), names: map('lww-register'), deep: map(map('or-set')),
-  deeper: map(map(map('pn-counter'))),
-};
-const yaml = (option) => (typeof option === 'string' ? option
-  : `{${Object.entries(option).map(([key, value]) => `${key}: ${key === 'of' ? yaml(value) : value}`).join(', ')}}`);
-const schemas = `all:\n${Object.entries(options).map(([name, option]) => `    ${name}: ${yaml(option)}`).join('\n')}`;
+const options = everyType(-2, 6);
+const names = Object.keys(options);
 
 function edit(document, random) {
-  const names = Object.keys(options);
   const name = names[random(names.length)];
   const field = document.field(name);
   try {
@@ -90,7 +81,7 @@ const confirmed = (session) => Object.fromEntries(
 
 async function play(t, seed) {
   const random = generator(seed);
-  const hub = await startHub(t, { schemas });
+  const hub = await startHub(t, { schemas: schemaAll(options) });
   const clients = [connect(hub.url), connect(hub.url)];
   t.after(() => clients.forEach((client) => client.close()));
   const documents = clients.map((client) => client.open('all/1'));

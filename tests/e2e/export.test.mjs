@@ -14,19 +14,10 @@ import { connect } from 'syncline';
 import { declarationOf } from 'syncline/internal/protocol/declarations';
 import { callOf } from '../clients/oracle.mjs';
 import { callEdit, generator } from '../clients/replicas.mjs';
+import { everyType, schemaAll } from './fields.mjs';
 import { run, sql, startHub, until } from './support.mjs';
 
-const map = (of) => ({ type: 'map', of });
-const bounded = { type: 'bounded-counter', min: -500, max: 500 };
-const options = {
-  grow: 'g-counter', count: 'pn-counter', seats: bounded, grown: 'g-set', twice: '2p-set', tags: 'or-set', on: 'flag',
-  off: { type: 'flag', wins: 'disable' }, values: 'mv-register', last: 'lww-register', counts: map('pn-counter'), limits: map(bounded),
-  words: map('or-set'), flags: map('flag'), notes: map('mv-register'), names: map('lww-register'), deep: map(map('or-set')),
-  deeper: map(map(map('pn-counter'))),
-};
-const yaml = (option) => (typeof option === 'string' ? option
-  : `{${Object.entries(option).map(([key, value]) => `${key}: ${key === 'of' ? yaml(value) : value}`).join(', ')}}`);
-const schemaOf = (names) => `all:\n${names.map((name) => `    ${name}: ${yaml(options[name])}`).join('\n')}`;
+const options = everyType(-500, 500);
 const names = Object.keys(options);
 
 const syncline = async (hub, input, ...words) => {
@@ -75,8 +66,8 @@ const seeds = process.env.SEED === undefined ? [1, 2, 3, 4] : [Number(process.en
 for (const seed of seeds) {
   test(`an export holds every type, and joins, seed ${seed}`, { timeout: 120000 }, async (t) => {
     const random = generator(seed);
-    const a = await startHub(t, { schemas: schemaOf(names) });
-    const b = await startHub(t, { schemas: schemaOf([...names].reverse()) });
+    const a = await startHub(t, { schemas: schemaAll(options) });
+    const b = await startHub(t, { schemas: schemaAll(options, [...names].reverse()) });
     await editAll([open(t, a, 'all/1'), open(t, a, 'all/1')], random, 120);
     await editAll([open(t, a, 'all/2')], random);
     const lines = await exportOf(a);
