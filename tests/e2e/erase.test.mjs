@@ -9,15 +9,9 @@ import { cpSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { run, sql, startHub, until } from './support.mjs';
+import { good, run, sql, startHub, syncline, until } from './support.mjs';
 
 const schemas = 'post: {likes: g-counter, seats: {type: bounded-counter, min: 0, max: 5}, tags: {type: or-set, of: string}, all: g-set, twice: 2p-set, last: lww-register, numbers: {type: or-set, of: int}}';
-const syncline = (hub, ...words) => run('syncline', ['--hub', hub.url, ...words]);
-async function good(result) {
-  const { code, stdout, stderr } = await result;
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
 const get = async (hub, name) => JSON.parse(await good(syncline(hub, 'get', name)));
 
 /** Where the text stands among the hub's bytes. */

@@ -15,18 +15,13 @@ import { declarationOf } from 'syncline/internal/protocol/declarations';
 import { callOf } from '../clients/oracle.mjs';
 import { callEdit, generator } from '../clients/replicas.mjs';
 import { everyType, schemaAll } from './fields.mjs';
-import { run, sql, startHub, until } from './support.mjs';
+import { good, run, sql, startHub, syncline, until } from './support.mjs';
 
 const options = everyType(-500, 500);
 const names = Object.keys(options);
 
-const syncline = async (hub, input, ...words) => {
-  const { code, stdout, stderr } = await run('syncline', ['--hub', hub.url, ...words], { input });
-  assert.equal(code, 0, stderr);
-  return stdout;
-};
-const exportOf = (hub, ...patterns) => syncline(hub, undefined, 'export', ...patterns);
-const importInto = (hub, lines) => syncline(hub, lines, 'import');
+const exportOf = (hub, ...patterns) => good(syncline(hub, 'export', ...patterns));
+const importInto = (hub, lines) => good(run('syncline', ['--hub', hub.url, 'import'], { input: lines }));
 
 function open(t, hub, name) {
   const client = connect(hub.url);
@@ -55,7 +50,7 @@ async function editAll(documents, random, rounds = 40) {
 
 /** What both surfaces show, by name. */
 async function views(hub, name) {
-  const shown = JSON.parse(await syncline(hub, undefined, 'get', name));
+  const shown = JSON.parse(await good(syncline(hub, 'get', name)));
   await hub.stop();
   const [row] = await sql(hub.data, `SELECT ${names.map((field) => `"${field}"`).join(', ')} FROM "all" WHERE key = '${name.slice(4)}'`);
   await hub.start();
@@ -106,23 +101,23 @@ test('what a client sends again to the hub that imported it counts once', { time
   const store = join(a.dir, 'client');
   const words = (hub, at) => ['--hub', hub.url, '--store', at];
   for (const edits of [['increment', 'post/1', 'likes', '5'], ['add', 'post/1', 'tags', 'once']]) {
-    await syncline(a, undefined, '--store', store, '--offline', ...edits).catch(async () => {
-      await syncline(a, undefined, '--store', store, ...edits); // the first needs the schema
+    await good(syncline(a, '--store', store, '--offline', ...edits)).catch(async () => {
+      await good(syncline(a, '--store', store, ...edits)); // the first needs the schema
     });
   }
-  await syncline(a, undefined, '--store', store, '--offline', 'increment', 'post/1', 'likes', '2');
+  await good(syncline(a, '--store', store, '--offline', 'increment', 'post/1', 'likes', '2'));
   const files = readdirSync(a.dir).filter((name) => name.startsWith('client'));
   for (const name of files) cpSync(join(a.dir, name), join(b.dir, name)); // holds the edit unsent
-  await syncline(a, undefined, '--store', store, 'sync');
+  await good(syncline(a, '--store', store, 'sync'));
   assert.equal(await importInto(b, await exportOf(a)), '1 changed, 0 as they were, 0 refused\n');
-  assert.deepEqual(JSON.parse(await syncline(b, undefined, 'get', 'post/1')), { likes: 7, stock: 0, tags: ['once'] });
+  assert.deepEqual(JSON.parse(await good(syncline(b, 'get', 'post/1'))), { likes: 7, stock: 0, tags: ['once'] });
   assert.equal((await run('syncline', [...words(b, join(b.dir, 'client')), 'sync'])).code, 0);
-  assert.deepEqual(JSON.parse(await syncline(b, undefined, 'get', 'post/1')), { likes: 7, stock: 0, tags: ['once'] });
+  assert.deepEqual(JSON.parse(await good(syncline(b, 'get', 'post/1'))), { likes: 7, stock: 0, tags: ['once'] });
 });
 
 test('a pattern chooses documents, and a large one travels in parts', { timeout: 60000 }, async (t) => {
   const [a, b] = [await startHub(t), await startHub(t)];
-  for (const name of ['post/1', 'post/2', 'post/draft-1']) await syncline(a, undefined, 'increment', name, 'likes');
+  for (const name of ['post/1', 'post/2', 'post/draft-1']) await good(syncline(a, 'increment', name, 'likes'));
   const doc = open(t, a, 'post/large');
   await doc.ready;
   for (let i = 0; i < 2000; i++) doc.tags.add(`${i} ${'x'.repeat(1000)}`);
@@ -141,7 +136,7 @@ test('a pattern chooses documents, and a large one travels in parts', { timeout:
 
 test('a schema that was taken out takes no other document out of an export', { timeout: 60000 }, async (t) => {
   const a = await startHub(t, { schemas: 'a: {n: g-counter}\n  b: {n: g-counter}\n  c: {n: g-counter}' });
-  for (const name of ['a/1', 'b/1', 'c/1']) await syncline(a, undefined, 'increment', name, 'n');
+  for (const name of ['a/1', 'b/1', 'c/1']) await good(syncline(a, 'increment', name, 'n'));
   writeFileSync(a.file, readFileSync(a.file, 'utf8').replace('  b: {n: g-counter}\n', ''));
   await a.stop();
   await a.start();
@@ -155,7 +150,7 @@ test('an import that cannot be good changes nothing, and says why', { timeout: 6
   const a = await startHub(t);
   const other = await startHub(t, { schemas: 'post: {likes: pn-counter, stock: pn-counter, tags: {type: or-set, of: string}}' });
   const closed = await startHub(t, { config: 'console: off' });
-  await syncline(a, undefined, 'add', 'post/1', 'tags', 'x');
+  await good(syncline(a, 'add', 'post/1', 'tags', 'x'));
   const lines = await exportOf(a);
   const { state } = JSON.parse(lines);
   const refused = async (hub, input, why) => {
@@ -183,22 +178,22 @@ test('an import that cannot be good changes nothing, and says why', { timeout: 6
 
 /** Where nobody can tell what counts twice, nothing is taken: what stands is compared before and after. */
 async function refuses(hub, lines, why) {
-  const before = await syncline(hub, undefined, 'get', 'post/1');
+  const before = await good(syncline(hub, 'get', 'post/1'));
   const { code, stderr } = await run('syncline', ['--hub', hub.url, 'import'], { input: lines });
   assert.match(stderr, why);
   assert.equal(code, 1);
-  assert.equal(await syncline(hub, undefined, 'get', 'post/1'), before);
+  assert.equal(await good(syncline(hub, 'get', 'post/1')), before);
 }
 
 /** All that did something so far is forgotten, once it was silent for a second. */
 async function retireAll(hub) {
-  await until(async () => / [1-9]\d* retired/.test(await syncline(hub, undefined, 'retire', '--idle', '1s')), 'silent replicas');
+  await until(async () => / [1-9]\d* retired/.test(await good(syncline(hub, 'retire', '--idle', '1s'))), 'silent replicas');
 }
 
 async function started(t) {
   const hub = await startHub(t);
-  await syncline(hub, undefined, 'increment', 'post/1', 'likes', '5');
-  await syncline(hub, undefined, 'add', 'post/1', 'tags', 'x');
+  await good(syncline(hub, 'increment', 'post/1', 'likes', '5'));
+  await good(syncline(hub, 'add', 'post/1', 'tags', 'x'));
   return hub;
 }
 
@@ -206,7 +201,7 @@ test('hubs that have gone on together are not joined once one has forgotten repl
   const [a, b] = [await started(t), await startHub(t)];
   await importInto(b, await exportOf(a));
   await retireAll(b);
-  await syncline(a, undefined, 'increment', 'post/1', 'likes');
+  await good(syncline(a, 'increment', 'post/1', 'likes'));
   await refuses(b, await exportOf(a), /BAD_PARAMETERS: One of the two hubs has forgotten replicas/);
   await refuses(a, await exportOf(b), /BAD_PARAMETERS: One of the two hubs has forgotten replicas/);
 });
@@ -216,18 +211,18 @@ test('what a restore has lost is joined again, but not where a counter has forgo
     const hub = await started(t);
     if (retired) await retireAll(hub);
     const backup = join(hub.dir, 'backup.db');
-    await syncline(hub, undefined, 'backup', backup);
-    await syncline(hub, undefined, 'increment', 'post/1', 'likes', '2');
+    await good(syncline(hub, 'backup', backup));
+    await good(syncline(hub, 'increment', 'post/1', 'likes', '2'));
     const later = await exportOf(hub);
     await hub.stop();
     assert.equal((await run('synclined', ['restore', '--from', backup, '--config', hub.file])).code, 0);
     await hub.start();
-    await syncline(hub, undefined, 'increment', 'post/1', 'likes', '10');
+    await good(syncline(hub, 'increment', 'post/1', 'likes', '10'));
     if (retired) {
       await refuses(hub, later, /BAD_PARAMETERS: A counter of the document has forgotten who counted/);
     } else {
       assert.equal(await importInto(hub, later), '1 changed, 0 as they were, 0 refused\n');
-      assert.deepEqual(JSON.parse(await syncline(hub, undefined, 'get', 'post/1')), { likes: 17, stock: 0, tags: ['x'] });
+      assert.deepEqual(JSON.parse(await good(syncline(hub, 'get', 'post/1'))), { likes: 17, stock: 0, tags: ['x'] });
     }
   }
 });
@@ -236,7 +231,7 @@ test('what a hub has forgotten who made does not come back to it', { timeout: 60
   const [a, b] = [await started(t), await startHub(t)];
   await retireAll(a);
   assert.equal(await importInto(b, await exportOf(a)), '1 changed, 0 as they were, 0 refused\n');
-  await syncline(b, undefined, 'add', 'post/1', 'tags', 'y');
+  await good(syncline(b, 'add', 'post/1', 'tags', 'y'));
   await refuses(a, await exportOf(b), /BAD_PARAMETERS: The export holds what this hub has forgotten who made/);
 });
 
@@ -253,10 +248,10 @@ test('rows of a forged export count neither twice nor beyond all numbers', { tim
     assert.match(stderr, /line 1: refused: OVERFLOW/);
     assert.equal(code, 1);
   }
-  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 0);
+  assert.equal(JSON.parse(await good(syncline(b, 'get', 'post/1'))).likes, 0);
   await b.kill();
   await b.start(); // the refusals are in the journal
-  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 0);
+  assert.equal(JSON.parse(await good(syncline(b, 'get', 'post/1'))).likes, 0);
   assert.equal(await importInto(b, forge(parts[5])), '1 changed, 0 as they were, 0 refused\n');
-  assert.equal(JSON.parse(await syncline(b, undefined, 'get', 'post/1')).likes, 5);
+  assert.equal(JSON.parse(await good(syncline(b, 'get', 'post/1'))).likes, 5);
 });

@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { run, sleep, startHub, until } from './support.mjs';
+import { good, run, sleep, startHub, until } from './support.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
 
@@ -71,8 +71,7 @@ test('after an older backup is restored, edits that the hub never had arrive onc
   edit(a, 'made meanwhile');
   edit(b, 'made by the other');
   a.doc.tags.delete('kept');
-  const { code, stderr } = await run('synclined', ['restore', '--from', copy, '--config', hub.file]);
-  assert.equal(code, 0, stderr);
+  await good(run('synclined', ['restore', '--from', copy, '--config', hub.file]));
   await hub.start();
   await Promise.all([a.doc.saved, b.doc.saved]);
   const fresh = member(t, hub);

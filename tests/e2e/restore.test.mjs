@@ -10,7 +10,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { run, sql, startHub, until } from './support.mjs';
+import { good, run, sql, startHub, syncline, until } from './support.mjs';
 
 const schema = { post: { likes: 'g-counter', stock: 'pn-counter', tags: { type: 'or-set', of: 'string' } } };
 
@@ -28,19 +28,12 @@ function edit(doc, tag) {
 /** The command line with a store of its own. */
 function shell(hub, name) {
   const store = join(hub.dir, `${name}.store`);
-  return async (...words) => {
-    const { code, stderr } = await run('syncline', ['--hub', hub.url, '--store', store, ...words]);
-    assert.equal(code, 0, stderr);
-  };
+  return (...words) => good(syncline(hub, '--store', store, ...words));
 }
 
 const copy = (from, to) => execFileSync('sqlite3', [from, `.backup ${to}`]);
 
-async function restore(hub, from) {
-  const { code, stdout, stderr } = await run('synclined', ['restore', '--from', from, '--config', hub.file]);
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
+const restore = (hub, from) => good(run('synclined', ['restore', '--from', from, '--config', hub.file]));
 
 async function allShow(docs, likes, tags) {
   for (const doc of docs) {
@@ -91,8 +84,7 @@ test('clients that were ahead of the backup and hold unsent edits are in step ag
   await Promise.all([a.saved, b.saved]);
   const tags = ['a unsent', 'b unsent', 'c kept', 'c unsent'];
   await allShow([a, b, member(t, hub)], 2 + 1 + 1 + 100, tags);
-  const { stdout } = await run('syncline', ['--hub', hub.url, '--store', join(hub.dir, 'c.store'), 'get', 'post/1']);
-  assert.deepEqual(JSON.parse(stdout), { likes: 104, stock: 0, tags });
+  assert.deepEqual(JSON.parse(await c('get', 'post/1')), { likes: 104, stock: 0, tags });
 });
 
 test('a backup is restored again, and what clients had seen of the first restored hub still counts as seen', { timeout: 90000 }, async (t) => {
@@ -131,10 +123,9 @@ test('a backup goes to a machine that had no data, from a folder that cannot be 
   chmodSync(away, 0o500);
   const data = join(hub.dir, 'new', 'hub.db');
   mkdirSync(join(hub.dir, 'new'));
-  const { code, stdout, stderr } = await run('synclined', ['restore', '--from', join(away, 'backup.db'), '--data', data]);
+  const restored = await run('synclined', ['restore', '--from', join(away, 'backup.db'), '--data', data]);
   chmodSync(away, 0o700);
-  assert.equal(code, 0, stderr);
-  assert.doesNotMatch(stdout, /kept as/);
+  assert.doesNotMatch(await good(restored), /kept as/);
   assert.equal(statSync(data).mode & 0o777, 0o600);
   const other = await startHub(t, { data });
   await allShow([member(t, other)], 1, ['kept']);

@@ -8,14 +8,8 @@ import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { run, sleep, sql, startHub, until } from './support.mjs';
+import { good, run, sleep, sql, startHub, syncline, until } from './support.mjs';
 
-const syncline = (hub, ...words) => run('syncline', ['--hub', hub.url, ...words]);
-async function good(result) {
-  const { code, stdout, stderr } = await result;
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
 const rows = async (hub) => (await sql(hub.data, 'SELECT count(*) AS n FROM replicas'))[0].n;
 
 test('silent replicas are forgotten at once, and nothing that they did', { timeout: 90000 }, async (t) => {

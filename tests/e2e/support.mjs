@@ -1,4 +1,5 @@
 /** Real processes for the tests: a hub on a free port with its own folder, the command line, a browser. */
+import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
@@ -125,6 +126,16 @@ export function run(program, args, { input, timeout = 60000, killSignal = 'SIGTE
     child.stdin.on('error', () => {}); // a program that stops early does not read
     child.stdin.end(input ?? '');
   });
+}
+
+/** The command line at that hub, as `run` answers. */
+export const syncline = (hub, ...words) => run('syncline', ['--hub', hub.url, ...words]);
+
+/** What a program has printed, which must have ended well. */
+export async function good(result) {
+  const { code, stdout, stderr } = await result;
+  assert.equal(code, 0, stderr);
+  return stdout;
 }
 
 export function sql(file, query) {
