@@ -35,6 +35,17 @@ const copy = (from, to) => execFileSync('sqlite3', [from, `.backup ${to}`]);
 
 const restore = (hub, from) => good(run('synclined', ['restore', '--from', from, '--config', hub.file]));
 
+/** A hub, a client that has edited once, and a backup with that edit. */
+async function startWithBackup(t) {
+  const hub = await startHub(t);
+  const a = member(t, hub);
+  edit(a, 'kept');
+  await a.saved;
+  const backup = join(hub.dir, 'backup.db');
+  copy(hub.data, backup);
+  return { hub, a, backup };
+}
+
 async function allShow(docs, likes, tags) {
   for (const doc of docs) {
     await until(() => doc.likes.value === likes && doc.tags.size === tags.length, `${likes} likes and ${tags.length} tags`);
@@ -88,12 +99,7 @@ test('clients that were ahead of the backup and hold unsent edits are in step ag
 });
 
 test('a backup is restored again, and what clients had seen of the first restored hub still counts as seen', { timeout: 90000 }, async (t) => {
-  const hub = await startHub(t);
-  const a = member(t, hub);
-  edit(a, 'kept');
-  await a.saved;
-  const backup = join(hub.dir, 'backup.db');
-  copy(hub.data, backup);
+  const { hub, a, backup } = await startWithBackup(t);
   await hub.stop();
   await restore(hub, backup);
   await hub.start();
@@ -133,12 +139,7 @@ test('a backup goes to a machine that had no data, from a folder that cannot be 
 });
 
 test('a restore that cannot be good leaves everything as it was', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
-  const a = member(t, hub);
-  edit(a, 'kept');
-  await a.saved;
-  const backup = join(hub.dir, 'backup.db');
-  copy(hub.data, backup);
+  const { hub, a, backup } = await startWithBackup(t);
   const refused = async (from, why, args = ['--config', hub.file]) => {
     const { code, stdout, stderr } = await run('synclined', ['restore', ...(from === undefined ? [] : ['--from', from]), ...args]);
     assert.notEqual(code, 0);
@@ -181,12 +182,7 @@ test('a restore that cannot be good leaves everything as it was', { timeout: 600
 });
 
 test('a data file that is damaged beyond reading is kept aside with its log, and the backup takes its place', { timeout: 60000 }, async (t) => {
-  const hub = await startHub(t);
-  const a = member(t, hub);
-  edit(a, 'kept');
-  await a.saved;
-  const backup = join(hub.dir, 'backup.db');
-  copy(hub.data, backup);
+  const { hub, a, backup } = await startWithBackup(t);
   await hub.stop();
   writeFileSync(hub.data, Buffer.alloc(8192, 0xee));
   writeFileSync(`${hub.data}-wal`, 'a log of something else');
