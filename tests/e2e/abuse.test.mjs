@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { connect } from 'syncline';
 import { encodePacket } from 'syncline/internal/protocol/every';
+import { bystander } from './bystander.mjs';
 import { Peer, descriptors, frame, hello, hubFor, ping } from './socket.mjs';
 import { bin, health, sleep, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
@@ -14,18 +14,6 @@ import { startHubWithKeys } from './tokens.mjs';
 const KIB = 1024;
 const MIB = 1 << 20;
 const times = (count, make) => Array.from({ length: count }, (_, i) => make(i));
-
-async function bystander(t, hub, options = {}) {
-  const client = connect(hub.url, options);
-  t.after(() => client.close());
-  const doc = client.open('post/by');
-  await doc.ready;
-  return { client, async works() {
-    doc.likes.increment();
-    await doc.saved;
-    assert.equal(client.status, 'online');
-  } };
-}
 
 async function greet(peer) {
   await peer.upgraded();

@@ -8,20 +8,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'syncline';
+import { bystander } from './bystander.mjs';
 import { Peer, frame, hello } from './socket.mjs';
 import { folder, health, postSchema, run, sleep, startHub, until } from './support.mjs';
-
-async function bystander(t, hub) {
-  const client = connect(hub.url);
-  t.after(() => client.close());
-  const doc = client.open('post/by');
-  await doc.ready;
-  return { doc, async works() {
-    doc.likes.increment();
-    await doc.saved;
-    assert.equal(client.status, 'online');
-  } };
-}
 
 test('bad frames and packets end their own connection', { timeout: 60000 }, async (t) => {
   const hub = await startHub(t, { config: 'limits: {message_bytes: 64 KiB}' });
