@@ -9,8 +9,8 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
-import { WebSocket } from 'ws';
+import { encodePacket } from 'syncline/internal/protocol/every';
+import { dial } from './packets.mjs';
 import { run, sql, startHub, until } from './support.mjs';
 
 test('what was acknowledged under load is in the tables when the hub has stopped', { timeout: 120000 }, async (t) => {
@@ -19,11 +19,7 @@ test('what was acknowledged under load is in the tables when the hub has stopped
   t.after(() => clients.forEach((client) => client.close()));
   const docs = clients.flatMap((client, i) => Array.from({ length: 20 }, (_, k) => client.open(`post/${i}-${k}`)));
   await Promise.all(docs.map((doc) => doc.synced));
-  const socket = new WebSocket(hub.url, 'syncline.v1');
-  socket.binaryType = 'arraybuffer';
-  const packets = [];
-  socket.on('message', (data) => packets.push(...decodeMessage(new Uint8Array(data))));
-  await once(socket, 'open');
+  const { socket, packets } = await dial(hub);
   socket.send(encodePacket({ type: 'HELLO', id: 0, version: 1 }));
   await until(() => packets.length > 0, 'the welcome');
   let made = 0;

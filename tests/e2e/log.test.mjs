@@ -9,8 +9,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { connect } from 'syncline';
 import { mintReplica } from 'syncline/internal/uuid';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
+import { encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
+import { dial } from './packets.mjs';
 import { run, startHub, until } from './support.mjs';
 import { startHubWithKeys } from './tokens.mjs';
 import { newSecret, receiver, webhooks } from './webhooks.mjs';
@@ -27,11 +28,7 @@ function member(t, hub, options) {
 
 /** What the hub answers to these packets, each sent when the one before was answered. */
 async function talk(hub, count, ...packets) {
-  const socket = new WebSocket(hub.url, 'syncline.v1');
-  socket.binaryType = 'arraybuffer';
-  const got = [];
-  socket.on('message', (data) => got.push(...decodeMessage(new Uint8Array(data))));
-  await once(socket, 'open');
+  const { socket, packets: got } = await dial(hub);
   for (const packet of packets) {
     const before = got.length;
     socket.send(encodePacket(packet));

@@ -12,8 +12,8 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { connect } from 'syncline';
-import { WebSocket } from 'ws';
-import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
+import { encodePacket } from 'syncline/internal/protocol/every';
+import { dial } from './packets.mjs';
 import { bundle, launchOptions, servePage } from './pages.mjs';
 import { bin, health, run, until } from './support.mjs';
 import { makeToken, startHubWithKeys } from './tokens.mjs';
@@ -39,11 +39,7 @@ async function hubHas(t, { hub, issue }, likes) {
 
 /** What the hub answers to HELLO: packets, and how it closes. */
 async function greet(hub, options, more = []) {
-  const socket = new WebSocket(hub.url, 'syncline.v1');
-  socket.binaryType = 'arraybuffer';
-  const packets = [];
-  socket.on('message', (data) => packets.push(...decodeMessage(new Uint8Array(data))));
-  await once(socket, 'open');
+  const { socket, packets } = await dial(hub);
   socket.send(Buffer.concat([{ type: 'HELLO', id: 0, version: 1, ...options }, ...more].map(encodePacket)));
   const closed = once(socket, 'close');
   await Promise.race([closed, once(socket, 'message')]);
