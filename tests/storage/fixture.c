@@ -136,19 +136,45 @@ bool fixture_store(struct fixture *fixture, struct bytes rows)
     return completion.kind == STORAGE_STORED;
 }
 
-bool fixture_load(struct fixture *fixture, const char *name, struct bytes *rows, char *text)
+void fixture_write_rows(struct buffer *buffer, const struct row *rows, size_t length)
 {
-    uint8_t data[512];
-    struct replica_id replicas[] = {fixture_replica(1), fixture_replica(2)};
+    struct writer writer = writer_to(buffer);
+    for (size_t i = 0; i < length; i++) {
+        row_write(&writer, &rows[i]);
+    }
+    REQUIRE(writer.status == PROTOCOL_OK);
+}
+
+bool fixture_store_rows(struct fixture *fixture, const struct row *rows, size_t length)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, SIZE_MAX / 2);
+    fixture_write_rows(&buffer, rows, length);
+    bool stored = fixture_store(fixture, buffer_bytes(&buffer));
+    buffer_finish(&buffer);
+    return stored;
+}
+
+void fixture_ask(struct fixture *fixture, const struct row_request *request,
+                 struct storage_completion *completion)
+{
+    uint8_t data[1024];
     struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
     struct writer writer = writer_to(&buffer);
-    struct row_request request = {
-        .name = fixture_text(name), .document = true, .replicas = replicas, .length = 2};
-    struct storage_completion completion;
-    row_request_write(&writer, &request);
+    row_request_write(&writer, request);
     REQUIRE(writer.status == PROTOCOL_OK);
     REQUIRE(storage_load(fixture->storage, 77, buffer_bytes(&buffer)));
-    fixture_wait(fixture, &completion);
+    storage_completion_finish(completion);
+    fixture_wait(fixture, completion);
+}
+
+bool fixture_load(struct fixture *fixture, const char *name, struct bytes *rows, char *text)
+{
+    struct replica_id replicas[] = {fixture_replica(1), fixture_replica(2)};
+    struct row_request request = {
+        .name = fixture_text(name), .document = true, .replicas = replicas, .length = 2};
+    struct storage_completion completion = {0};
+    fixture_ask(fixture, &request, &completion);
     REQUIRE(completion.kind == STORAGE_LOADED || completion.kind == STORAGE_LOAD_FAILED);
     REQUIRE(completion.request == 77);
     *rows = completion.bytes;

@@ -51,12 +51,19 @@ void fixture_wait(struct fixture *fixture, struct storage_completion *completion
 /* Each asks and waits; they answer what the completion's kind says. */
 bool fixture_append(struct fixture *fixture, struct bytes batch, uint64_t *position);
 bool fixture_store(struct fixture *fixture, struct bytes rows);
+bool fixture_store_rows(struct fixture *fixture, const struct row *rows, size_t length);
 /* `rows` is to be freed with free(). */
 bool fixture_load(struct fixture *fixture, const char *name, struct bytes *rows, char *text);
+/* The request's number is 77; what the completion held before is released. */
+void fixture_ask(struct fixture *fixture, const struct row_request *request,
+                 struct storage_completion *completion);
 
 /* Runs SQL on a connection of its own, as any tool would, and answers the first column of the first
  * row, or "". Valid until the next call. */
 const char *fixture_sql(const struct fixture *fixture, const char *sql);
+
+/* Appends the rows as a store takes them. */
+void fixture_write_rows(struct buffer *buffer, const struct row *rows, size_t length);
 
 struct bytes fixture_text(const char *text);
 

@@ -31,14 +31,7 @@ TestSuite(browse, .init = start, .fini = finish);
 
 static void store(const struct row *rows, size_t length)
 {
-    struct buffer buffer;
-    buffer_init(&buffer, SIZE_MAX / 2);
-    struct writer writer = writer_to(&buffer);
-    for (size_t i = 0; i < length; i++) {
-        row_write(&writer, &rows[i]);
-    }
-    REQUIRE(writer.status == PROTOCOL_OK && fixture_store(&fixture, buffer_bytes(&buffer)));
-    buffer_finish(&buffer);
+    REQUIRE(fixture_store_rows(&fixture, rows, length));
 }
 
 static void store_document(const char *name, uint64_t position)
@@ -49,14 +42,7 @@ static void store_document(const char *name, uint64_t position)
 /* The answer's rows; borrowed until the next. */
 static struct reader load(const struct row_request *request)
 {
-    uint8_t data[1024];
-    struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
-    storage_completion_finish(&completion);
-    row_request_write(&writer, request);
-    REQUIRE(writer.status == PROTOCOL_OK);
-    REQUIRE(storage_load(fixture.storage, 5, buffer_bytes(&buffer)));
-    fixture_wait(&fixture, &completion);
+    fixture_ask(&fixture, request, &completion);
     return reader_of(completion.bytes);
 }
 

@@ -27,12 +27,11 @@ static void ask_store(struct fixture *fixture, uint64_t number)
 {
     uint8_t data[256];
     struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
-    struct row document = {
-        .kind = ROW_DOCUMENT, .name = fixture_text("post/1"), .position = number};
-    struct row entry = {.kind = ROW_ENTRY, .position = number};
-    row_write(&writer, &document);
-    row_write(&writer, &entry);
+    struct row rows[] = {
+        {.kind = ROW_DOCUMENT, .name = fixture_text("post/1"), .position = number},
+        {.kind = ROW_ENTRY, .position = number},
+    };
+    fixture_write_rows(&buffer, rows, 2);
     REQUIRE(storage_store(fixture->storage, buffer_bytes(&buffer)));
 }
 

@@ -15,9 +15,6 @@
 
 static void store_document(struct fixture *fixture, const char *name)
 {
-    uint8_t data[1024];
-    struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
     struct row rows[] = {
         {.kind = ROW_DOCUMENT, .name = fixture_text(name), .position = 42, .next_index = 3},
         {.kind = ROW_FIELD, .field = 2, .position = 41},
@@ -30,11 +27,7 @@ static void store_document(struct fixture *fixture, const char *name)
         {.kind = ROW_REMOVAL, .field = 2, .position = 40, .key = fixture_text("\xa1y")},
         {.kind = ROW_REPLICA, .replica = fixture_replica(1), .index = 1, .seq = 5, .position = 39},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        row_write(&writer, &rows[i]);
-    }
-    cr_assert(writer.status == PROTOCOL_OK);
-    cr_assert(fixture_store(fixture, buffer_bytes(&buffer)));
+    cr_assert(fixture_store_rows(fixture, rows, sizeof rows / sizeof rows[0]));
 }
 
 /* Loads post/1, which must fail with a sentence that has both parts; post/2 must still load. */

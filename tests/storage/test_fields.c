@@ -27,14 +27,11 @@ static int number_of(const struct fixture *fixture, const char *name)
 
 static void store_field(struct fixture *fixture, uint32_t number)
 {
-    uint8_t data[256];
-    struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
-    struct row document = {.kind = ROW_DOCUMENT, .name = fixture_text("post/1"), .position = 1};
-    struct row field = {.kind = ROW_FIELD, .field = number, .position = 1};
-    row_write(&writer, &document);
-    row_write(&writer, &field);
-    cr_assert(fixture_store(fixture, buffer_bytes(&buffer)));
+    struct row rows[] = {
+        {.kind = ROW_DOCUMENT, .name = fixture_text("post/1"), .position = 1},
+        {.kind = ROW_FIELD, .field = number, .position = 1},
+    };
+    cr_assert(fixture_store_rows(fixture, rows, 2));
 }
 
 static void check_refused(struct fixture *fixture, const char *sentence)
@@ -157,18 +154,12 @@ Test(fields, another_type_is_refused_for_a_field_with_data)
 /* The value 7 of the field in the document's row. */
 static void store_value(struct fixture *fixture, const char *name)
 {
-    struct buffer rows;
-    buffer_init(&rows, LIMIT_BODY_BYTES);
-    struct writer writer = writer_to(&rows);
-    row_write(&writer,
-              &(struct row){.kind = ROW_DOCUMENT, .name = fixture_text(name), .position = 1});
-    row_write(&writer, &(struct row){.kind = ROW_FIELD, .position = 1});
-    row_write(&writer, &(struct row){.kind = ROW_ENTRY,
-                                     .position = 1,
-                                     .shown = fixture_text("7"),
-                                     .detail = fixture_text("x")});
-    cr_assert(fixture_store(fixture, buffer_bytes(&rows)));
-    buffer_finish(&rows);
+    struct row rows[] = {
+        {.kind = ROW_DOCUMENT, .name = fixture_text(name), .position = 1},
+        {.kind = ROW_FIELD, .position = 1},
+        {.kind = ROW_ENTRY, .position = 1, .shown = fixture_text("7"), .detail = fixture_text("x")},
+    };
+    cr_assert(fixture_store_rows(fixture, rows, 3));
 }
 
 static void declare_stock(struct fixture *fixture, int64_t min, int64_t max)

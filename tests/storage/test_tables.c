@@ -15,25 +15,6 @@
 
 enum { FIELDS = 2, KEYS = 8, SEEDS = 20, STORES = 30, ROWS_BYTES = 1 << 20 };
 
-static void write_rows(struct buffer *buffer, const struct row *rows, size_t length)
-{
-    struct writer writer = writer_to(buffer);
-    for (size_t i = 0; i < length; i++) {
-        row_write(&writer, &rows[i]);
-    }
-    REQUIRE(writer.status == PROTOCOL_OK);
-}
-
-static bool store_rows(struct fixture *fixture, const struct row *rows, size_t length)
-{
-    struct buffer buffer;
-    buffer_init(&buffer, ROWS_BYTES);
-    write_rows(&buffer, rows, length);
-    bool stored = fixture_store(fixture, buffer_bytes(&buffer));
-    buffer_finish(&buffer);
-    return stored;
-}
-
 /* --- a model --- */
 
 struct cell {
@@ -97,7 +78,7 @@ static void store_some(struct fixture *fixture, struct model *model)
                            .name = fixture_text("post/1"),
                            .position = model->position,
                            .next_index = model->position + 5};
-    cr_assert(store_rows(fixture, rows, length));
+    cr_assert(fixture_store_rows(fixture, rows, length));
 }
 
 /* What replays a failure is told with it. */
@@ -199,7 +180,7 @@ Test(tables, only_the_replicas_asked_for_are_loaded)
     struct row rows[] = {document, replica_row(2, 4), replica_row(3, 5), replica_row(2, 6)};
     fixture_init(&fixture);
     fixture_open(&fixture);
-    cr_assert(store_rows(&fixture, rows, 4));
+    cr_assert(fixture_store_rows(&fixture, rows, 4));
     cr_assert(fixture_load(&fixture, "post/1", &bytes, NULL)); /* asks for 1 and 2 */
     struct reader reader = reader_of(bytes);
     cr_assert(row_read(&reader, &row) && row.kind == ROW_DOCUMENT);
@@ -224,7 +205,7 @@ Test(tables, a_document_that_is_not_there_gives_no_rows)
     struct bytes bytes;
     fixture_init(&fixture);
     fixture_open(&fixture);
-    cr_assert(store_rows(&fixture, &document, 1));
+    cr_assert(fixture_store_rows(&fixture, &document, 1));
     cr_assert(fixture_load(&fixture, "post/2", &bytes, NULL));
     cr_expect(zero(sz, bytes.length));
     free((void *)(uintptr_t)bytes.data);
@@ -239,19 +220,19 @@ Test(tables, malformed_rows_are_refused_and_nothing_of_them_stays)
     struct row entry = {.kind = ROW_ENTRY, .position = 1};
     fixture_init(&fixture);
     fixture_open(&fixture);
-    cr_assert(store_rows(&fixture, &document, 1));
-    cr_expect(not(store_rows(&fixture, &entry, 1)), "a row before any DOCUMENT row");
+    cr_assert(fixture_store_rows(&fixture, &document, 1));
+    cr_expect(not(fixture_store_rows(&fixture, &entry, 1)), "a row before any DOCUMENT row");
 
     buffer_init(&buffer, ROWS_BYTES);
     struct row rows[] = {document, entry};
     rows[0].name = fixture_text("post/2");
-    write_rows(&buffer, rows, 2);
+    fixture_write_rows(&buffer, rows, 2);
     cr_assert(eq(int, buffer_append(&buffer, garbage, sizeof garbage), PROTOCOL_OK));
     cr_expect(not(fixture_store(&fixture, buffer_bytes(&buffer))));
     buffer_finish(&buffer);
     cr_expect(eq(str, (char *)fixture_sql(&fixture, "SELECT count(*) FROM documents"), "1"));
     cr_expect(eq(str, (char *)fixture_sql(&fixture, "SELECT count(*) FROM entries"), "0"));
-    cr_expect(store_rows(&fixture, rows, 2), "the next store works");
+    cr_expect(fixture_store_rows(&fixture, rows, 2), "the next store works");
     fixture_finish(&fixture);
 }
 
@@ -267,9 +248,9 @@ Test(tables, the_newest_ten_thousand_rejections_are_kept)
     fixture_init(&fixture);
     fixture_open(&fixture);
     buffer_init(&buffer, ROWS_BYTES);
-    write_rows(&buffer, &document, 1);
+    fixture_write_rows(&buffer, &document, 1);
     for (row.seq = 1; row.seq <= 10005; row.seq++) {
-        write_rows(&buffer, &row, 1);
+        fixture_write_rows(&buffer, &row, 1);
     }
     cr_assert(fixture_store(&fixture, buffer_bytes(&buffer)));
     buffer_finish(&buffer);
@@ -301,7 +282,7 @@ Test(tables, a_long_store_goes_in_steps_of_whole_documents)
     for (int i = 0; i < 10; i++) {
         (void)snprintf(name, sizeof name, "post/%d", i);
         rows[0].name = fixture_text(name);
-        write_rows(&buffer, rows, 2); /* some 50 bytes */
+        fixture_write_rows(&buffer, rows, 2); /* some 50 bytes */
     }
     struct reader reader = reader_of(buffer_bytes(&buffer));
     while (more) {
@@ -338,7 +319,7 @@ Test(tables, a_store_lets_appends_pass_that_wait)
     for (int i = 0; buffer.length < BYTES; i++) {
         (void)snprintf(name, sizeof name, "post/%d", i);
         rows[0].name = fixture_text(name);
-        write_rows(&buffer, rows, 2);
+        fixture_write_rows(&buffer, rows, 2);
     }
     cr_assert(storage_store(fixture.storage, buffer_bytes(&buffer)));
     for (; completion.kind == STORAGE_APPENDED; appends++) {

@@ -24,13 +24,9 @@ static void store(struct fixture *fixture, const char *name, const struct row *r
 {
     uint8_t data[4096];
     struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
     struct row head = {.kind = ROW_DOCUMENT, .name = fixture_text(name), .position = 17};
-    row_write(&writer, &head);
-    for (size_t i = 0; i < length; i++) {
-        row_write(&writer, &rows[i]);
-    }
-    cr_assert(writer.status == PROTOCOL_OK);
+    fixture_write_rows(&buffer, &head, 1);
+    fixture_write_rows(&buffer, rows, length);
     cr_assert(fixture_store(fixture, buffer_bytes(&buffer)));
 }
 

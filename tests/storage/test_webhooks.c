@@ -39,11 +39,8 @@ static enum storage_completion_kind keep(const struct row *rows, size_t length)
 {
     struct buffer buffer;
     buffer_init(&buffer, SIZE_MAX / 2);
-    struct writer writer = writer_to(&buffer);
-    for (size_t i = 0; i < length; i++) {
-        row_write(&writer, &rows[i]);
-    }
-    REQUIRE(writer.status == PROTOCOL_OK && storage_keep(fixture.storage, buffer_bytes(&buffer)));
+    fixture_write_rows(&buffer, rows, length);
+    REQUIRE(storage_keep(fixture.storage, buffer_bytes(&buffer)));
     buffer_finish(&buffer);
     storage_completion_finish(&completion);
     fixture_wait(&fixture, &completion);
@@ -53,14 +50,7 @@ static enum storage_completion_kind keep(const struct row *rows, size_t length)
 /* The answer's rows; borrowed until the next. */
 static struct reader load(const struct row_request *request)
 {
-    uint8_t data[1024];
-    struct buffer buffer = {.data = data, .capacity = sizeof data, .limit = sizeof data};
-    struct writer writer = writer_to(&buffer);
-    row_request_write(&writer, request);
-    REQUIRE(writer.status == PROTOCOL_OK);
-    REQUIRE(storage_load(fixture.storage, 5, buffer_bytes(&buffer)));
-    storage_completion_finish(&completion);
-    fixture_wait(&fixture, &completion);
+    fixture_ask(&fixture, request, &completion);
     return reader_of(completion.bytes);
 }
 
