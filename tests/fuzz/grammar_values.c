@@ -197,10 +197,9 @@ void grammar_change(struct fuzz_input *input, const struct declaration *declared
 
 /* --- contents and full states --- */
 
-/* Where dots have a position they are the hub's. */
-static void write_dot(struct grammar *names, struct fuzz_input *input, struct writer *writer)
+/* Whose and which a dot, or a part, is. Where they have a position they are the hub's. */
+static void write_place(struct grammar *names, struct fuzz_input *input, struct writer *writer)
 {
-    write_array(writer, names == NULL ? 3 : 2);
     if (names == NULL) {
         write_uint(writer, fuzz_number(input));
     } else {
@@ -210,6 +209,12 @@ static void write_dot(struct grammar *names, struct fuzz_input *input, struct wr
     if (names == NULL) {
         write_uint(writer, fuzz_number(input));
     }
+}
+
+static void write_dot(struct grammar *names, struct fuzz_input *input, struct writer *writer)
+{
+    write_array(writer, names == NULL ? 3 : 2);
+    write_place(names, input, writer);
 }
 
 static void write_dots(struct grammar *names, struct fuzz_input *input, struct writer *writer)
@@ -269,15 +274,7 @@ static void write_parts(struct grammar *names, struct fuzz_input *input, struct 
     write_array(writer, length);
     for (size_t i = 0; i < length; i++) {
         write_array(writer, names == NULL ? 4 : 3);
-        if (names == NULL) {
-            write_uint(writer, fuzz_number(input));
-        } else {
-            grammar_name(names, input, writer);
-        }
-        write_uint(writer, fuzz_number(input));
-        if (names == NULL) {
-            write_uint(writer, fuzz_number(input));
-        }
+        write_place(names, input, writer);
         write_number(input, writer);
     }
 }
