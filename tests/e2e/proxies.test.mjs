@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -15,18 +15,10 @@ import { connect } from 'syncline';
 import { decodeMessage, encodePacket } from 'syncline/internal/protocol/every';
 import { WebSocket } from 'ws';
 import { launchOptions } from './pages.mjs';
-import { folder, freePort, startHub, until } from './support.mjs';
+import { folder, freePort, program, startHub, until } from './support.mjs';
 
 const page = readFileSync(new URL('../../docs/proxies.md', import.meta.url), 'utf8');
 const snippet = (language) => new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(page)[1];
-const unpacked = new URL('../../build/unpacked/', import.meta.url).pathname;
-
-/** `./dev test` unpacks them there; a machine may have them installed. */
-function program(path) {
-  const found = [join(unpacked, path), join('/', path)].find(existsSync);
-  if (found === undefined) throw new Error(`${path} is neither here nor in ${unpacked}: ./dev test gets it`);
-  return found;
-}
 
 /** What must be there is replaced, so that the page cannot change unseen. */
 function replace(text, pairs) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,15 @@ globalThis.crypto ??= webcrypto; // Debian 12's Node.js 18 has it, but not there
 
 const root = new URL('../..', import.meta.url).pathname;
 export const bin = process.env.SYNCLINE_BIN ?? join(root, 'build/dev/bin');
+
+const unpacked = join(root, 'build/unpacked');
+
+/** A program that `./dev test` unpacks there, as its package starts a service; a machine may have it installed. */
+export function program(path) {
+  const found = [join(unpacked, path), join('/', path)].find(existsSync);
+  if (found === undefined) throw new Error(`${path} is neither here nor in ${unpacked}: ./dev test gets it`);
+  return found;
+}
 
 export const postSchema = 'post: {likes: g-counter, stock: pn-counter, tags: {type: or-set, of: string}}';
 

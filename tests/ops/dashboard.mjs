@@ -19,7 +19,7 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { makeAuthority } from '../e2e/certificates.mjs';
 import { told } from '../e2e/metrics.mjs';
-import { freePort, sleep, until } from '../e2e/support.mjs';
+import { freePort, program, sleep, until } from '../e2e/support.mjs';
 import { startHubWithKeys } from '../e2e/tokens.mjs';
 import { receiver, webhooks } from '../e2e/webhooks.mjs';
 
@@ -38,7 +38,7 @@ async function startPrometheus(cleaning, hub) {
     `scrape_configs: [{job_name: syncline, static_configs: [{targets: ["${target}"]}]}]`, '',
   ].join('\n'));
   const url = `http://127.0.0.1:${await freePort()}`;
-  const child = spawn('prometheus', [`--config.file=${dir}/prometheus.yml`, `--storage.tsdb.path=${dir}/data`,
+  const child = spawn(program('usr/bin/prometheus'), [`--config.file=${dir}/prometheus.yml`, `--storage.tsdb.path=${dir}/data`,
     `--web.listen-address=${new URL(url).host}`, '--log.level=error'], { stdio: ['ignore', 'inherit', 'inherit'] });
   cleaning.unshift(async () => { const gone = once(child, 'exit'); child.kill('SIGTERM'); await gone; });
   await until(async () => (await fetch(`${url}/-/ready`)).ok, 'Prometheus to be ready');
@@ -130,11 +130,11 @@ async function checkRules(url) {
 
 const cleaning = [];
 try {
-  execFileSync('promtool', ['check', 'rules', join(root, 'docs/grafana/alerts.yml')], { stdio: 'inherit' });
+  execFileSync(program('usr/bin/promtool'), ['check', 'rules', join(root, 'docs/grafana/alerts.yml')], { stdio: 'inherit' });
   const started = await startHub(cleaning);
   const { hub } = started;
   const text = await (await fetch(`${hub.internal}/metrics`)).text();
-  execFileSync('promtool', ['check', 'metrics'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
+  execFileSync(program('usr/bin/promtool'), ['check', 'metrics'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
   const url = await startPrometheus(cleaning, hub);
   await load(cleaning, started);
   const good = [await checkDashboard(url, new URL(hub.internal).host), await checkRules(url)];
