@@ -48,6 +48,16 @@ const tags = (session) => [...session.view(2).dots.keys()].sort();
 const sent = (session) => session.takeSends().frozen.flatMap((bytes) => decodeMessage(bytes));
 const inUse = (session, id) => session.receive({ type: 'CLOSE', id, code: 'REPLICA_IN_USE', text: '' });
 
+/** A session that has added `a` and sent it, before another one took over its replica. */
+function takenOver() {
+  const session = start();
+  open(session, 1);
+  add(session, 'a');
+  sent(session);
+  inUse(session, 1);
+  return session;
+}
+
 test('what was sent as a session’s own names its replica once another session has taken over', () => {
   const session = start();
   open(session, 1);
@@ -61,11 +71,7 @@ test('what was sent as a session’s own names its replica once another session 
 });
 
 test('a second session’s edits have seen those of the first', () => {
-  const session = start();
-  open(session, 1);
-  add(session, 'a');
-  sent(session);
-  inUse(session, 1);
+  const session = takenOver();
   remove(session, 'a');
   assert.deepEqual(tags(session), []);
   open(session, 2);
@@ -75,11 +81,7 @@ test('a second session’s edits have seen those of the first', () => {
 });
 
 test('OPEN names the replicas of held contexts, also when their own outbox is empty', () => {
-  const session = start();
-  open(session, 1);
-  add(session, 'a');
-  sent(session);
-  inUse(session, 1);
+  const session = takenOver();
   remove(session, 'a');
   open(session, 2, { position: 1, ledger: { 1: [0, 1] }, fields: { 0: 0, 2: [[[[0, 1, 1]], ['a']]] } });
   assert.deepEqual(tags(session), [], 'the pending remove still covers the first session’s add');
@@ -312,11 +314,7 @@ test('a later session’s edit that has seen them follows them', () => {
 });
 
 test('what the hub can still take under its replica stays there, and has been seen', () => {
-  const session = start();
-  open(session, 1);
-  add(session, 'a');
-  sent(session);
-  inUse(session, 1);
+  const session = takenOver();
   open(session, 2);
   count(session, 1);
   sent(session);
@@ -410,11 +408,7 @@ test('of another principal’s replica all is the app’s again, also what was n
 });
 
 test('an earlier session’s expired outbox holds nobody up', () => {
-  const session = start();
-  open(session, 1);
-  add(session, 'a');
-  sent(session);
-  inUse(session, 1);
+  const session = takenOver();
   remove(session, 'a');
   open(session, 2);
   assert.equal(sent(session).length, 2);
