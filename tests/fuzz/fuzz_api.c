@@ -4,6 +4,7 @@
  * Method: the API before the hub's core, both real, over a storage that takes everything at once or
  *         later. Requests are put together from parts that make sense and bytes that do not; among
  *         them peers leave, sockets fill and time passes. At the end what was asked is settled.
+ *         An input of odd length is for a hub that wants tokens.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "protocol/rows.h"
 #include "server/api/api.h"
+#include "server/hub/access.h"
 #include "server/storage/storage.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/declared.h"
@@ -42,9 +44,33 @@ struct run {
     uint64_t position;
     uint64_t claim; /* that waits; 0: none */
     uint8_t replica[REPLICA_BYTES];
+    bool tokens;
 };
 
 static struct schema_set schemas;
+
+/* Whom tokens name: the text is the token, and the principal. */
+static struct person {
+    const char *token;
+    enum hub_verdict verdict;
+    uint64_t life_ms;
+    unsigned rights; /* to post/1 */
+    bool admin;
+    struct buffer grants;
+} people[] = {
+    {.token = "ann", .verdict = VERDICT_ACCEPTED, .life_ms = 1000000, .rights = ACCESS_USE},
+    {.token = "bob", .verdict = VERDICT_ACCEPTED, .life_ms = 1000, .rights = ACCESS_READ},
+    {.token = "eve", .verdict = VERDICT_ACCEPTED, .life_ms = 1000000, .rights = ACCESS_PRESENCE},
+    {.token = "root",
+     .verdict = VERDICT_ACCEPTED,
+     .life_ms = 1000000,
+     .rights = ACCESS_ALL,
+     .admin = true},
+    {.token = "late", .verdict = VERDICT_EXPIRED},
+    {.token = "none", .verdict = VERDICT_REFUSED},
+};
+
+enum { PEOPLE = sizeof people / sizeof *people };
 
 static void declare(struct schema *schema, const char *name, const char *type, const char *options)
 {
@@ -69,6 +95,16 @@ static void declare_all(void)
     declare(schema, "votes", "map", "{\"of\":[\"map\",{\"of\":[\"pn-counter\",{}]}]}");
 }
 
+static void grant_all(void)
+{
+    for (size_t i = 0; i < PEOPLE; i++) {
+        buffer_init(&people[i].grants, 64);
+        struct writer writer = writer_to(&people[i].grants);
+        access_grant(&writer, bytes_of_text("post/1"), true, people[i].rights);
+        FUZZ_REQUIRE(writer.status == PROTOCOL_OK);
+    }
+}
+
 /* --- what the loop and the storage do --- */
 
 static void step(void *context, const struct hub_event *event);
@@ -78,6 +114,23 @@ static void tell(struct run *run, enum hub_event_kind kind, uint64_t request, st
     struct hub_event event = {
         .kind = kind, .request = request, .position = run->position, .bytes = bytes};
     step(run, &event);
+}
+
+/* Who is nobody of them is refused as `none` is. */
+static void verify(struct run *run, const struct hub_effect *effect)
+{
+    size_t i = 0;
+    while (i < PEOPLE - 1 && !bytes_equal(effect->bytes, bytes_of_text(people[i].token))) {
+        i++;
+    }
+    step(run, &(struct hub_event){.kind = EVENT_VERIFIED,
+                                  .connection = effect->connection,
+                                  .request = effect->request,
+                                  .verdict = people[i].verdict,
+                                  .bytes = bytes_of_text(people[i].token),
+                                  .grants = buffer_bytes(&people[i].grants),
+                                  .expires_ms = run->now_ms + people[i].life_ms,
+                                  .admin = people[i].admin});
 }
 
 static void perform(struct run *run, const struct hub_effect *effect)
@@ -104,8 +157,10 @@ static void perform(struct run *run, const struct hub_effect *effect)
     case EFFECT_STORE:
         tell(run, EVENT_STORED, 0, (struct bytes){0});
         return;
-    case EFFECT_NONE:
     case EFFECT_VERIFY:
+        verify(run, effect);
+        return;
+    case EFFECT_NONE:
     case EFFECT_DAMAGED:
     case EFFECT_TRIM:
         return;
@@ -218,18 +273,13 @@ static void answer_more(void *context, uint64_t id, struct bytes piece, bool las
 
 /* --- what is asked --- */
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 #define CHOOSE(input, texts) choose(input, texts, sizeof(texts) / sizeof *(texts))
 
 /* One of the texts, or, one more, bytes as they stand there. */
 static struct bytes choose(struct fuzz_input *input, const char *const *texts, size_t length)
 {
     unsigned choice = fuzz_below(input, (unsigned)length + 1);
-    return choice < length ? text_bytes(texts[choice]) : fuzz_bytes(input, 255);
+    return choice < length ? bytes_of_text(texts[choice]) : fuzz_bytes(input, 255);
 }
 
 static void ask(struct run *run, struct fuzz_input *input)
@@ -258,6 +308,7 @@ static void ask(struct run *run, struct fuzz_input *input)
     static const char *const keys[] = {"", "k1", "k2"};
     static const char *const types[] = {"application/json"};
     static const char *const ids[] = {""};
+    static const char *const tokens[] = {"ann", "bob", "eve", "root", "late", "none", ""};
     static const char *const tags[] = {"", "*", "\"x\", W/\"y\"", "W/", ", \t,W/*"};
     struct net_request request = {.id = run->length, .method = CHOOSE(input, methods)};
     request.path = CHOOSE(input, paths);
@@ -267,6 +318,9 @@ static void ask(struct run *run, struct fuzz_input *input)
     request.idempotency_key = CHOOSE(input, keys);
     request.last_event_id = CHOOSE(input, ids);
     request.if_none_match = CHOOSE(input, tags);
+    if (run->tokens) {
+        request.token = CHOOSE(input, tokens);
+    }
     run->asked[run->length++] = (struct asked){.there = true};
     api_request(run->api, &request);
 }
@@ -335,11 +389,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
                              .context = run};
     if (schemas.length == 0) {
         declare_all();
+        grant_all();
     }
     hub_config_init(&hub);
     hub.schemas = &schemas;
     hub.operators = true;
     FUZZ_REQUIRE(run != NULL);
+    run->tokens = length % 2 == 1;
+    hub.tokens = run->tokens;
     run->now_ms = UINT64_C(1500000000000);
     run->hub = hub_create(&hub);
     run->api = api_create(&api);
