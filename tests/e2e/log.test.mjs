@@ -110,7 +110,7 @@ test('nothing secret by HTTP, in URLs, headers, the configuration and webhooks',
   assert.equal((await ask('/api/documents/post/1/tags/add', edit)).status, 200);
   assert.equal((await ask(`/api/documents/post/1?token=${token}`)).status, 401);
   assert.equal((await ask('/api/documents/post/1', { headers: { authorization: 'Bearer not-a-token-but-secret' } })).status, 401);
-  assert.equal((await ask('/metrics', { headers: { authorization } })).status, 401);
+  assert.equal((await ask('/metrics', { headers: { authorization } })).status, 403);
   const socket = new WebSocket(`${hub.url}?token=${token}`, 'syncline.v1', { headers: { authorization } });
   await once(socket, 'open');
   socket.close();
