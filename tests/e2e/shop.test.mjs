@@ -233,6 +233,14 @@ for (const [width, isTouched] of [[360, true], [390, true], [1440, false]]) {
   });
 }
 
+test('a name can be read on an avatar of whatever colour', { timeout: 60000 }, async (t) => {
+  const page = await visit(await openShop(t), 'Ann');
+  for (let hue = 0; hue < 360; hue += 10) {
+    await page.evaluate((colour) => document.getElementById('me').style.setProperty('--hue', colour), String(hue));
+    assert.deepEqual((await page.evaluate(flaws, 32)).pale, [], `hue ${hue}`);
+  }
+});
+
 test('a tag of nothing but spaces is none, and what is shown of others is text', { timeout: 60000 }, async (t) => {
   const shop = await openShop(t);
   const a = await visit(shop, '<b>Ann</b>');
