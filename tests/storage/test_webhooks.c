@@ -183,3 +183,139 @@ Test(webhooks, documents_are_found_by_position_page_by_page)
                                              "'documents_position'");
     cr_assert(eq(str, (char *)plan, "1"));
 }
+
+/* --- what is damaged, malformed or not there --- */
+
+static void expect_damaged(const struct row_request *request, const char *reason)
+{
+    (void)load(request);
+    cr_assert(eq(int, completion.kind, STORAGE_LOAD_FAILED));
+    cr_assert(strstr(completion.text, fixture.path) != NULL, "%s", completion.text);
+    cr_assert(strstr(completion.text, reason) != NULL, "%s", completion.text);
+}
+
+static void keep_one_of_each(void)
+{
+    struct row rows[] = {target(),
+                         {.kind = ROW_WAITING, .name = text_of("post/1"), .position = 3},
+                         {.kind = ROW_LETTER,
+                          .name = text_of("post/2"),
+                          .position = 4,
+                          .field = 500,
+                          .text = text_of("HTTP 500")}};
+    cr_assert(eq(int, keep(rows, 3), STORAGE_KEPT));
+}
+
+Test(webhooks, a_damaged_row_is_told_by_its_table_and_nothing_is_answered)
+{
+    static const struct {
+        const char *table;
+        const char *damage;
+    } damages[] = {
+        {"webhook_targets", "target = zeroblob(3)"},
+        {"webhook_targets", "target = printf('%.*c', 1000, 'x')"},
+        {"webhook_targets", "target = CAST(x'ff' AS TEXT)"},
+        {"webhook_targets", "journal = 7"},
+        {"webhook_targets", "journal = zeroblob(1000)"},
+        {"webhook_targets", "position = -1"},
+        {"webhook_targets", "document = 'x'"},
+        {"webhook_targets", "floor = -1"},
+        {"webhook_targets", "paused = 'x'"},
+        {"webhook_waiting", "document = printf('%.*c', 300, 'x')"},
+        {"webhook_waiting", "position = -1"},
+        {"webhook_waiting", "at = 'x'"},
+        {"webhook_waiting", "attempts = zeroblob(1)"},
+        {"webhook_dead", "document = CAST(x'c3' AS TEXT)"},
+        {"webhook_dead", "after = -1"},
+        {"webhook_dead", "position = 'x'"},
+        {"webhook_dead", "at = -1"},
+        {"webhook_dead", "attempts = -1"},
+        {"webhook_dead", "status = 1000"},
+        {"webhook_dead", "reason = zeroblob(3)"},
+        {"webhook_dead", "reason = printf('%.*c', 2000, 'x')"},
+    };
+    char sql[160];
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        bool letters = strcmp(damages[i].table, "webhook_dead") == 0;
+        struct row_request request = {.kind = letters ? ROWS_LETTERS : ROWS_TARGETS,
+                                      .search = text_of("orders"),
+                                      .limit = 10};
+        (void)fixture_sql(&fixture, "DELETE FROM webhook_targets");
+        (void)fixture_sql(&fixture, "DELETE FROM webhook_waiting");
+        (void)fixture_sql(&fixture, "DELETE FROM webhook_dead");
+        keep_one_of_each();
+        (void)snprintf(sql, sizeof sql, "UPDATE %s SET %s", damages[i].table, damages[i].damage);
+        (void)fixture_sql(&fixture, sql);
+        (void)snprintf(sql, sizeof sql, "a row of the table %s is damaged", damages[i].table);
+        expect_damaged(&request, sql);
+    }
+}
+
+Test(webhooks, a_place_that_is_no_place_is_refused)
+{
+    uint8_t key[15] = {0};
+    (void)load(&(struct row_request){.kind = ROWS_CHANGED, .after = {key, sizeof key}, .limit = 2});
+    cr_assert(eq(int, completion.kind, STORAGE_LOAD_FAILED));
+}
+
+Test(webhooks, a_keep_that_is_cut_off_is_refused_and_nothing_is_written)
+{
+    struct row rows[] = {target(), {.kind = ROW_WAITING, .name = text_of("post/1"), .seq = 2}};
+    struct buffer buffer;
+    buffer_init(&buffer, 4096);
+    struct writer writer = writer_to(&buffer);
+    row_write(&writer, &rows[0]);
+    row_write(&writer, &rows[1]);
+    REQUIRE(writer.status == PROTOCOL_OK);
+    buffer.length--;
+    REQUIRE(storage_keep(fixture.storage, buffer_bytes(&buffer)));
+    buffer_finish(&buffer);
+    fixture_wait(&fixture, &completion);
+    cr_assert(eq(int, completion.kind, STORAGE_KEEP_FAILED));
+    cr_assert(strstr(completion.text, "the tables of webhooks cannot be written") != NULL);
+    cr_assert(eq(str, (char *)fixture_sql(&fixture, "SELECT count(*) FROM webhook_targets"), "0"));
+}
+
+Test(webhooks, what_waits_for_one_target_is_not_another_ones)
+{
+    struct row others = target();
+    others.name = text_of("others");
+    struct row rows[] = {target(),
+                         {.kind = ROW_WAITING, .name = text_of("post/1"), .position = 1},
+                         {.kind = ROW_LETTER, .name = text_of("post/9"), .position = 1},
+                         others,
+                         {.kind = ROW_WAITING, .name = text_of("post/1"), .position = 2},
+                         {.kind = ROW_LETTER, .name = text_of("post/9"), .position = 2},
+                         {.kind = ROW_RESENT, .index = 1},
+                         {.kind = ROW_DELIVERED}};
+    cr_assert(eq(int, keep(rows, 8), STORAGE_KEPT));
+    cr_assert(eq(str,
+                 (char *)fixture_sql(&fixture, "SELECT group_concat(target || position) "
+                                               "FROM webhook_waiting"),
+                 "orders1"));
+    cr_assert(eq(str,
+                 (char *)fixture_sql(&fixture, "SELECT group_concat(target || position) FROM "
+                                               "(SELECT * FROM webhook_dead ORDER BY id)"),
+                 "orders1,others2"));
+}
+
+Test(webhooks, tables_of_another_kind_are_refused_with_a_sentence)
+{
+    char error[STORAGE_ERROR_BYTES];
+    fixture_close(&fixture);
+    (void)fixture_sql(&fixture, "ALTER TABLE webhook_dead DROP COLUMN reason");
+    REQUIRE(fixture_try_open(&fixture, error));
+    cr_assert(not(storage_open_webhooks(fixture.storage, error)));
+    cr_assert(strstr(error, "the tables of webhooks are not what this program makes") != NULL, "%s",
+              error);
+}
+
+Test(webhooks, a_hub_without_them_answers_nothing_of_them)
+{
+    struct row rows[] = {target()};
+    fixture_close(&fixture);
+    fixture_open(&fixture);
+    cr_assert(eq(int, keep(rows, 1), STORAGE_KEEP_FAILED));
+    (void)load(&(struct row_request){.kind = ROWS_TARGETS});
+    cr_assert(eq(int, completion.kind, STORAGE_LOAD_FAILED));
+}
