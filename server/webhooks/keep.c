@@ -32,10 +32,12 @@ static uint64_t resolve(const struct webhooks *webhooks, struct bytes journal, u
     return resolved;
 }
 
+/* A new target is told what has changed since the start, however long it took to read. */
 static void begin(struct webhooks *webhooks, struct target *target)
 {
     bool all = target->config->from_beginning;
-    struct schedule_cursor cursor = {all ? 0 : webhooks->position, all ? 0 : SCHEDULE_ALL};
+    uint64_t start = webhooks->config.position;
+    struct schedule_cursor cursor = {all ? 0 : start, all ? 0 : SCHEDULE_ALL};
     schedule_init(&target->schedule, &target->config->limits, webhooks->config.seed, cursor,
                   cursor.position);
 }

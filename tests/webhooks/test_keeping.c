@@ -172,6 +172,19 @@ Test(keeping, a_new_target_is_told_what_changes_from_then_on)
     cr_assert(eq(sz, office_count(&office, "post/2"), 2));
 }
 
+Test(keeping, a_new_target_is_told_what_changes_before_the_start_has_read)
+{
+    office.idle_storage = true; /* a slow disk, or one that cannot be read for a while */
+    office_open(&office);
+    office_change(&office, "post/1");
+    office_pass(&office, 1000);
+    cr_assert(eq(sz, office.receiver.length, 0));
+    office.idle_storage = false;
+    office_pass(&office, 1000);
+    cr_assert(eq(sz, office.receiver.length, 1));
+    cr_assert(eq(u64, last()->after, 0));
+}
+
 static struct webhook_target hide_orders(void)
 {
     struct webhook_target hidden = office.targets.items[0];
