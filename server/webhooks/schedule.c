@@ -4,7 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_RETRY_MS = 1000, PAGE_MAX = 500, OWED_MIN = 16, UNTRIED_MS = 200, DOUBLINGS_MAX = 32 };
+enum {
+    ASK_RETRY_MS = 1000,
+    STUCK_MS = 500,
+    PAGE_MAX = 500,
+    OWED_MIN = 16,
+    UNTRIED_MS = 200,
+    DOUBLINGS_MAX = 32
+};
 
 struct owed {
     struct owed *next; /* in the list it is in, if it is not being sent */
@@ -282,6 +289,7 @@ size_t schedule_ask(struct schedule *schedule, uint64_t position, uint64_t now_m
     }
     schedule->heard = position > schedule->heard ? position : schedule->heard;
     schedule->asking = true;
+    schedule->moved = false;
     schedule->missed = UINT64_MAX;
     return room(schedule) < PAGE_MAX ? room(schedule) : PAGE_MAX;
 }
@@ -299,15 +307,20 @@ bool schedule_page(struct schedule *schedule, struct bytes name, struct schedule
         return false;
     }
     schedule->cursor = at;
+    schedule->moved = true;
     schedule->keep_any = true;
     return true;
 }
 
+/* A page that does not get on, since all room went to changes that are in no row yet, is not asked
+ * for again before the hub may have stored some: the same would be told, and sent, without end. */
 void schedule_page_ends(struct schedule *schedule, bool whole, bool failed, uint64_t now_ms)
 {
     assert(schedule->asking);
     schedule->asking = false;
-    schedule->ask_ms = failed ? now_ms + ASK_RETRY_MS : 0;
+    bool stuck = schedule->missed != UINT64_MAX && !schedule->moved;
+    uint64_t wait_ms = failed ? ASK_RETRY_MS : STUCK_MS;
+    schedule->ask_ms = failed || stuck ? now_ms + wait_ms : 0;
     if (whole && !failed && schedule->missed == UINT64_MAX) {
         schedule->behind = false;
         advance(schedule, schedule->heard);

@@ -64,6 +64,7 @@ struct schedule {
     uint64_t heard; /* the journal's position, as far as it was told */
     bool behind;
     bool asking;     /* a page is on its way */
+    bool moved;      /* the cursor, by that page or the one before */
     uint64_t missed; /* the first change told meanwhile that there was no room for: the cursor
                         must not pass it; UINT64_MAX: none */
     uint64_t ask_ms; /* not before */

@@ -500,6 +500,18 @@ Test(deliveries, what_is_in_no_row_yet_is_asked_of_the_hub)
     expect_all_told(14);
 }
 
+Test(deliveries, what_cannot_be_stored_is_not_sent_without_end)
+{
+    orders()->limits.owed_max = 10;
+    open_at_rest();
+    change_many(40); /* and nothing is stored: the disk is full, say */
+    office_pass(&office, 10000);
+    cr_assert(le(sz, office.receiver.length, 10 + 21 * 10));
+    office_store(&office);
+    office_pass(&office, 2000);
+    expect_all_told(40);
+}
+
 Test(deliveries, from_the_beginning_all_there_is_is_told)
 {
     office_open(&office);

@@ -284,6 +284,32 @@ Test(schedule, without_room_the_cursor_stands_still)
     cr_assert(eq(sz, schedule.owed_count, 3));
 }
 
+Test(schedule, a_page_that_does_not_get_on_is_not_asked_for_again_at_once)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    for (size_t i = 0; i < 5; i++) {
+        (void)!schedule_changed(&schedule, text_of(names[i]), 11 + i, NOW);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        struct schedule_delivery delivery = take(names[i], NOW);
+        (void)end(&delivery, OUTCOME_DELIVERED, 11 + i, NOW, 0);
+    }
+    cr_assert(eq(sz, schedule_ask(&schedule, 15, NOW), 4));
+    for (size_t i = 5; i-- > 0;) {
+        bool told = schedule_changed(&schedule, text_of(names[i]), 11 + i, NOW);
+        cr_assert(eq(int, told, i > 0));
+    }
+    schedule_page_ends(&schedule, true, false, NOW);
+    cr_assert(schedule.behind);
+    for (size_t i = 5; i-- > 1;) {
+        struct schedule_delivery delivery = take(names[i], NOW);
+        (void)end(&delivery, OUTCOME_DELIVERED, 11 + i, NOW, 0);
+    }
+    cr_assert(eq(sz, schedule_ask(&schedule, 15, NOW + 499), 0));
+    cr_assert(eq(u64, schedule_wake_ms(&schedule), NOW + 500));
+    cr_assert(eq(sz, schedule_ask(&schedule, 15, NOW + 500), 4));
+}
+
 Test(schedule, what_is_resent_while_it_is_sent_follows)
 {
     change("a", 11);
