@@ -51,6 +51,7 @@ enum {
     LIMIT_LISTED = 1000,        /* connections, documents or streams in one answer to an operator */
     LIMIT_LISTED_WRITERS = 100, /* of a document, in such an answer */
     LIMIT_LISTED_REJECTED = 500, /* refused updates in such an answer */
+    LIMIT_KEPT_LETTERS = 1000,   /* dead letters of a target; the oldest leave */
     LIMIT_LISTED_LETTERS = 500,  /* dead letters in such an answer */
     LIMIT_LOOKED_AT = 10000,     /* what is looked at for one such answer, listed or not: bounds its
                                     time */

@@ -150,7 +150,7 @@ static int keep_letter(struct webhook_tables *tables, struct bytes target, const
         return rc;
     }
     bind_text(tables->bound_letters, 1, target);
-    bind_uint(tables->bound_letters, 2, WEBHOOK_LETTERS_MAX);
+    bind_uint(tables->bound_letters, 2, LIMIT_KEPT_LETTERS);
     return database_run(tables->bound_letters);
 }
 

@@ -11,9 +11,6 @@
 
 struct webhook_tables;
 
-/* Dead letters kept for each target; the oldest leave. */
-enum { WEBHOOK_LETTERS_MAX = 1000 };
-
 /* Makes the tables, and the index by which documents are found by position, unless they are there.
  */
 STORAGE_CHECKED int webhook_tables_create(sqlite3 *database);

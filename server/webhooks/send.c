@@ -55,7 +55,7 @@ static void bury(struct delivery *delivery, uint64_t now_ms)
                                                .seq = delivery->due.attempts + 1,
                                                .field = target->last_status,
                                                .text = bytes_of_text(target->last_reason)});
-    target->letters += kept;
+    target->letters += kept && target->letters < LIMIT_KEPT_LETTERS;
     tell(delivery, WEBHOOK_DEAD);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/limits.h"
 #include "server/storage/webhooks.h"
 #include "tests/storage/fixture.h"
 
@@ -106,8 +107,8 @@ Test(webhooks, rows_of_nobody_are_refused_and_nothing_is_written)
 
 Test(webhooks, dead_letters_are_bounded_listed_and_taken_out)
 {
-    struct row rows[WEBHOOK_LETTERS_MAX + 3] = {target()};
-    for (size_t i = 1; i < WEBHOOK_LETTERS_MAX + 3; i++) {
+    struct row rows[LIMIT_KEPT_LETTERS + 3] = {target()};
+    for (size_t i = 1; i < LIMIT_KEPT_LETTERS + 3; i++) {
         rows[i] = (struct row){.kind = ROW_LETTER,
                                .name = text_of("post/1"),
                                .horizon = i,
@@ -115,7 +116,7 @@ Test(webhooks, dead_letters_are_bounded_listed_and_taken_out)
                                .field = 404,
                                .text = text_of("Not Found")};
     }
-    cr_assert(eq(int, keep(rows, WEBHOOK_LETTERS_MAX + 3), STORAGE_KEPT));
+    cr_assert(eq(int, keep(rows, LIMIT_KEPT_LETTERS + 3), STORAGE_KEPT));
     cr_assert(eq(str,
                  (char *)fixture_sql(&fixture, "SELECT count(*) || ' ' || min(id) FROM "
                                                "webhook_dead"),

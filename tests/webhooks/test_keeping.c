@@ -375,11 +375,14 @@ Test(keeping, letters_that_a_full_disk_takes_none_of_are_bounded_and_told_to_the
     }
     struct webhook_stats stats = office_stats(&office);
     cr_assert(eq(u64, stats.dead, (uint64_t)ROUNDS * OFFICE_DOCUMENTS));
-    cr_assert(lt(u64, stats.letters, stats.dead));
-    cr_assert(gt(u64, stats.letters, 1000));
+    cr_assert(eq(u64, stats.letters, LIMIT_KEPT_LETTERS));
     faulty_heal();
     office_pass(&office, 3000);
     cr_assert(eq(str, (char *)count_of("webhook_dead"), "1000"));
+    uint64_t written =
+        strtoull(fixture_sql(&office.fixture, "SELECT max(id) FROM webhook_dead"), NULL, 10);
+    cr_assert(gt(u64, written, 1000));
+    cr_assert(lt(u64, written, stats.dead));
     office.code = CODE_NONE;
     office_change(&office, name[0]);
     office_pass(&office, 2000);
@@ -391,6 +394,23 @@ Test(keeping, letters_that_a_full_disk_takes_none_of_are_bounded_and_told_to_the
         dead += strncmp(log, line, strlen(line)) == 0;
     }
     cr_assert(eq(sz, dead, (size_t)ROUNDS * OFFICE_DOCUMENTS));
+}
+
+Test(keeping, letters_beyond_those_that_are_kept_are_not_counted)
+{
+    char name[32];
+    office.targets.items[0].limits.attempts_max = 1;
+    office.targets.items[0].limits.gather_ms = 0;
+    office.code = CODE_UNAVAILABLE;
+    open_at_rest();
+    for (int i = 0; i < 1024; i++) {
+        (void)snprintf(name, sizeof name, "post/%d", i % OFFICE_DOCUMENTS);
+        office_change(&office, name);
+        office_rest(&office);
+    }
+    office_pass(&office, 2000);
+    cr_assert(eq(str, (char *)count_of("webhook_dead"), "1000"));
+    cr_assert(eq(u64, office_stats(&office).letters, 1000));
 }
 
 Test(keeping, a_start_that_cannot_read_tries_again_within_a_minute_and_loses_nothing)
