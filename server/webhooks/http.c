@@ -11,6 +11,7 @@ struct http_post {
     CURL *easy;
     struct curl_slist *headers;
     size_t answer_bytes;
+    bool lost; /* for want of memory libcurl hears no more of it */
     http_done *done;
     void *context;
     char error[CURL_ERROR_SIZE];
@@ -68,6 +69,21 @@ static void finish(struct http_post *post, CURLcode code)
     destroy(post);
 }
 
+static void end_lost(struct http *http)
+{
+    struct http_post *post = http->posts;
+    while (post != NULL) {
+        if (post->lost) {
+            post->done(post->context,
+                       &(struct http_result){.error = curl_easy_strerror(CURLE_OUT_OF_MEMORY)});
+            destroy(post);
+            post = http->posts;
+        } else {
+            post = post->next;
+        }
+    }
+}
+
 static void take_finished(struct http *http)
 {
     int left = 0;
@@ -80,6 +96,7 @@ static void take_finished(struct http *http)
             finish(post, code);
         }
     }
+    end_lost(http);
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
@@ -93,25 +110,28 @@ static size_t on_answer(char *data, size_t size, size_t count, void *context)
 
 /* --- libcurl on the loop --- */
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+/* What fails has no memory for one of the posts, and libcurl does not say for which; its timer may
+ * not be set then. */
+static void act(struct http *http, curl_socket_t socket, int flags)
 {
-    struct watch *watch = poll->data;
-    struct http *http = watch->http;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
     int running = 0;
-    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
-    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
-    (void)curl_multi_socket_action(http->multi, watch->socket, flags, &running);
+    bool good = curl_multi_socket_action(http->multi, socket, flags, &running) == CURLM_OK;
+    for (struct http_post *post = http->posts; post != NULL && !good; post = post->next) {
+        post->lost = true;
+    }
     take_finished(http);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_ready(uv_poll_t *poll, int status, int events)
 {
-    struct http *http = timer->data;
-    int running = 0;
-    (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    take_finished(http);
+    struct watch *watch = poll->data;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
+    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
+    act(watch->http, watch->socket, flags);
 }
+
+static void on_timer(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
 
 /* Never from inside: libcurl must not be called back by it. */
 static int on_timeout(CURLM *multi, long timeout_ms, void *context)
@@ -142,11 +162,21 @@ static struct watch *watch_open(struct http *http, curl_socket_t socket)
     return watch;
 }
 
+/* Not by an error from the callback: after one libcurl (7.88) takes no posts until all others have
+ * ended, and lets those that nothing is heard of wait for ever. */
+static void give_up(CURL *easy)
+{
+    void *found = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found) == CURLE_OK && found != NULL) {
+        struct http_post *post = found;
+        post->lost = true;
+    }
+}
+
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *own)
 {
     struct http *http = context;
     struct watch *watch = own;
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
             (void)curl_multi_assign(http->multi, socket, NULL);
@@ -156,12 +186,12 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
         return 0;
     }
     watch = watch == NULL ? watch_open(http, socket) : watch;
-    if (watch == NULL) {
-        return -1;
-    }
     int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                  ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->poll, events, on_ready) == 0 ? 0 : -1;
+    if (watch == NULL || uv_poll_start(&watch->poll, events, on_ready) != 0) {
+        give_up(easy);
+    }
+    return 0;
 }
 
 struct http *http_open(uv_loop_t *loop)

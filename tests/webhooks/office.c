@@ -1,5 +1,6 @@
 #include "tests/webhooks/office.h"
 
+#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,13 @@ static struct office *here;
 static struct bytes text_bytes(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static void enter(bool inside)
+{
+    if (here->enter != NULL) {
+        here->enter(inside);
+    }
 }
 
 static void add_text(struct buffer *buffer, const char *text, size_t length)
@@ -52,6 +60,7 @@ void __wrap_log_event(enum log_level level, const char *event, const struct log_
 void __wrap_log_event(enum log_level level, const char *event, const struct log_field *fields)
 {
     char line[2048];
+    enter(false);
     int length = snprintf(line, sizeof line, "%s %s", log_level_name(level), event);
     for (; fields != NULL && fields->key != NULL; fields++) {
         size_t at = (size_t)length;
@@ -64,6 +73,7 @@ void __wrap_log_event(enum log_level level, const char *event, const struct log_
     }
     add_text(&here->log, line, (size_t)length);
     add_text(&here->log, "\n", 1);
+    enter(true);
 }
 
 /* libcurl's timer is a real one; the webhooks' own, the first that is started, is played. */
@@ -92,6 +102,15 @@ int __wrap_uv_timer_stop(uv_timer_t *timer)
     }
     here->due_ms = UINT64_MAX;
     return 0;
+}
+
+CURLMcode __real_curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int flags, int *left);
+CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int flags, int *left);
+
+CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int flags, int *left)
+{
+    return here->no_curl ? CURLM_OUT_OF_MEMORY
+                         : __real_curl_multi_socket_action(multi, socket, flags, left);
 }
 
 /* NOLINTEND(bugprone-reserved-identifier) */
@@ -134,6 +153,13 @@ bool hub_resolve(const struct hub *hub, const struct journal_id *journal, uint64
     bool known = own || memcmp(journal, &here->ancestor, sizeof *journal) == 0;
     *resolved = own ? position : !known ? 0 : position < here->restored ? position : here->restored;
     return known;
+}
+
+static void tell_webhooks(struct office *office, const struct hub_effect *effect)
+{
+    enter(true);
+    loop_tell_webhooks(&office->loop, effect);
+    enter(false);
 }
 
 static void tell_values(struct office *office, const struct office_asked *asked)
@@ -184,6 +210,7 @@ static void note_answer(struct office *office, const struct hub_event *event)
 
 void loop_step(struct loop *loop, const struct hub_event *event)
 {
+    enter(false);
     REQUIRE(loop == &here->loop);
     if (event->kind == EVENT_VALUES) {
         answer_values(here, event);
@@ -191,6 +218,7 @@ void loop_step(struct loop *loop, const struct hub_event *event)
         REQUIRE(event->kind == EVENT_ANSWER);
         note_answer(here, event);
     }
+    enter(true);
 }
 
 void office_change(struct office *office, const char *name)
@@ -203,9 +231,9 @@ void office_change(struct office *office, const char *name)
         (void)snprintf(document->name, sizeof document->name, "%s", name);
     }
     document->position = ++office->position;
-    loop_tell_webhooks(&office->loop, &(struct hub_effect){.kind = EFFECT_CHANGED,
-                                                           .bytes = text_bytes(document->name),
-                                                           .position = document->position});
+    tell_webhooks(office, &(struct hub_effect){.kind = EFFECT_CHANGED,
+                                               .bytes = text_bytes(document->name),
+                                               .position = document->position});
 }
 
 void office_speak(struct office *office)
@@ -224,10 +252,10 @@ void office_call(struct office *office, const char *method, const char *paramete
     buffer_init(&buffer, 1 << 16);
     struct writer writer = writer_to(&buffer);
     REQUIRE(json_value_write(&writer, parameters));
-    loop_tell_webhooks(&office->loop, &(struct hub_effect){.kind = EFFECT_ASK,
-                                                           .request = 1,
-                                                           .text = method,
-                                                           .bytes = buffer_bytes(&buffer)});
+    tell_webhooks(office, &(struct hub_effect){.kind = EFFECT_ASK,
+                                               .request = 1,
+                                               .text = method,
+                                               .bytes = buffer_bytes(&buffer)});
     buffer_finish(&buffer);
 }
 
@@ -265,11 +293,15 @@ static void complete(struct office *office, const struct storage_completion *com
     if (completion->kind == STORAGE_LOAD_FAILED || completion->kind == STORAGE_KEEP_FAILED) {
         log_event(LEVEL_ERROR, "storage-failed",
                   LOG_FIELDS(log_sentence("reason", completion->text)));
+        enter(false);
     }
     if (completion->kind == STORAGE_STORED) {
         note_stored(office);
     } else if (completion->kind != STORAGE_STORE_FAILED) {
-        REQUIRE(loop_complete_webhooks(&office->loop, completion));
+        enter(true);
+        bool taken = loop_complete_webhooks(&office->loop, completion);
+        enter(false);
+        REQUIRE(taken);
     }
 }
 
@@ -317,12 +349,14 @@ static bool turn(struct office *office)
 {
     bool any = work(office);
     receiver_turn(&office->receiver);
+    enter(true);
     (void)uv_run(&office->loop.uv, UV_RUN_NOWAIT);
     if (office->due_ms <= office->now_ms) {
         office->due_ms = UINT64_MAX;
         office->on_timer(office->timer);
         any = true;
     }
+    enter(false);
     return any;
 }
 
@@ -405,7 +439,22 @@ void office_init(struct office *office)
     (void)office_target(office, "orders");
 }
 
-void office_open(struct office *office)
+static void close_storage(struct office *office)
+{
+    (void)storage_close(office->fixture.storage);
+    office->fixture.storage = NULL;
+    for (size_t i = 0; i < office->document_count; i++) {
+        office->documents[i].storing = office->documents[i].stored;
+    }
+}
+
+static void close_loop(struct office *office)
+{
+    (void)uv_run(&office->loop.uv, UV_RUN_DEFAULT);
+    REQUIRE(uv_loop_close(&office->loop.uv) == 0);
+}
+
+bool office_try_open(struct office *office)
 {
     char error[STORAGE_ERROR_BYTES];
     office->timer = NULL;
@@ -416,26 +465,25 @@ void office_open(struct office *office)
     fixture_require(opened, error, __FILE__, __LINE__);
     office->loop.storage = office->fixture.storage;
     REQUIRE(uv_loop_init(&office->loop.uv) == 0);
-    REQUIRE(loop_open_webhooks(&office->loop, &office->targets, &office->journal, 7));
+    enter(true);
+    opened = loop_open_webhooks(&office->loop, &office->targets, &office->journal, 7);
+    enter(false);
+    if (!opened) {
+        close_loop(office);
+        close_storage(office);
+    }
+    return opened;
 }
+
+void office_open(struct office *office) { REQUIRE(office_try_open(office)); }
 
 static void close_webhooks(struct office *office)
 {
     struct webhooks *webhooks = office->loop.webhooks;
     webhooks_close(webhooks);
-    (void)uv_run(&office->loop.uv, UV_RUN_DEFAULT);
-    REQUIRE(uv_loop_close(&office->loop.uv) == 0);
+    close_loop(office);
     webhooks_finish(webhooks);
     office->loop.webhooks = NULL;
-}
-
-static void close_storage(struct office *office)
-{
-    (void)storage_close(office->fixture.storage);
-    office->fixture.storage = NULL;
-    for (size_t i = 0; i < office->document_count; i++) {
-        office->documents[i].storing = office->documents[i].stored;
-    }
 }
 
 bool office_stop(struct office *office)

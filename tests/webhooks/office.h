@@ -49,10 +49,13 @@ struct office {
     size_t asked_count;
     struct buffer log;     /* lines */
     struct buffer answers; /* to operators: lines of JSON, or of why there is none */
+    bool no_curl;          /* libcurl has no memory for anything */
     bool idle_storage;     /* it does nothing of what it is asked */
     uv_timer_cb on_timer;  /* the webhooks' own timer; NULL: none was started yet */
     uv_timer_t *timer;
     uint64_t due_ms; /* UINT64_MAX: it is not armed */
+    /* The thread goes into the webhooks, or comes out of them; NULL: nobody wants to know. */
+    void (*enter)(bool inside);
 };
 
 /* One target `orders`, which wants `post/`*, with the defaults. */
@@ -65,6 +68,8 @@ struct webhook_target *office_target(struct office *office, const char *name);
 void office_wants(struct webhook_target *target, const char *pattern);
 
 void office_open(struct office *office);
+/* False: the webhooks have refused for want of memory, and left nothing open. */
+bool office_try_open(struct office *office);
 /* As at SIGTERM: false: after ten seconds it was not drained yet. */
 bool office_stop(struct office *office);
 /* As at SIGKILL. What the storage was handed and has not written is gone. */

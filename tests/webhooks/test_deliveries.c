@@ -334,6 +334,21 @@ Test(deliveries, a_target_that_says_nothing_fails_when_its_time_is_up)
     cr_assert(strstr(log, "reason=Operation timed out") != NULL, "%s", log);
 }
 
+Test(deliveries, what_libcurl_has_no_memory_for_is_tried_again)
+{
+    office.random = 1000;
+    open_at_rest();
+    office_change(&office, "post/1");
+    office.no_curl = true;
+    office_pass(&office, 50);
+    cr_assert(eq(u64, metric("failures_total"), 1));
+    const char *log = office_log(&office);
+    cr_assert(strstr(log, "status=0 reason=Out of memory") != NULL, "%s", log);
+    office.no_curl = false;
+    office_pass(&office, 1000);
+    cr_assert(eq(sz, office.receiver.length, 1));
+}
+
 Test(deliveries, retry_after_holds_all_of_the_target)
 {
     office.random = 0;
