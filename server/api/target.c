@@ -212,43 +212,66 @@ static bool read_limit(const char *text, uint64_t *limit)
     return *limit >= 1 && *limit <= LIMIT_LISTED;
 }
 
-/* Once: of two, who stands before the hub might judge the one and the hub take the other. */
-static bool take_value(struct bytes from, char *to, size_t size)
+enum parameter { NAME, FIELD, EDIT, SCHEMA, AFTER, LIMIT, PARAMETERS };
+
+static const char *const parameters[PARAMETERS] = {"name",   "field", "edit",
+                                                   "schema", "after", "limit"};
+
+/* PARAMETERS: the path takes none of that name. */
+static enum parameter find_parameter(const char *name, enum place place)
 {
-    return to[0] == '\0' && decode(from, to, size);
+    bool named = place == PLACE_NAMED || place == PLACE_NAMED_WATCH;
+    size_t first = place == PLACE_LIST ? SCHEMA : NAME;
+    size_t end = place == PLACE_LIST ? PARAMETERS : named ? SCHEMA : NAME;
+    for (size_t i = first; i < end; i++) {
+        if (strcmp(name, parameters[i]) == 0) {
+            return (enum parameter)i;
+        }
+    }
+    return PARAMETERS;
 }
 
-/* What is not known is passed over. */
-static bool take_parameter(struct bytes name, struct bytes value, enum place place,
-                           struct api_target *target)
+static bool take_value(enum parameter parameter, struct bytes value, struct api_target *target)
 {
-    char limit[8] = "";
-    bool named = place == PLACE_NAMED || place == PLACE_NAMED_WATCH;
-    if (named && is_text(name, "name")) {
-        return take_value(value, target->document, sizeof target->document);
-    }
-    if (named && is_text(name, "field")) {
-        return take_value(value, target->field, sizeof target->field);
-    }
-    if (named && is_text(name, "edit")) {
-        return take_value(value, target->verb, sizeof target->verb);
-    }
-    if (place == PLACE_LIST && is_text(name, "schema")) {
-        return take_value(value, target->schema, sizeof target->schema);
-    }
-    if (place == PLACE_LIST && is_text(name, "after")) {
-        return take_value(value, target->after, sizeof target->after);
-    }
-    if (place == PLACE_LIST && is_text(name, "limit")) {
-        return target->limit == 0 && take_value(value, limit, sizeof limit) &&
-               read_limit(limit, &target->limit);
+    char limit[8];
+    switch (parameter) {
+    case NAME:
+        return decode(value, target->document, sizeof target->document);
+    case FIELD:
+        return decode(value, target->field, sizeof target->field);
+    case EDIT:
+        return decode(value, target->verb, sizeof target->verb);
+    case SCHEMA:
+        return decode(value, target->schema, sizeof target->schema);
+    case AFTER:
+        return decode(value, target->after, sizeof target->after);
+    case LIMIT:
+        return decode(value, limit, sizeof limit) && read_limit(limit, &target->limit);
+    case PARAMETERS:
+        break; /* what is not known is passed over */
     }
     return true;
+}
+
+/* Each once: of two, who stands before the hub might judge the one and the hub take the other. */
+static bool take_parameter(struct bytes name, struct bytes value, enum place place, unsigned *seen,
+                           struct api_target *target)
+{
+    char decoded[64];
+    if (!decode(name, decoded, sizeof decoded)) {
+        return false;
+    }
+    enum parameter parameter = find_parameter(decoded, place);
+    unsigned bit = parameter == PARAMETERS ? 0 : 1U << parameter;
+    bool twice = (*seen & bit) != 0;
+    *seen |= bit;
+    return !twice && take_value(parameter, value, target);
 }
 
 static bool take_query(struct bytes query, enum place place, struct api_target *target)
 {
     bool good = true;
+    unsigned seen = 0;
     size_t start = 0;
     for (size_t i = 0; query.length > 0 && i <= query.length && good; i++) {
         if (i < query.length && query.data[i] != '&') {
@@ -261,7 +284,7 @@ static bool take_query(struct bytes query, enum place place, struct api_target *
         if (pair.length > 0) {
             good = take_parameter((struct bytes){pair.data, before},
                                   (struct bytes){pair.data + behind, pair.length - behind}, place,
-                                  target);
+                                  &seen, target);
         }
         start = i + 1;
     }
