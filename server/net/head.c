@@ -25,7 +25,7 @@ enum { METHODS = sizeof methods / sizeof *methods };
 
 static enum head_scanned scan_method(struct head_scan *scan, uint8_t byte)
 {
-    if (byte != ' ' && !is_token(byte)) {
+    if (byte == ' ' ? scan->column == 0 : !is_token(byte)) {
         return HEAD_BROKEN;
     }
     for (size_t i = 0; i < METHODS; i++) {
@@ -71,24 +71,31 @@ static enum head_scanned scan_byte(struct head_scan *scan, uint8_t byte)
     return breaks_target(scan, byte) ? HEAD_BROKEN : HEAD_MORE;
 }
 
+static void count_byte(struct head_scan *scan, uint8_t byte)
+{
+    scan->length++;
+    if (byte == '\n') {
+        scan->lines++;
+        scan->line_ends++;
+    } else if (byte != '\r') {
+        scan->line_ends = 0;
+    }
+}
+
 enum head_scanned head_scan(struct head_scan *scan, struct bytes bytes, size_t *taken)
 {
-    for (*taken = 0; *taken < bytes.length && scan->line_ends < 2; (*taken)++) {
+    *taken = 0;
+    while (*taken < bytes.length && scan->line_ends < 2) {
         uint8_t byte = bytes.data[*taken];
         enum head_scanned scanned = scan_byte(scan, byte);
         if (scanned != HEAD_MORE) {
             return scanned;
         }
-        if (byte == '\n') {
-            scan->lines++;
-            scan->line_ends++;
-        } else if (byte != '\r') {
-            scan->line_ends = 0;
+        count_byte(scan, byte);
+        (*taken)++;
+        if (scan->length > HEAD_BYTES_MAX || scan->lines > HEAD_LINES_MAX) {
+            return HEAD_TOO_LONG;
         }
-    }
-    scan->length += *taken;
-    if (scan->length > HEAD_BYTES_MAX || scan->lines > HEAD_LINES_MAX) {
-        return HEAD_TOO_LONG;
     }
     return scan->line_ends == 2 ? HEAD_WHOLE : HEAD_MORE;
 }

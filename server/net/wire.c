@@ -11,7 +11,12 @@
 #include "server/net/head.h"
 #include "server/net/problem.h"
 
-enum { HEADER_BYTES_MAX = 10, HEAD_BYTES_FIRST = 512, DRAIN_BYTES = 1 << 16 };
+enum {
+    HEADER_BYTES_MAX = 10,
+    HEAD_BYTES_FIRST = 512,
+    DRAIN_BYTES = 1 << 16,
+    EMPTY_BYTES_MAX = 4 /* two lines */
+};
 
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_FRAMES, STAGE_RELEASED };
 
@@ -27,6 +32,7 @@ struct wire {
     uint32_t head_room;
     bool pends;
     uint8_t stage;
+    uint8_t empty;                    /* bytes of empty lines before the head */
     struct head_scan scan;            /* of the head so far */
     uint8_t length;                   /* of the header so far */
     uint8_t header[HEADER_BYTES_MAX]; /* of the frame that begins */
@@ -56,6 +62,7 @@ static void drop_head(struct wire *wire)
     wire->head = NULL;
     wire->head_length = 0;
     wire->head_room = 0;
+    wire->empty = 0;
     wire->scan = (struct head_scan){0};
 }
 
@@ -242,8 +249,8 @@ static const struct {
 } refusals[] = {
     [HEAD_BROKEN] = {"400 Bad Request",
                      PROBLEM_TEXT("400", "Bad Request", "BAD_REQUEST",
-                                  "the target is no path, has a control byte, or an escape that "
-                                  "stands for nothing")},
+                                  "the first line has no method, or its target is no path, has a "
+                                  "control byte, or an escape that stands for nothing")},
     [HEAD_UNKNOWN_METHOD] = {"501 Not Implemented",
                              PROBLEM_TEXT("501", "Not Implemented", "METHOD_NOT_ALLOWED",
                                           "the method is none that is known here")},
@@ -276,9 +283,35 @@ static ssize_t refuse_head(struct wire *wire, enum head_scanned why, void *buffe
     return 0;
 }
 
+static size_t count_empty(const struct wire *wire, const uint8_t *bytes, size_t length)
+{
+    size_t most = wire->scan.length > 0 ? 0 : EMPTY_BYTES_MAX - (size_t)wire->empty;
+    size_t count = 0;
+    while (count < length && count < most && (bytes[count] == '\r' || bytes[count] == '\n')) {
+        count++;
+    }
+    return count;
+}
+
+/* Empty lines before a request count nothing (RFC 9112, 2.2): some clients end a body with one. */
+static ssize_t look_at_head(struct wire *wire, void *buffer, size_t length)
+{
+    for (;;) {
+        ssize_t got = look(wire, buffer, length);
+        size_t empty = got <= 0 ? 0 : count_empty(wire, buffer, (size_t)got);
+        if (empty == 0) {
+            return got;
+        }
+        if (take(wire, buffer, empty) != (ssize_t)empty) {
+            return -1;
+        }
+        wire->empty = (uint8_t)(wire->empty + empty);
+    }
+}
+
 static ssize_t receive_head(struct wire *wire, void *buffer, size_t length)
 {
-    ssize_t got = look(wire, buffer, length);
+    ssize_t got = look_at_head(wire, buffer, length);
     if (got <= 0) {
         return got;
     }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { makeAuthority } from './certificates.mjs';
 import { health, run, until } from './support.mjs';
 import { Peer, hubFor } from './socket.mjs';
 
@@ -82,7 +83,7 @@ test('what libwebsockets would end without a word is told', { timeout: 60000 }, 
     ['PROPFIND /health HTTP/1.1\r\nHost: x\r\n\r\n', 501, 'METHOD_NOT_ALLOWED'],
     ['TRACE / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n'.padEnd(10000, 'x'), 501, 'METHOD_NOT_ALLOWED'],
     ['GET /health HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n', 400, 'BAD_REQUEST'],
-    ['\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'BAD_REQUEST'],
+    ['\r\n\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'BAD_REQUEST'],
   ]) {
     for (const size of [text.length, 5]) {
       const peer = new Peer(hub);
@@ -125,6 +126,28 @@ test('requests one after the other on one connection are answered in order', { t
   await until(() => statuses().length === paths.length, 'all answers');
   assert.deepEqual(statuses(), [200, 404, 200, 200]);
   await hub.endsWell();
+});
+
+test('empty lines before a request count nothing', { timeout: 30000 }, async (t) => {
+  const authority = makeAuthority(t);
+  const files = authority.issue();
+  const secure = { tls: authority.trust, config: `tls: {certificate_file: ${files.certificate}, key_file: ${files.key}}` };
+  for (const options of [{}, secure]) {
+    const hub = await hubFor(t, options);
+    const peer = new Peer(hub);
+    const edit = 'POST /api/documents/post/1/likes/increment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"by":1}';
+    const statuses = () => [...peer.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+    const parts = ['\r', '\n', `${edit}\r\n`, `\r\n${edit}\r\n`, `\n${edit}\r\n\r\n`, edit];
+    for (const part of parts) {
+      const due = parts.slice(0, parts.indexOf(part) + 1).filter((text) => text.includes(edit)).length;
+      peer.write(part);
+      await until(() => statuses().length === due, `${due} answers`);
+    }
+    assert.deepEqual(statuses(), [200, 200, 200, 200]);
+    assert.equal(peer.ended, false);
+    peer.socket.destroy();
+    await hub.endsWell();
+  }
 });
 
 test('who reads a page slowly gets all of it', { timeout: 60000 }, async (t) => {

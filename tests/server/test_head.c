@@ -58,9 +58,9 @@ Test(head, ends_where_it_ends_in_whatever_pieces_it_comes)
 Test(head, a_first_line_that_libwebsockets_would_end_without_a_word_is_broken)
 {
     static const char *const lines[] = {
-        "GET x",        "GET *",      "GET  /",    "GET http://x/", "GET /%zz",
-        "GET /%4 ",     "GET /%00",   "GET /a%0g", "GET /?a=%00b",  "GET /\t",
-        "\x16\x03\x01", "GET /%\r\n", "GET /\x1b",
+        "GET x",     "GET *",     "GET  /",       "GET http://x/", "GET /%zz",     "GET /%4 ",
+        "GET /%00",  "GET /a%0g", "GET /?a=%00b", "GET /\t",       "\x16\x03\x01", "GET /%\r\n",
+        "GET /\x1b", " /",        "G(T /",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         for (size_t piece = 1; piece < 12; piece++) {
@@ -86,7 +86,7 @@ Test(head, a_method_that_there_is_not_ends_it_where_it_is_known)
         size_t end; /* 0: it goes on */
     } lines[] = {{"GET /", 0},      {"get /", 0},      {"OPTIONS /", 0}, {"PATCH /", 0},
                  {"FOO /", 1},      {"PROPFIND /", 2}, {"GETS /", 4},    {"GE /", 3},
-                 {"OPTIONSS /", 8}, {"TRACE /", 1},    {" /", 1}};
+                 {"OPTIONSS /", 8}, {"TRACE /", 1}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct head_scan scan = {0};
         enum head_scanned scanned = HEAD_MORE;
@@ -112,6 +112,21 @@ Test(head, a_header_over_several_lines_is_told)
             cr_expect(eq(int, scan(heads[i], strlen(heads[i]), piece, &end), HEAD_FOLDED), "%s",
                       heads[i]);
         }
+    }
+}
+
+Test(head, what_comes_first_is_told_in_whatever_pieces_it_comes)
+{
+    char text[1024] = "GET / HTTP/1.1\n";
+    size_t length = strlen(text);
+    for (size_t i = 1; i <= HEAD_LINES_MAX; i++) {
+        length += (size_t)snprintf(text + length, sizeof text - length, "a\n");
+    }
+    length += (size_t)snprintf(text + length, sizeof text - length, " b\n");
+    for (size_t piece = 1; piece <= length; piece++) {
+        size_t end;
+        cr_expect(eq(int, scan(text, length, piece, &end), HEAD_TOO_LONG));
+        cr_expect(eq(sz, end, length - 3));
     }
 }
 
