@@ -24,7 +24,9 @@ static const struct net_problem no_token = {
 static const struct net_problem expired = {401, "TOKEN_EXPIRED", "the token has expired",
                                            &challenge};
 static const struct net_problem invalid = {
-    401, "TOKEN_INVALID", "the token is none that the hub has a key for", &challenge};
+    401, "TOKEN_INVALID",
+    "the token is not signed with a key of the hub, lacks a claim, or is not valid yet",
+    &challenge};
 static const struct net_problem not_admin = {403, "FORBIDDEN",
                                              "metrics take a token that says admin", NULL};
 static const struct net_problem no_memory = {503, "BUSY", "the hub is out of memory", NULL};

@@ -150,6 +150,7 @@ test('the public address tells them to operators only', { timeout: 30000 }, asyn
   };
   assert.deepEqual(await ask(), [401, 'TOKEN_REQUIRED']);
   assert.deepEqual(await ask('no.such.token'), [401, 'TOKEN_INVALID']);
+  assert.deepEqual(await ask(issue({ admin: true, nbf: Date.now() / 1000 + 600 })), [401, 'TOKEN_INVALID']);
   assert.deepEqual(await ask(issue()), [403, 'FORBIDDEN'], 'not an operator');
   assert.deepEqual(await ask(issue({ admin: true, life: -60 })), [401, 'TOKEN_EXPIRED'], 'not any more');
   assert.deepEqual(await ask(issue({ admin: true })), [200, true]);
