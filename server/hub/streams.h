@@ -44,7 +44,7 @@ struct transfer {
 struct stream {
     struct link in_document;
     struct link in_connection;
-    struct link dirty; /* in connection->dirty */
+    struct link dirty; /* in connection->dirty_streams */
     struct connection *connection;
     struct document *document;
     int64_t id;
@@ -84,11 +84,11 @@ void stream_touch(struct hub *hub, struct stream *stream);
 void stream_touch_later(struct hub *hub, struct stream *stream);
 void stream_credit(struct hub *hub, struct connection *connection, int64_t transfer,
                    uint64_t bytes);
+void stream_drop_transfer(struct stream *stream);
 
 /* publish.c: writes what the stream's client lacks; true: nothing is left for now. */
 bool stream_publish(struct hub *hub, struct stream *stream, struct writer *writer);
 void body_release(struct body *body);
-void stream_drop_transfer(struct stream *stream);
 
 /* presence.c */
 void presence_received(struct hub *hub, struct connection *connection, const struct packet *packet);
