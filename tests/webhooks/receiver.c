@@ -44,7 +44,7 @@ static void listen_at(struct receiver *receiver)
 
 void receiver_init(struct receiver *receiver)
 {
-    *receiver = (struct receiver){.port = 0};
+    *receiver = (struct receiver){.reply = {.status = 200}};
     for (size_t i = 0; i < RECEIVER_CONNECTIONS; i++) {
         receiver->connections[i] = (struct receiver_connection){.file = -1, .message = SIZE_MAX};
     }
@@ -156,7 +156,7 @@ static void note_message(struct receiver *receiver, struct receiver_connection *
     copy_text(body, "\"target\":\"", message->target);
     copy_text(body, "\"document\":\"", message->document);
     copy_text(body, "\"id\":\"", message->id);
-    struct receiver_reply reply = {.status = 200};
+    struct receiver_reply reply = receiver->reply;
     if (receiver->answer != NULL) {
         reply = receiver->answer(receiver->context, message);
     }

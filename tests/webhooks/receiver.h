@@ -44,8 +44,8 @@ struct receiver {
     size_t length;
     size_t held; /* messages that wait for their answer */
     size_t held_most;
-    struct buffer last; /* request, as it came, with a NUL behind it */
-    /* NULL: all are answered with 200. */
+    struct buffer last;          /* request, as it came, with a NUL behind it */
+    struct receiver_reply reply; /* to all, if `answer` is NULL; 200 at first */
     struct receiver_reply (*answer)(void *context, const struct receiver_message *message);
     void *context;
 };

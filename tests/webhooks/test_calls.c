@@ -13,22 +13,12 @@
 #include "tests/webhooks/office.h"
 
 static struct office office;
-static unsigned status;
-
-static struct receiver_reply answer(void *context, const struct receiver_message *message)
-{
-    (void)context;
-    (void)message;
-    return (struct receiver_reply){.status = status};
-}
 
 static void start(void)
 {
     faulty_install();
     office_init(&office);
-    office.receiver.answer = answer;
     office.targets.items[0].limits.breaker = 1000;
-    status = 200;
     office_open(&office);
     office_rest(&office);
 }
@@ -49,10 +39,10 @@ static const char *call(const char *method, const char *parameters)
 
 static void refuse(const char *name)
 {
-    status = 422;
+    office.receiver.reply.status = 422;
     office_change(&office, name);
     office_pass(&office, 1100);
-    status = 200;
+    office.receiver.reply.status = 200;
 }
 
 Test(calls, each_target_is_listed_without_what_its_address_hides)

@@ -14,21 +14,8 @@
 #include "tests/webhooks/office.h"
 
 static struct office office;
-static struct receiver_reply reply;
 
-static struct receiver_reply answer(void *context, const struct receiver_message *message)
-{
-    (void)context;
-    (void)message;
-    return reply;
-}
-
-static void start(void)
-{
-    office_init(&office);
-    reply = (struct receiver_reply){.status = 200};
-    office.receiver.answer = answer;
-}
+static void start(void) { office_init(&office); }
 
 static void finish(void) { office_finish(&office); }
 
@@ -164,7 +151,7 @@ Test(deliveries, only_documents_that_a_target_wants_are_told)
 
 Test(deliveries, changes_gather_and_what_comes_meanwhile_follows_in_order)
 {
-    reply.status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     office_change(&office, "post/1");
     office_change(&office, "post/1");
@@ -175,7 +162,7 @@ Test(deliveries, changes_gather_and_what_comes_meanwhile_follows_in_order)
     office_change(&office, "post/1");
     office_pass(&office, 5000);
     cr_assert(eq(sz, office.receiver.length, 1));
-    reply.status = 200;
+    office.receiver.reply.status = 200;
     receiver_release(&office.receiver, 204);
     office_pass(&office, 50);
     office_pass(&office, 50);
@@ -189,7 +176,7 @@ Test(deliveries, changes_gather_and_what_comes_meanwhile_follows_in_order)
 Test(deliveries, so_many_are_under_way_and_no_more)
 {
     char name[32];
-    reply.status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     orders()->limits.parallel = 3;
     open_at_rest();
     for (int i = 0; i < 7; i++) {
@@ -268,14 +255,14 @@ Test(deliveries, a_document_that_cannot_be_read_is_a_dead_letter_and_none_of_the
 
 static void expect_tried_again(struct receiver_reply first)
 {
-    reply = first;
+    office.receiver.reply = first;
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 900);
     cr_assert(eq(sz, office.receiver.length, 1));
     cr_assert(eq(u64, metric("failures_total"), 1));
     cr_assert(eq(u64, metric("owed_documents"), 1));
-    reply = (struct receiver_reply){.status = 200};
+    office.receiver.reply = (struct receiver_reply){.status = 200};
     office_pass(&office, 200);
     cr_assert(eq(sz, office.receiver.length, 2));
     cr_assert(eq(u64, metric("deliveries_total"), 1));
@@ -305,7 +292,7 @@ Test(deliveries, without_randomness_the_wait_is_as_long_as_it_may_be)
 
 Test(deliveries, a_failure_is_logged_with_its_reason)
 {
-    reply.status = 500;
+    office.receiver.reply.status = 500;
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 50);
@@ -322,7 +309,7 @@ Test(deliveries, a_failure_is_logged_with_its_reason)
 
 Test(deliveries, a_target_that_says_nothing_fails_when_its_time_is_up)
 {
-    reply.status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     orders()->timeout_ms = 50;
     open_at_rest();
     office_change(&office, "post/1");
@@ -352,12 +339,12 @@ Test(deliveries, what_libcurl_has_no_memory_for_is_tried_again)
 Test(deliveries, retry_after_holds_all_of_the_target)
 {
     office.random = 0;
-    reply = (struct receiver_reply){.status = 503, .retry_after_s = 30};
+    office.receiver.reply = (struct receiver_reply){.status = 503, .retry_after_s = 30};
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 50);
     office_change(&office, "post/2");
-    reply = (struct receiver_reply){.status = 200};
+    office.receiver.reply = (struct receiver_reply){.status = 200};
     office_pass(&office, 29900);
     cr_assert(eq(sz, office.receiver.length, 1));
     office_pass(&office, 100);
@@ -367,11 +354,11 @@ Test(deliveries, retry_after_holds_all_of_the_target)
 Test(deliveries, a_retry_after_of_years_is_cut_short)
 {
     office.random = 0;
-    reply = (struct receiver_reply){.status = 503, .retry_after_s = 2000000000};
+    office.receiver.reply = (struct receiver_reply){.status = 503, .retry_after_s = 2000000000};
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 50);
-    reply = (struct receiver_reply){.status = 200};
+    office.receiver.reply = (struct receiver_reply){.status = 200};
     office_pass(&office, orders()->limits.hold_max_ms);
     cr_assert(eq(sz, office.receiver.length, 2));
 }
@@ -383,7 +370,7 @@ Test(deliveries, what_is_refused_is_a_dead_letter_at_once)
     orders()->limits.breaker = 100;
     open_at_rest();
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-        reply.status = statuses[i];
+        office.receiver.reply.status = statuses[i];
         (void)snprintf(name, sizeof name, "post/%zu", i);
         office_change(&office, name);
         office_pass(&office, 100);
@@ -396,13 +383,13 @@ Test(deliveries, what_is_refused_is_a_dead_letter_at_once)
 
 Test(deliveries, a_long_answer_is_cut_off_and_counts_by_its_status)
 {
-    reply.bytes = 1 << 20;
+    office.receiver.reply.bytes = 1 << 20;
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 100);
     cr_assert(eq(u64, metric("deliveries_total"), 1));
     office_change(&office, "post/1");
-    reply.bytes = 1000;
+    office.receiver.reply.bytes = 1000;
     office_pass(&office, 100);
     cr_assert(eq(u64, metric("deliveries_total"), 2));
     cr_assert(eq(u64, metric("failures_total"), 0));
@@ -413,7 +400,7 @@ Test(deliveries, a_long_answer_is_cut_off_and_counts_by_its_status)
 Test(deliveries, the_breaker_opens_is_probed_and_closes)
 {
     char name[32];
-    reply.status = 500;
+    office.receiver.reply.status = 500;
     office.random = 0;
     orders()->limits.attempts_max = 1000;
     open_at_rest();
@@ -437,7 +424,7 @@ Test(deliveries, the_breaker_opens_is_probed_and_closes)
     cr_assert(le(sz, probes, 61), "%zu probes in a minute", probes);
     cr_assert(eq(sz, office.receiver.held_most, 1));
     (void)office_log(&office);
-    reply.status = 200;
+    office.receiver.reply.status = 200;
     office_pass(&office, 2000);
     cr_assert(eq(u64, metric("breaker_open"), 0));
     cr_assert(eq(u64, metric("deliveries_total"), 5));
@@ -485,14 +472,14 @@ static void expect_all_told(int count)
 Test(deliveries, what_there_is_no_room_for_is_found_in_the_database)
 {
     orders()->limits.owed_max = 10;
-    reply.status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     change_many(40);
     office_store(&office);
     office_pass(&office, 1000);
     cr_assert(eq(u64, metric("behind"), 1));
     cr_assert(eq(u64, metric("owed_documents"), 10));
-    reply.status = 200;
+    office.receiver.reply.status = 200;
     receiver_release(&office.receiver, 200);
     office_pass(&office, 2000);
     expect_all_told(40);
@@ -501,14 +488,14 @@ Test(deliveries, what_there_is_no_room_for_is_found_in_the_database)
 Test(deliveries, what_is_in_no_row_yet_is_asked_of_the_hub)
 {
     orders()->limits.owed_max = 10;
-    reply.status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     change_many(10);
     office_store(&office);
     office_rest(&office);
     change_many(14);
     cr_assert(eq(u64, metric("behind"), 1));
-    reply.status = 200;
+    office.receiver.reply.status = 200;
     office_pass(&office, 50);
     receiver_release(&office.receiver, 200);
     office_pass(&office, 5000); /* and nothing is stored */

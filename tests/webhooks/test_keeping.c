@@ -14,22 +14,12 @@
 #include "tests/webhooks/office.h"
 
 static struct office office;
-static unsigned status;
-
-static struct receiver_reply answer(void *context, const struct receiver_message *message)
-{
-    (void)context;
-    (void)message;
-    return (struct receiver_reply){.status = status};
-}
 
 static void start(void)
 {
     faulty_install();
     office_init(&office);
-    office.receiver.answer = answer;
     office.targets.items[0].limits.breaker = 1000;
-    status = 200;
 }
 
 static void finish(void) { office_finish(&office); }
@@ -93,10 +83,10 @@ Test(keeping, what_waits_is_tried_on_where_it_was)
 {
     office.random = 0;
     office.targets.items[0].limits.attempts_max = 4;
-    status = 500;
+    office.receiver.reply.status = 500;
     open_at_rest();
     office_change(&office, "post/1");
-    status = 500;
+    office.receiver.reply.status = 500;
     office.random = 999;
     office_pass(&office, 1000); /* twice */
     office_store(&office);
@@ -115,7 +105,7 @@ Test(keeping, what_waits_is_tried_on_where_it_was)
 
 Test(keeping, a_stop_waits_for_answers_for_two_seconds)
 {
-    status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 100);
@@ -126,7 +116,7 @@ Test(keeping, a_stop_waits_for_answers_for_two_seconds)
     cr_assert(not(webhooks_drained(office.loop.webhooks)));
     cr_assert(office_stop(&office));
     cr_assert(le(u64, office.now_ms - before_ms, 4100));
-    status = 200;
+    office.receiver.reply.status = 200;
     office_open(&office);
     office_pass(&office, 100);
     cr_assert(eq(sz, office.receiver.length, 2));
@@ -219,7 +209,7 @@ Test(keeping, a_target_that_comes_back_goes_on_where_it_was)
 
 Test(keeping, what_waits_and_is_not_wanted_any_more_is_not_told)
 {
-    status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     office_change(&office, "post/1");
     office_pass(&office, 1100);
@@ -228,7 +218,7 @@ Test(keeping, what_waits_and_is_not_wanted_any_more_is_not_told)
     cr_assert(eq(str, (char *)count_of("webhook_waiting"), "1"));
     office_kill(&office);
     office_wants(&office.targets.items[0], "cart/*");
-    status = 200;
+    office.receiver.reply.status = 200;
     office_open(&office);
     office_pass(&office, 2000);
     cr_assert(eq(sz, office.receiver.length, 1));
@@ -238,7 +228,7 @@ Test(keeping, what_waits_and_is_not_wanted_any_more_is_not_told)
 Test(keeping, what_waits_beyond_a_smaller_bound_is_found_again)
 {
     char name[32];
-    status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     open_at_rest();
     for (int i = 0; i < 30; i++) {
         (void)snprintf(name, sizeof name, "post/%d", i);
@@ -249,7 +239,7 @@ Test(keeping, what_waits_beyond_a_smaller_bound_is_found_again)
     office_kill(&office);
     cr_assert(eq(str, (char *)count_of("webhook_waiting"), "30"));
     office.targets.items[0].limits.owed_max = 10;
-    status = 200;
+    office.receiver.reply.status = 200;
     office_open(&office);
     office_pass(&office, 5000);
     for (int i = 0; i < 30; i++) {
@@ -310,10 +300,10 @@ Test(keeping, what_a_full_disk_has_not_taken_is_written_when_it_can)
     open_at_rest();
     office_pass(&office, 2000);
     faulty_fail(FAULTY_WRITE, 1, SQLITE_FULL, true);
-    status = 422;
+    office.receiver.reply.status = 422;
     office_change(&office, "post/1");
     office_pass(&office, 1500);
-    status = 500;
+    office.receiver.reply.status = 500;
     office.random = 999;
     office_change(&office, "post/2");
     office_pass(&office, 1500);
@@ -322,7 +312,7 @@ Test(keeping, what_a_full_disk_has_not_taken_is_written_when_it_can)
     cr_assert(strstr(log, "the tables of webhooks cannot be written") != NULL, "%s", log);
     cr_assert(eq(str, (char *)count_of("webhook_dead"), "0"));
     faulty_heal();
-    status = REPLY_NEVER;
+    office.receiver.reply.status = REPLY_NEVER;
     office_pass(&office, 3000);
     cr_assert(eq(str, (char *)count_of("webhook_dead"), "1"));
     cr_assert(eq(str,
@@ -336,7 +326,7 @@ Test(keeping, what_a_full_disk_has_not_taken_is_written_when_it_can)
 
 Test(keeping, letters_that_come_while_others_are_written_follow_once)
 {
-    status = 404;
+    office.receiver.reply.status = 404;
     open_at_rest();
     office_pass(&office, 2000);
     office_change(&office, "post/1");
