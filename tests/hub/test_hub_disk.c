@@ -11,6 +11,15 @@
 
 TestSuite(hub_disk, .init = clients_start, .fini = clients_finish);
 
+static void commit_an_edit(void)
+{
+    world.manual = true;
+    world_connect(&world, 1);
+    open_post(1, 1, 1);
+    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
+    cr_assert(world_commit(&world));
+}
+
 Test(hub_disk, a_restart_shows_what_was_acknowledged)
 {
     world_connect(&world, 1);
@@ -44,11 +53,7 @@ Test(hub_disk, a_restart_after_the_rows_were_stored_shows_the_same)
 
 Test(hub_disk, the_journal_keeps_what_the_rows_lack)
 {
-    world.manual = true;
-    world_connect(&world, 1);
-    open_post(1, 1, 1);
-    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
-    cr_assert(world_commit(&world));
+    commit_an_edit();
     world_tick(&world, 1000);
     cr_assert(world.has_store);
     world_send(&world, 1, "[\"DELTA\",1,null,2,2,[1,[]],{\"0\":4}]");
@@ -88,11 +93,7 @@ Test(hub_disk, a_full_disk_is_told_and_nothing_is_lost_or_taken)
 Test(hub_disk, a_drain_stores_at_once_what_is_there_and_what_is_still_committed)
 {
     struct hub_stats stats;
-    world.manual = true;
-    world_connect(&world, 1);
-    open_post(1, 1, 1);
-    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
-    cr_assert(world_commit(&world));
+    commit_an_edit();
     world_send(&world, 1, "[\"DELTA\",1,null,2,2,[0,[]],{\"0\":4}]");
     cr_assert(not(world.has_store));
     world_event(&world, (struct hub_event){.kind = EVENT_DRAIN});
@@ -106,11 +107,7 @@ Test(hub_disk, a_drain_stores_at_once_what_is_there_and_what_is_still_committed)
 Test(hub_disk, a_drain_on_a_full_disk_tries_again_when_it_is_time_and_not_before)
 {
     struct hub_stats stats;
-    world.manual = true;
-    world_connect(&world, 1);
-    open_post(1, 1, 1);
-    world_send(&world, 1, "[\"DELTA\",1,null,1,1,[0,[]],{\"0\":3}]");
-    cr_assert(world_commit(&world));
+    commit_an_edit();
     world_event(&world, (struct hub_event){.kind = EVENT_DRAIN});
     for (int i = 0; i < 3; i++) {
         cr_assert(world.has_store);
