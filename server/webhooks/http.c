@@ -20,14 +20,15 @@ struct http_post {
 struct http {
     uv_loop_t *loop;
     uv_timer_t timer;
-    CURLM *multi;
+    CURLM *multi; /* NULL: there was no memory to begin again */
     struct http_post *posts;
-    bool global;
+    struct watch *watches;
 };
 
 /* One of libcurl's sockets. */
 struct watch {
     uv_poll_t poll;
+    struct watch *next;
     struct http *http;
     curl_socket_t socket;
 };
@@ -110,17 +111,7 @@ static size_t on_answer(char *data, size_t size, size_t count, void *context)
 
 /* --- libcurl on the loop --- */
 
-/* What fails has no memory for one of the posts, and libcurl does not say for which; its timer may
- * not be set then. */
-static void act(struct http *http, curl_socket_t socket, int flags)
-{
-    int running = 0;
-    bool good = curl_multi_socket_action(http->multi, socket, flags, &running) == CURLM_OK;
-    for (struct http_post *post = http->posts; post != NULL && !good; post = post->next) {
-        post->lost = true;
-    }
-    take_finished(http);
-}
+static void act(struct http *http, curl_socket_t socket, int flags);
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
@@ -158,8 +149,21 @@ static struct watch *watch_open(struct http *http, curl_socket_t socket)
     watch->poll.data = watch;
     watch->http = http;
     watch->socket = socket;
+    watch->next = http->watches;
+    http->watches = watch;
     (void)curl_multi_assign(http->multi, socket, watch);
     return watch;
+}
+
+static void watch_close(struct watch *watch)
+{
+    struct watch **at = &watch->http->watches;
+    while (*at != watch) {
+        at = &(*at)->next;
+    }
+    *at = watch->next;
+    (void)uv_poll_stop(&watch->poll);
+    uv_close((uv_handle_t *)&watch->poll, free_watch);
 }
 
 /* Not by an error from the callback: after one libcurl (7.88) takes no posts until all others have
@@ -180,8 +184,7 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
             (void)curl_multi_assign(http->multi, socket, NULL);
-            (void)uv_poll_stop(&watch->poll);
-            uv_close((uv_handle_t *)&watch->poll, free_watch);
+            watch_close(watch);
         }
         return 0;
     }
@@ -194,6 +197,50 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
     return 0;
 }
 
+static void multi_open(struct http *http)
+{
+    http->multi = curl_multi_init();
+    if (http->multi != NULL) {
+        (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+        (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+        (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+        (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+        (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    }
+}
+
+/* With all connections. Posts stay, and hear nothing any more. */
+static void multi_close(struct http *http)
+{
+    (void)uv_timer_stop(&http->timer);
+    if (http->multi == NULL) {
+        return;
+    }
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, (curl_socket_callback)NULL);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, (curl_multi_timer_callback)NULL);
+    while (http->watches != NULL) {
+        watch_close(http->watches);
+    }
+    for (struct http_post *post = http->posts; post != NULL; post = post->next) {
+        (void)curl_multi_remove_handle(http->multi, post->easy);
+        post->lost = true;
+    }
+    (void)curl_multi_cleanup(http->multi);
+    http->multi = NULL;
+}
+
+/* What fails had no memory for one of the posts, and libcurl (7.88) does not say for which. It may
+ * have left a table without places then, and divides by their number when it next looks there. */
+static void act(struct http *http, curl_socket_t socket, int flags)
+{
+    int running = 0;
+    if (curl_multi_socket_action(http->multi, socket, flags, &running) != CURLM_OK) {
+        multi_close(http);
+        multi_open(http);
+    }
+    take_finished(http);
+}
+
 struct http *http_open(uv_loop_t *loop)
 {
     struct http *http = calloc(1, sizeof *http);
@@ -202,7 +249,7 @@ struct http *http_open(uv_loop_t *loop)
         return NULL;
     }
     http->loop = loop;
-    http->multi = curl_multi_init();
+    multi_open(http);
     if (http->multi == NULL || uv_timer_init(loop, &http->timer) != 0) {
         (void)curl_multi_cleanup(http->multi);
         curl_global_cleanup();
@@ -210,11 +257,6 @@ struct http *http_open(uv_loop_t *loop)
         return NULL;
     }
     http->timer.data = http;
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     return http;
 }
 
@@ -223,11 +265,10 @@ void http_close(struct http *http)
     if (http == NULL) {
         return;
     }
+    multi_close(http);
     while (http->posts != NULL) {
         destroy(http->posts);
     }
-    (void)curl_multi_cleanup(http->multi); /* its sockets' watches close with it */
-    http->multi = NULL;
     uv_close((uv_handle_t *)&http->timer, NULL);
 }
 
@@ -284,7 +325,10 @@ static bool set_up(struct http_post *post, const struct http_request *request)
 
 struct http_post *http_post(struct http *http, const struct http_request *request)
 {
-    struct http_post *post = calloc(1, sizeof *post);
+    if (http->multi == NULL) {
+        multi_open(http);
+    }
+    struct http_post *post = http->multi == NULL ? NULL : calloc(1, sizeof *post);
     if (post == NULL) {
         return NULL;
     }
