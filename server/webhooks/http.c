@@ -97,7 +97,6 @@ static void take_finished(struct http *http)
             finish(post, code);
         }
     }
-    end_lost(http);
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
@@ -234,11 +233,13 @@ static void multi_close(struct http *http)
 static void act(struct http *http, curl_socket_t socket, int flags)
 {
     int running = 0;
-    if (curl_multi_socket_action(http->multi, socket, flags, &running) != CURLM_OK) {
+    bool good = curl_multi_socket_action(http->multi, socket, flags, &running) == CURLM_OK;
+    take_finished(http);
+    if (!good) {
         multi_close(http);
         multi_open(http);
     }
-    take_finished(http);
+    end_lost(http);
 }
 
 struct http *http_open(uv_loop_t *loop)

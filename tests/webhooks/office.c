@@ -109,8 +109,11 @@ CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t socket, in
 
 CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int flags, int *left)
 {
-    return here->no_curl ? CURLM_OUT_OF_MEMORY
-                         : __real_curl_multi_socket_action(multi, socket, flags, left);
+    if (here->no_curl) {
+        return CURLM_OUT_OF_MEMORY;
+    }
+    CURLMcode code = __real_curl_multi_socket_action(multi, socket, flags, left);
+    return here->no_curl_at_last && *left == 0 ? CURLM_OUT_OF_MEMORY : code;
 }
 
 /* NOLINTEND(bugprone-reserved-identifier) */

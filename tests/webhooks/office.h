@@ -50,6 +50,7 @@ struct office {
     struct buffer log;     /* lines */
     struct buffer answers; /* to operators: lines of JSON, or of why there is none */
     bool no_curl;          /* libcurl has no memory for anything */
+    bool no_curl_at_last;  /* nor has it, in the same call, behind the last post's answer */
     bool idle_storage;     /* it does nothing of what it is asked */
     uv_timer_cb on_timer;  /* the webhooks' own timer; NULL: none was started yet */
     uv_timer_t *timer;

@@ -336,6 +336,19 @@ Test(deliveries, what_libcurl_has_no_memory_for_is_tried_again)
     cr_assert(eq(sz, office.receiver.length, 1));
 }
 
+Test(deliveries, what_was_answered_before_libcurl_had_no_memory_counts)
+{
+    open_at_rest();
+    office_change(&office, "post/1");
+    office.no_curl_at_last = true;
+    office_pass(&office, 3000);
+    cr_assert(eq(u64, metric("failures_total"), 0));
+    cr_assert(eq(sz, office.receiver.length, 1));
+    office_change(&office, "post/1");
+    office_pass(&office, 3000);
+    cr_assert(eq(sz, office.receiver.length, 2));
+}
+
 Test(deliveries, retry_after_holds_all_of_the_target)
 {
     office.random = 0;
