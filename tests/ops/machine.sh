@@ -70,9 +70,21 @@ ln -sf /etc/systemd/system/given.target etc/systemd/system/default.target
 pivot_root . mnt/old
 cd /
 umount -l /mnt/old
+
+# A control group of its own, which it sees as the root of all. In one that they share, a machine removes a group of another's that it
+# finds empty, just before that one starts a service in it (219/CGROUP).
+group=/sys/fs/cgroup/machine-$$
+mkdir "$group"
 env -i container=machine PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    unshare --pid --fork --kill-child --ipc --uts --cgroup --mount-proc \
-    /lib/systemd/systemd --log-target=console </dev/null || true # it ends by a signal, as a machine that is switched off
+    unshare --pid --fork --kill-child --ipc --uts --mount-proc \
+    sh -c "echo 0 >$group/cgroup.procs && exec unshare --cgroup sh -c '
+        umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec /lib/systemd/systemd --log-target=console'" \
+    </dev/null || true # it ends by a signal, as a machine that is switched off
+# Its processes have ended; the kernel may need a moment to see them gone.
+for _ in 1 2 3 4 5; do
+    find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
+    sleep 1
+done
 cat /srv/output
 if [ ! -e /srv/code ]; then
     echo "machine.sh: the machine ended before the script did:" >&2

@@ -13,8 +13,10 @@ import { promisify } from 'node:util';
 import { debian, runOnMachine } from './machine.mjs';
 
 const call = promisify(execFile);
+/** What the unit has logged is needed where it has failed, and gone with the machine. */
 const install = `
   set -eux
+  trap 'test $? = 0 || journalctl --no-pager --catalog --unit syncline' EXIT
   apt-get install -y curl /srv/given/syncline.deb
 `;
 
